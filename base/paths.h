@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace alos {
+
+// Lexical only: absolute, no empty, "." or ".." component, no trailing slash (but "/"), no NUL, below PATH_MAX, each
+// component below NAME_MAX. Never touches the file system, so a link is not seen through.
+bool is_canonical_path(std::string_view path);
+// Makes an absolute path canonical; "/a/../b" becomes "/b" lexically. Errors: EINVAL (relative, NUL), ENAMETOOLONG.
+Result<std::string> canonical_path(std::string_view path);
+// `path` is `dir` or lies below it; both canonical. "/src2" does not lie below "/src".
+bool lies_below(std::string_view path, std::string_view dir);
+
+// Control characters, invalid UTF-8, bidirectional and zero-width characters as \x.. or \u{..}: for everything an agent
+// named that a person will see.
+std::string printable(std::string_view text);
+
+// Where alos keeps what it keeps. As root: /var/lib/alos, /run/alos, /etc/alos; as a user the XDG directories
+// ($XDG_STATE_HOME/alos, $XDG_RUNTIME_DIR/alos or below the state directory, $XDG_CACHE_HOME/alos). ALOS_STATE_DIR
+// names another root for all three (tests, several installations side by side).
+struct Directories {
+  std::string state;    // layers, audit, homes: 0700
+  std::string runtime;  // runs in progress: 0700
+  std::string cache;    // compiled policies: 0700
+};
+Result<Directories> directories(uid_t uid);
+// The programs lie beside each other; the directory of the running one, from /proc/self/exe.
+Result<std::string> program_directory();
+// Where profiles that ship are: beside the programs (build tree) or ../share/alos/profiles (installed).
+Result<std::string> profile_directory();
+
+}  // namespace alos

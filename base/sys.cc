@@ -1,0 +1,265 @@
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <linux/openat2.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+
+#include "base/digest.h"
+
+namespace alos::sys {
+namespace {
+
+template <class F>
+auto retry(F call) {
+  decltype(call()) rc;
+  do rc = call();
+  while (rc < 0 && errno == EINTR);
+  return rc;
+}
+
+Result<void> checked(long rc, std::string_view operation, std::string_view object) {
+  if (rc < 0) return fail_errno(operation, object);
+  return {};
+}
+
+Result<UniqueFd> owned(long rc, std::string_view operation, std::string_view object) {
+  if (rc < 0) return fail_errno(operation, object);
+  return UniqueFd(static_cast<int>(rc));
+}
+
+}  // namespace
+
+Result<UniqueFd> open(const std::string& path, int flags, mode_t mode) { return openat(AT_FDCWD, path, flags, mode); }
+
+Result<UniqueFd> openat(int dir, const std::string& path, int flags, mode_t mode) {
+  return owned(retry([&] { return ::openat(dir, path.c_str(), flags | O_CLOEXEC, mode); }), "openat", path);
+}
+
+Result<UniqueFd> openat2(int dir, const std::string& path, uint64_t flags, uint64_t resolve, mode_t mode) {
+  open_how how{.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
+  long rc = -1;
+  for (int attempt = 0; attempt < 32; ++attempt) {
+    rc = retry([&] { return ::syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how); });
+    if (rc >= 0 || errno != EAGAIN) break;
+  }
+  return owned(rc, "openat2", path);
+}
+
+Result<UniqueFd> dup(int fd) { return owned(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl F_DUPFD", std::to_string(fd)); }
+
+Result<struct stat> fstat(int fd) {
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) return fail_errno("fstat", std::to_string(fd));
+  return st;
+}
+
+Result<struct stat> lstatat(int dir, const std::string& path) {
+  struct stat st {};
+  if (::fstatat(dir, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno("fstatat", path);
+  return st;
+}
+
+Result<std::string> readlinkat(int dir, const std::string& path) {
+  std::string out(4096, '\0');
+  const ssize_t n = ::readlinkat(dir, path.c_str(), out.data(), out.size());
+  if (n < 0) return fail_errno("readlinkat", path);
+  if (static_cast<size_t>(n) == out.size()) return fail("readlinkat", path, ENAMETOOLONG);
+  out.resize(static_cast<size_t>(n));
+  return out;
+}
+
+Result<void> mkdirat(int dir, const std::string& path, mode_t mode) {
+  return checked(::mkdirat(dir, path.c_str(), mode), "mkdirat", path);
+}
+
+Result<void> make_dirs(const std::string& path, mode_t mode) {
+  for (size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
+    const std::string part = path.substr(0, at);
+    if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) return fail_errno("mkdir", part);
+    if (at == std::string::npos) break;
+  }
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path);
+  if (!S_ISDIR(st.st_mode)) return fail("mkdir", path, ENOTDIR);
+  return {};
+}
+
+Result<void> unlinkat(int dir, const std::string& path, int flags) {
+  return checked(::unlinkat(dir, path.c_str(), flags), "unlinkat", path);
+}
+
+Result<void> renameat2(int from_dir, const std::string& from, int to_dir, const std::string& to, unsigned flags) {
+  return checked(::renameat2(from_dir, from.c_str(), to_dir, to.c_str(), flags), "renameat2", from + " -> " + to);
+}
+
+Result<void> fchown(int fd, uid_t uid, gid_t gid) {
+  return checked(::fchown(fd, uid, gid), "fchown", std::to_string(fd));
+}
+
+Result<void> fchmod(int fd, mode_t mode) { return checked(::fchmod(fd, mode), "fchmod", std::to_string(fd)); }
+
+Result<void> fsync(int fd) { return checked(retry([&] { return ::fsync(fd); }), "fsync", std::to_string(fd)); }
+
+Result<std::vector<Entry>> list(int dir) {
+  // A fresh description: readdir moves the offset of the one it is given.
+  UniqueFd own = TRY(openat(dir, ".", O_RDONLY | O_DIRECTORY));
+  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
+  if (!stream) return fail_errno("fdopendir", ".");
+  own.release();
+  std::vector<Entry> out;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (!entry) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") out.push_back({std::string(name), entry->d_type});
+  }
+  if (errno != 0) return fail_errno("readdir", ".");
+  return out;
+}
+
+Result<void> remove_below(int dir) {
+  for (const Entry& entry : TRY(list(dir))) {
+    if (::unlinkat(dir, entry.name.c_str(), 0) == 0) continue;
+    if (errno != EISDIR && errno != EPERM) return fail_errno("unlinkat", entry.name);
+    auto sub = openat(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!sub && sub.error().code == EACCES && ::fchmodat(dir, entry.name.c_str(), 0700, 0) == 0)
+      sub = openat(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!sub) return std::unexpected(std::move(sub).error());
+    auto below = remove_below(sub->get());
+    if (!below && below.error().code == EACCES && ::fchmod(sub->get(), 0700) == 0) below = remove_below(sub->get());
+    if (!below) return below;
+    TRY(unlinkat(dir, entry.name, AT_REMOVEDIR));
+  }
+  return {};
+}
+
+Result<std::string> read_file(int fd, size_t limit) {
+  std::string out;
+  std::array<char, 16384> chunk;
+  for (;;) {
+    const ssize_t n = retry([&] { return ::read(fd, chunk.data(), chunk.size()); });
+    if (n < 0) return fail_errno("read", std::to_string(fd));
+    if (n == 0) return out;
+    if (out.size() + static_cast<size_t>(n) > limit) return fail("read", std::to_string(fd), EFBIG);
+    out.append(chunk.data(), static_cast<size_t>(n));
+  }
+}
+
+Result<std::string> read_file(const std::string& path, size_t limit) {
+  const UniqueFd fd = TRY(open(path, O_RDONLY));
+  auto out = read_file(fd.get(), limit);
+  if (!out) out.error().object = path;
+  return out;
+}
+
+Result<void> write_all(int fd, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t n = retry([&] { return ::write(fd, data.data(), data.size()); });
+    if (n < 0) return fail_errno("write", std::to_string(fd));
+    data.remove_prefix(static_cast<size_t>(n));
+  }
+  return {};
+}
+
+Result<void> replace_file(const std::string& path, std::string_view data, mode_t mode, bool sync) {
+  const std::string temporary = path + "." + random_hex(6) + ".tmp";
+  auto written = [&]() -> Result<void> {
+    const UniqueFd fd = TRY(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+    TRY(write_all(fd.get(), data));
+    if (sync) TRY(fsync(fd.get()));
+    return renameat2(AT_FDCWD, temporary, AT_FDCWD, path, 0);
+  }();
+  if (!written) ::unlink(temporary.c_str());
+  return written;
+}
+
+Result<Pair> pipe(int flags) {
+  int fds[2];
+  if (::pipe2(fds, flags | O_CLOEXEC) != 0) return fail_errno("pipe2", "");
+  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+Result<Pair> socketpair(int type) {
+  int fds[2];
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0) return fail_errno("socketpair", "");
+  return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+namespace {
+constexpr size_t kMaxFds = 253;  // SCM_MAX_FD
+}
+
+Result<void> send_message(int socket, std::span<const std::byte> data, std::span<const int> fds) {
+  if (fds.size() > kMaxFds) return fail("sendmsg", "descriptors", EINVAL);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
+  iovec part{.iov_base = const_cast<std::byte*>(data.data()), .iov_len = data.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(fds.size_bytes());
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
+  }
+  const ssize_t n = retry([&] { return ::sendmsg(socket, &message, MSG_NOSIGNAL); });
+  if (n < 0) return fail_errno("sendmsg", "");
+  if (static_cast<size_t>(n) != data.size()) return fail("sendmsg", "", EMSGSIZE);
+  return {};
+}
+
+Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds) {
+  if (max_fds > kMaxFds) return fail("recvmsg", "descriptors", EINVAL);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
+  iovec part{.iov_base = data.data(), .iov_len = data.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = CMSG_SPACE(sizeof(int) * max_fds);
+  const ssize_t n = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
+  if (n < 0) return fail_errno("recvmsg", "");
+  Message out;
+  out.size = static_cast<size_t>(n);
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i) {
+      int fd;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      out.fds.emplace_back(fd);
+    }
+  }
+  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return fail("recvmsg", "", EMSGSIZE);
+  return out;
+}
+
+Result<UniqueFd> memfd(const std::string& name, std::string_view content, bool sealed) {
+  UniqueFd fd = TRY(owned(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING), "memfd_create", name));
+  TRY(write_all(fd.get(), content));
+  if (sealed && ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    return fail_errno("fcntl F_ADD_SEALS", name);
+  if (::lseek(fd.get(), 0, SEEK_SET) != 0) return fail_errno("lseek", name);
+  return fd;
+}
+
+Result<UniqueFd> pidfd_open(pid_t pid) {
+  return owned(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open", std::to_string(pid));
+}
+
+Result<void> pidfd_signal(int pidfd, int signal) {
+  return checked(::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0), "pidfd_send_signal",
+                 std::to_string(pidfd));
+}
+
+}  // namespace alos::sys

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+// Each system call that the project uses on the supervisor's side, wrapped once: EINTR is retried, descriptors come back
+// close-on-exec and owned, errors carry operation and object. Between clone and exec raw calls are used instead.
+namespace alos::sys {
+
+Result<UniqueFd> open(const std::string& path, int flags, mode_t mode = 0);
+Result<UniqueFd> openat(int dir, const std::string& path, int flags, mode_t mode = 0);
+// `resolve` is RESOLVE_* of openat2(2), kernel 5.6. EAGAIN (a rename raced with "..") is retried a bounded number of times.
+Result<UniqueFd> openat2(int dir, const std::string& path, uint64_t flags, uint64_t resolve, mode_t mode = 0);
+Result<UniqueFd> dup(int fd);
+
+Result<struct stat> fstat(int fd);
+Result<struct stat> lstatat(int dir, const std::string& path);  // never follows the last component
+Result<std::string> readlinkat(int dir, const std::string& path);
+Result<void> mkdirat(int dir, const std::string& path, mode_t mode);
+// Existing directories are fine; a component that is something else is ENOTDIR.
+Result<void> make_dirs(const std::string& path, mode_t mode);
+Result<void> unlinkat(int dir, const std::string& path, int flags);
+Result<void> renameat2(int from_dir, const std::string& from, int to_dir, const std::string& to, unsigned flags);
+Result<void> fchown(int fd, uid_t uid, gid_t gid);
+Result<void> fchmod(int fd, mode_t mode);
+Result<void> fsync(int fd);
+// Names in a directory but "." and "..", with their d_type (DT_UNKNOWN where the file system does not say).
+struct Entry {
+  std::string name;
+  unsigned char type;
+};
+Result<std::vector<Entry>> list(int dir);
+// Removes everything below `dir`, never following a link; directories without permission bits are made searchable first.
+Result<void> remove_below(int dir);
+
+// The whole file, at most `limit` bytes: EFBIG beyond.
+Result<std::string> read_file(int fd, size_t limit);
+Result<std::string> read_file(const std::string& path, size_t limit);
+Result<void> write_all(int fd, std::string_view data);
+// Temporary file beside `path`, written, synced when `sync`, renamed over it.
+Result<void> replace_file(const std::string& path, std::string_view data, mode_t mode, bool sync = false);
+
+struct Pair {
+  UniqueFd a, b;
+};
+Result<Pair> pipe(int flags = 0);  // a: read end, b: write end
+Result<Pair> socketpair(int type);
+// One message with descriptors; a short send is EMSGSIZE. MSG_NOSIGNAL.
+Result<void> send_message(int socket, std::span<const std::byte> data, std::span<const int> fds = {});
+struct Message {
+  size_t size = 0;  // 0: the other side is gone
+  std::vector<UniqueFd> fds;
+};
+// At most data.size() bytes and `max_fds` descriptors; a truncated message (MSG_TRUNC, MSG_CTRUNC) is EMSGSIZE and
+// whatever descriptors came with it are closed.
+Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds);
+
+Result<UniqueFd> memfd(const std::string& name, std::string_view content, bool sealed);
+Result<UniqueFd> pidfd_open(pid_t pid);
+Result<void> pidfd_signal(int pidfd, int signal);
+
+}  // namespace alos::sys

@@ -1,0 +1,15 @@
+# One place for what every target of the project is compiled with.
+add_library(alos_options INTERFACE)
+target_compile_options(alos_options INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wundef -Wcast-qual -Wformat=2 -Wvla -Wimplicit-fallthrough
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor -Woverloaded-virtual -Wextra-semi>
+  -fno-omit-frame-pointer -fstack-protector-strong -fcf-protection)
+target_compile_definitions(alos_options INTERFACE _GNU_SOURCE)
+target_include_directories(alos_options INTERFACE ${PROJECT_SOURCE_DIR})
+target_link_options(alos_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+if(NOT ALOS_SANITIZE STREQUAL "")
+  target_compile_options(alos_options INTERFACE -fsanitize=${ALOS_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(alos_options INTERFACE -fsanitize=${ALOS_SANITIZE})
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(alos_options INTERFACE -D_FORTIFY_SOURCE=2)
+endif()

@@ -1,0 +1,96 @@
+#include "base/sys.h"
+
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <linux/openat2.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace alos::sys {
+namespace {
+
+class Sys : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/alos-sys-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    dir_ = name;
+  }
+  void TearDown() override {
+    auto fd = open(dir_, O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(fd && remove_below(fd->get()));
+    ::rmdir(dir_.c_str());
+  }
+  size_t open_descriptors() {
+    auto fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+    return list(fd->get())->size();
+  }
+  std::string dir_;
+};
+
+TEST_F(Sys, descriptors_are_closed_on_exec) {
+  auto fd = open(dir_, O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(fd);
+  EXPECT_TRUE(::fcntl(fd->get(), F_GETFD) & FD_CLOEXEC);
+  auto copy = dup(fd->get());
+  EXPECT_TRUE(::fcntl(copy->get(), F_GETFD) & FD_CLOEXEC);
+}
+
+TEST_F(Sys, files_are_replaced_whole) {
+  const std::string path = dir_ + "/f";
+  ASSERT_TRUE(replace_file(path, "one", 0600));
+  ASSERT_TRUE(replace_file(path, "two", 0600, true));
+  EXPECT_EQ(read_file(path, 10).value(), "two");
+  EXPECT_EQ(read_file(path, 2).error().code, EFBIG);
+  EXPECT_EQ(replace_file(dir_ + "/no/f", "x", 0600).error().code, ENOENT);
+  EXPECT_EQ(list(open(dir_, O_RDONLY)->get())->size(), 1u) << "a temporary file was left";
+}
+
+TEST_F(Sys, openat2_does_not_leave_its_root) {
+  auto root = open(dir_, O_PATH | O_DIRECTORY);
+  EXPECT_EQ(openat2(root->get(), "../etc", O_PATH, RESOLVE_BENEATH).error().code, EXDEV);
+}
+
+TEST_F(Sys, everything_below_is_removed_and_links_are_not_followed) {
+  ASSERT_TRUE(make_dirs(dir_ + "/a/b/c", 0700));
+  ASSERT_TRUE(make_dirs(dir_ + "/kept", 0700));
+  ASSERT_TRUE(replace_file(dir_ + "/kept/file", "x", 0600));
+  ASSERT_EQ(::symlink((dir_ + "/kept").c_str(), (dir_ + "/a/link").c_str()), 0);
+  ASSERT_EQ(::chmod((dir_ + "/a/b").c_str(), 0), 0);
+  ASSERT_TRUE(remove_below(open(dir_ + "/a", O_RDONLY | O_DIRECTORY)->get()));
+  EXPECT_TRUE(list(open(dir_ + "/a", O_RDONLY)->get())->empty());
+  EXPECT_EQ(::access((dir_ + "/kept/file").c_str(), F_OK), 0);
+}
+
+TEST_F(Sys, messages_carry_descriptors_and_a_truncated_one_leaks_none) {
+  auto pair = socketpair(SOCK_SEQPACKET);
+  ASSERT_TRUE(pair);
+  const std::array<std::byte, 4> data{};
+  const std::array<int, 2> fds{0, 1};
+  ASSERT_TRUE(send_message(pair->a.get(), data, fds));
+  std::array<std::byte, 4> room;
+  auto got = receive_message(pair->b.get(), room, 2);
+  ASSERT_TRUE(got);
+  EXPECT_EQ(got->fds.size(), 2u);
+  EXPECT_TRUE(::fcntl(got->fds[0].get(), F_GETFD) & FD_CLOEXEC);
+  got->fds.clear();
+  const size_t before = open_descriptors();
+  ASSERT_TRUE(send_message(pair->a.get(), data, fds));
+  EXPECT_EQ(receive_message(pair->b.get(), std::span(room).first(2), 1).error().code, EMSGSIZE);
+  EXPECT_EQ(open_descriptors(), before);
+  pair->a.reset();
+  EXPECT_EQ(receive_message(pair->b.get(), room, 0)->size, 0u);
+}
+
+TEST_F(Sys, a_sealed_memfd_cannot_change) {
+  auto fd = memfd("m", "text", true);
+  ASSERT_TRUE(fd);
+  EXPECT_EQ(::write(fd->get(), "x", 1), -1);
+  EXPECT_EQ(::ftruncate(fd->get(), 0), -1);
+  EXPECT_EQ(read_file(fd->get(), 100).value(), "text");
+}
+
+}  // namespace
+}  // namespace alos::sys
