@@ -69,6 +69,8 @@ struct RunRequest {
   bool terminal = false;             // some of stdin, stdout, stderr is to be a pty of the box
   uint8_t terminal_mask = 0;         // bit 0, 1, 2: that one
   uint16_t rows = 0, columns = 0;
+  std::string layer;  // canonical path of the workspace's layer directory
+  std::string home;   // of a home that lasts
 };
 
 template <class A>
@@ -82,18 +84,8 @@ void fields(A& a, Compiled& c) {
 template <class A>
 void fields(A& a, RunRequest& r) {
   a(r.id, r.name, r.argv, r.env, r.cwd, r.host_uid, r.host_gid, r.degrade, r.terminal, r.terminal_mask, r.rows,
-    r.columns);
+    r.columns, r.layer, r.home);
 }
-
-// Descriptors that go with a request, in this order; those marked optional are present as the flags say.
-struct RequestHeader {
-  static constexpr uint32_t kMagic = 0x414c4f31;
-  uint32_t magic = kMagic;
-  uint8_t has_workspace = 0;  // the host directory
-  uint8_t has_layer = 0;      // upper and work (mode layer) or the copy (mode copy: upper only)
-  uint8_t has_home = 0;       // a home that lasts
-  uint8_t has_cgroup = 0;     // reserved for a delegated scope
-};
 
 }  // namespace box
 }  // namespace alos
