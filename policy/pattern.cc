@@ -67,8 +67,12 @@ bool sequence_overlaps(const Sequence& a, const Sequence& b, Star is_star, Eleme
   return at(0, 0);
 }
 
-bool is_char_star(char16_t c) { return c == kStar; }
-bool is_tree(const Segment& s) { return s.any_depth(); }
+bool is_char_star(char16_t c) {
+  return c == kStar;
+}
+bool is_tree(const Segment& s) {
+  return s.any_depth();
+}
 
 bool component_includes(const Segment& outer, const Segment& inner) {
   return sequence_includes(symbols(outer), symbols(inner), is_char_star, std::equal_to<>());

@@ -10,8 +10,8 @@
 
 namespace alos::policy {
 
-// One absolute path pattern of the language (policy.md, "Paths"). Usable alone: by the launcher's walk for what is to be
-// masked, and by apply for what may leave a layer, so that all of them mean the same by the same text.
+// One absolute path pattern of the language (policy.md, "Paths"). Usable alone: by the launcher's walk for what is to
+// be masked, and by apply for what may leave a layer, so that all of them mean the same by the same text.
 //
 //   *    any characters within one component, also none, also a leading dot; never '/'
 //   **   as a whole component: zero or more components, so "d/**" includes d
@@ -32,8 +32,8 @@ class Pattern {
     bool matches(std::string_view component) const;
   };
 
-  // Errors: {"pattern", text, EINVAL or ENAMETOOLONG, what is wrong and what to write}: relative, "." or ".." or an empty
-  // component, trailing slash or backslash, "**" beside other characters, NUL, a component that no name can have.
+  // Errors: {"pattern", text, EINVAL or ENAMETOOLONG, what is wrong and what to write}: relative, "." or ".." or an
+  // empty component, trailing slash or backslash, "**" beside other characters, NUL, a component that no name can have.
   static Result<Pattern> parse(std::string_view text);
   // Text that matches exactly `literal` where it is put into a pattern.
   static std::string escape(std::string_view literal);
@@ -43,8 +43,8 @@ class Pattern {
   bool matches(std::string_view path) const;
   // Some path strictly below the canonical directory `dir` may match: a walk may skip `dir`'s contents otherwise.
   bool may_match_below(std::string_view dir) const;
-  // Every path that `other` matches is matched by this. Never wrongly true; may be false for unusual pairs of globs whose
-  // inclusion needs a case distinction.
+  // Every path that `other` matches is matched by this. Never wrongly true; may be false for unusual pairs of globs
+  // whose inclusion needs a case distinction.
   bool includes(const Pattern& other) const;
   // Some canonical path is matched by both; exact.
   bool overlaps(const Pattern& other) const;
