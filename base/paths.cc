@@ -11,8 +11,20 @@
 namespace alos {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the front of `s`, 0 if there is none (RFC 3629: no overlong forms, no
-// surrogates, nothing above U+10FFFF).
+// Characters that change how others are shown or show nothing: Unicode Bidi_Control, zero-width and tags.
+bool deceives(char32_t c) {
+  return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x061c || (c >= 0x115f && c <= 0x1160) || c == 0x180e ||
+         (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x3164 ||
+         c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe0fff);
+}
+
+std::string environment(const char* name) {
+  const char* value = ::secure_getenv(name);
+  return value ? value : "";
+}
+
+}  // namespace
+
 size_t decode_utf8(std::string_view s, char32_t& out) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned char lead = at(0);
@@ -28,20 +40,6 @@ size_t decode_utf8(std::string_view s, char32_t& out) {
   if (out < kLeast[size] || out > 0x10ffff || (out >= 0xd800 && out < 0xe000)) return 0;
   return size;
 }
-
-// Characters that change how others are shown or show nothing: Unicode Bidi_Control, zero-width and tags.
-bool deceives(char32_t c) {
-  return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x061c || (c >= 0x115f && c <= 0x1160) || c == 0x180e ||
-         (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x3164 ||
-         c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe0fff);
-}
-
-std::string environment(const char* name) {
-  const char* value = ::secure_getenv(name);
-  return value ? value : "";
-}
-
-}  // namespace
 
 bool is_canonical_path(std::string_view path) {
   auto canonical = canonical_path(path);

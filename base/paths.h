@@ -18,6 +18,9 @@ Result<std::string> canonical_path(std::string_view path);
 // `path` is `dir` or lies below it; both canonical. "/src2" does not lie below "/src".
 bool lies_below(std::string_view path, std::string_view dir);
 
+// Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none (RFC 3629: no overlong forms, no
+// surrogates, nothing above U+10FFFF). `text` is not empty.
+size_t decode_utf8(std::string_view text, char32_t& out);
 // Control characters, invalid UTF-8, bidirectional and zero-width characters as \x.. or \u{..}: for everything an agent
 // named that a person will see.
 std::string printable(std::string_view text);

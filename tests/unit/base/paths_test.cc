@@ -30,6 +30,16 @@ TEST(LiesBelow, knows_components) {
   EXPECT_FALSE(lies_below("/", "/src"));
 }
 
+TEST(DecodeUtf8, gives_length_and_character_or_nothing) {
+  char32_t c = 0;
+  EXPECT_EQ(decode_utf8("é!", c), 2u);
+  EXPECT_EQ(c, U'é');
+  EXPECT_EQ(decode_utf8("\xf0\x9f\x98\x80", c), 4u);
+  EXPECT_EQ(c, U'\U0001f600');
+  for (const char* bad : {"\x80", "\xc0\x80", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80"})
+    EXPECT_EQ(decode_utf8(bad, c), 0u);
+}
+
 TEST(Printable, shows_what_would_deceive) {
   EXPECT_EQ(printable("plain é 漢"), "plain é 漢");
   EXPECT_EQ(printable("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
