@@ -57,7 +57,8 @@ constexpr Group kGroups[] = {
      "shutdown setsockopt getsockopt"},
     {"self-restriction", "an agent may always confine itself, or a child, further",
      "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"},
-    {"tracing-trampolines", "made by the kernel itself where the host probes a program (before 6.14 a filter saw them)",
+    {"tracing-trampolines",
+     "made by the kernel itself where the host probes a program; some kernels show them to filters",
      "uretprobe uprobe"},
 };
 
