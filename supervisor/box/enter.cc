@@ -449,7 +449,8 @@ void restrict_files(const Layout& box, const Reporter& report) {
   for (const GeneratedFile& file : box.files) add_path(report, ruleset, file.path.c_str(), kLandlockReadFile);
   for (const Place& place : box.places)
     if (place.access != 0) add_path(report, ruleset, place.target.c_str(), place.access & known);
-  add_rule(report, ruleset, box.init.get(), "alos-init", kLandlockExecute);
+  // Execution opens for reading as well, and Landlock asks for both.
+  add_rule(report, ruleset, box.init.get(), "alos-init", kLandlockExecute | kLandlockReadFile);
   report.must(Step::landlock, "landlock_restrict_self", ::syscall(SYS_landlock_restrict_self, ruleset, 0));
   ::close(ruleset);
 }
