@@ -98,8 +98,8 @@ Result<Program> by_number(Layout layout) {
 }
 
 // libseccomp has one default for a whole filter and no "unequal under a mask". A list of two filters needs neither:
-// where the first says kGoOn it jumps to the second, which stands behind it. Jumps in BPF are relative, so both stay as
-// they are.
+// where the first says kGoOn it jumps to the second, which stands behind it and need not look at the entry again. Jumps
+// in BPF are relative, so both stay as they are.
 Result<Program> first_then(Program first, const Program& then) {
   const size_t end = first.size();
   for (size_t at = 0; at < end; ++at)

@@ -39,7 +39,8 @@ struct How {
   Who who = Who::user;
   Terminal terminal = Terminal::no;
   Careless careless = Careless::no;
-  long limit = 0;  // what the box is allowed of the resource, where one is attacked
+  // What the box is allowed at most of what is attacked: a number, bytes, or thousandths of a core.
+  long limit = 0;
 };
 
 struct Row {

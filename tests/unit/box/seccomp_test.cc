@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <linux/audit.h>
-#include <seccomp.h>
 
 #include <algorithm>
 #include <iostream>
