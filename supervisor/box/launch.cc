@@ -66,7 +66,9 @@ Result<Cgroup> make_cgroup(const Order& order) {
 }
 
 std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
-  std::vector<LimitValue> out{{RLIMIT_CORE, 0}, {RLIMIT_MSGQUEUE, 1 << 20}};
+  // 1 and not 0: at 0 the kernel still starts the host's crash handler where core_pattern is a pipe, at 1 it does not
+  // (fs/coredump.c).
+  std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
   out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
   // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
   if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
