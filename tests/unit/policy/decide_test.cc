@@ -84,10 +84,12 @@ TEST(Decide, except_takes_away_from_its_own_rule_and_grants_nothing) {
 
 TEST(Decide, every_box_has_places_of_its_own) {
   const CompiledPolicy policy = compiled(kHead);
-  for (const char* line : {"fs.write /tmp/a", "fs.execute /home/agent/bin/x", "fs.create /dev/shm/a",
-                           "fs.read /proc/self/status", "fs.read /dev/null", "fs.read /etc/passwd"})
+  for (const char* line :
+       {"fs.write /tmp/a", "fs.execute /home/agent/bin/x", "fs.create /dev/shm/a", "fs.read /proc/self/status",
+        "fs.read /dev/null", "fs.write /dev/null", "fs.write /dev/pts/3", "fs.read /etc/passwd"})
     EXPECT_EQ(decided(policy, line), Effect::allow) << line;
-  for (const char* line : {"fs.write /etc/passwd", "fs.write /proc/sys/x", "fs.read /home/agentx", "fs.read /home"})
+  for (const char* line : {"fs.write /etc/passwd", "fs.write /dev/sda", "fs.chmod /dev/null", "fs.write /proc/sys/x",
+                           "fs.read /home/agentx", "fs.read /home"})
     EXPECT_EQ(decided(policy, line), Effect::deny) << line;
   const Decision decision = ask(policy, Right::write, "/tmp/a", "/tmp/a");
   EXPECT_EQ(decision.rule_name(), "box");

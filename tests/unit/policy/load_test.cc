@@ -213,6 +213,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"top_glob", rule("{allow: r, path: /*}"), "4:23", "of the host", "/proc", ""},
         Malformed{"own_file", rule("{allow: r, path: /etc/passwd}"), "4:23", "/etc/passwd", "every box has its own",
                   ""},
+        Malformed{"tmp", rule("{allow: rw, path: /tmp/**}"), "4:24", "where every box has its own", "below /tmp", ""},
         Malformed{"etc", rule("{allow: rw, path: /etc/**}"), "4:24", "lets the box write", "no writing in /etc",
                   "allow r"},
         Malformed{"etc_file", rule("{allow: rw, path: /etc/cron.d/job}"), "4:24", "write", "/etc", ""},

@@ -70,7 +70,8 @@ bool box_holds(const std::vector<PlainRule>& rules, Right right, const std::stri
            });
   };
   return own(std::begin(kBoxWritable), std::end(kBoxWritable)) ||
-         (kRead.has(right) && own(std::begin(kBoxReadable), std::end(kBoxReadable)));
+         (kRead.has(right) && own(std::begin(kBoxReadable), std::end(kBoxReadable))) ||
+         ((kRead | Right::write | Right::append).has(right) && own(std::begin(kBoxDevices), std::end(kBoxDevices)));
 }
 
 struct Answer {
@@ -102,7 +103,7 @@ class Generator {
   std::string path() {
     std::string out;
     for (int i = below(6); i > 0; --i)
-      out += std::string("/") + pick({"a", "b", "ab", "aab", ".e", ".env", "tmp", "dev", "shm"});
+      out += std::string("/") + pick({"a", "b", "ab", "aab", ".e", ".env", "tmp", "dev", "shm", "null"});
     return out.empty() ? "/" : out;
   }
 
@@ -110,7 +111,7 @@ class Generator {
     std::string out;
     const char* last = "";
     for (int i = 1 + below(5); i > 0; --i) {
-      const char* next = below(3) ? pick({"a", "b", "ab", ".env", "tmp", "dev", "shm"})
+      const char* next = below(3) ? pick({"a", "b", "ab", ".env", "tmp", "dev", "shm", "null"})
                                   : pick({"*", "**", "**", "a*", "*b", ".e*", "*a*", "a*b", "*"});
       if (std::string_view(next) == "**" && std::string_view(last) == "**") continue;
       out.append("/").append(last = next);
