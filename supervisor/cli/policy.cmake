@@ -2,7 +2,8 @@ alos_program(alos-policy
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_main.cc ${CMAKE_CURRENT_LIST_DIR}/policy_common.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_check.cc ${CMAKE_CURRENT_LIST_DIR}/policy_explain.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_show.cc ${CMAKE_CURRENT_LIST_DIR}/policy_list.cc
-  LINK alos_policy_load CLI11::CLI11 nlohmann_json::nlohmann_json)
+          ${CMAKE_CURRENT_LIST_DIR}/policy_compile.cc
+  LINK alos_policy_load alos_seccomp CLI11::CLI11 nlohmann_json::nlohmann_json)
 
 # The profiles lie beside the programs, as profile_directory() expects of a build tree.
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)

@@ -22,6 +22,7 @@ struct Verb {
   std::function<int()> (*add)(CLI::App& command);
 };
 std::function<int()> add_check(CLI::App& command);
+std::function<int()> add_compile(CLI::App& command);
 std::function<int()> add_explain(CLI::App& command);
 std::function<int()> add_list(CLI::App& command);
 std::function<int()> add_show(CLI::App& command);

@@ -1,42 +1,51 @@
-#include "supervisor/cli/policy_compile.h"
-
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "base/sys.h"
-#include "policy/plan.h"
 #include "supervisor/box/seccomp.h"
 #include "supervisor/box/spec.h"
+#include "supervisor/cli/policy_common.h"
 
 namespace alos::cli {
 namespace {
 
-Result<box::Compiled> compiled_form(policy::BoxPlan plan, const std::vector<policy::SourceFile>& sources) {
+Result<box::Compiled> compiled_form(const Ready& ready) {
   box::Compiled out;
-  for (const policy::SourceFile& source : sources)
+  for (const policy::SourceFile& source : ready.sources)
     out.sources.push_back({source.path, source.present, source.present ? digest(source.text) : Digest{}});
   seccomp::FilterOptions options;
-  // The box's own network namespace holds loopback and nothing else: programs talk to themselves there.
+  // A box's own network namespace holds loopback and nothing else: there its programs talk to each other.
   options.internet = seccomp::Internet::allowed;
-  if (plan.memory_deny_write_execute) options.write_execute = seccomp::WriteExecute::refused;
+  if (ready.plan.box.memory_deny_write_execute) options.write_execute = seccomp::WriteExecute::refused;
   out.filter = TRY(seccomp::export_filter(options));
   out.rename_filter = TRY(seccomp::export_rename_notify_filter());
-  out.plan = std::move(plan);
+  out.plan = ready.plan.box;
   return out;
+}
+
+int compile(const Selection& selection, const std::string& output) {
+  const auto ready = prepare(selection);
+  if (!ready) return cannot_load(ready.error());
+  const auto written = [&]() -> Result<void> {
+    return sys::replace_file(output, encode(TRY(compiled_form(*ready))), 0600);
+  }();
+  if (written) return kYes;
+  fmt::print(stderr, "alos policy: {}\n", written.error().text());
+  return kUnknown;
 }
 
 }  // namespace
 
-int write_compiled(const policy::Loaded& loaded, const std::string& output) {
-  auto plan = policy::plan_box(policy::compile(loaded.policy));
-  if (!plan) {
-    fmt::print(stderr, "{}", policy::render(std::move(plan).error()));
-    return 1;
-  }
-  const auto written = [&]() -> Result<void> {
-    return sys::replace_file(output, encode(TRY(compiled_form(std::move(*plan), loaded.sources))), 0600);
-  }();
-  if (!written) fmt::print(stderr, "alos: {}\n", written.error().text());
-  return written ? 0 : 1;
+// What `alos run` calls when its cache has nothing for a policy: writes the form that the launcher takes (box/spec.h),
+// whole or not at all.
+std::function<int()> add_compile(CLI::App& command) {
+  auto selection = std::make_shared<Selection>();
+  auto output = std::make_shared<std::string>();
+  command.add_option("policy", selection->policy, "a name, or a file (with a '/')")->required();
+  command.add_option("--output", *output, "file to write")->type_name("FILE")->required();
+  add_values(command, *selection);
+  return [selection, output] { return compile(*selection, *output); };
 }
 
 }  // namespace alos::cli

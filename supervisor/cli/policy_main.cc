@@ -15,6 +15,8 @@ constexpr Verb kVerbs[] = {
     {"test", "run the tests that policies carry", "alos policy test ./acme.yaml", alos::cli::add_test},
     {"show", "print a policy, or all that it amounts to", "alos policy show --effective coding", alos::cli::add_show},
     {"list", "list the policies that are installed", "alos policy list", alos::cli::add_list},
+    {"compile", "write the form that a launch takes; 'alos run' does it by itself",
+     "alos policy compile --output /tmp/strict.box strict", alos::cli::add_compile},
 };
 
 int run(int argc, char** argv) {

@@ -42,7 +42,8 @@ Result<box::Compiled> from_cache(const std::string& path) {
 }
 
 Result<void> compile(const PolicyChoice& choice, const std::string& programs, const std::string& into) {
-  std::vector<std::string> words{programs + "/alos-policy", "compile", "--output", into, "--workspace", choice.workspace};
+  std::vector<std::string> words{programs + "/alos-policy", "compile", "--output", into};
+  if (!choice.workspace.empty()) words.insert(words.end(), {"--workspace", choice.workspace});
   for (const auto& [name, value] : choice.variables) {
     words.emplace_back("--var");
     words.push_back(name + "=" + value);
@@ -78,7 +79,8 @@ std::string cache_file(const PolicyChoice& choice, const Directories& directorie
   Hasher hasher;
   hasher.add_field(build_of(programs + "/alos-policy"));
   hasher.add_field(choice.policy);
-  hasher.add_field(choice.workspace);
+  char cwd[PATH_MAX];
+  hasher.add_field(!choice.workspace.empty() ? choice.workspace : ::getcwd(cwd, sizeof cwd) ? cwd : "");
   for (const auto& [name, value] : choice.variables) hasher.add_field(name), hasher.add_field(value);
   return directories.cache + "/policies/" + hex(hasher.finish()).substr(0, 32);
 }

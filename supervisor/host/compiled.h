@@ -13,7 +13,7 @@ namespace alos::host {
 // What a caller says of a policy.
 struct PolicyChoice {
   std::string policy;     // a name, or a file (has a '/')
-  std::string workspace;  // canonical directory
+  std::string workspace;  // canonical directory; empty: the current one, if the policy has a workspace
   std::map<std::string, std::string> variables;
 };
 

@@ -138,16 +138,14 @@ Result<void> Start::choose() {
     if (!::realpath(choice.policy.c_str(), real)) return fail("policy", printable(options_.policy), errno);
     choice.policy = real;
   }
-  const std::string wanted = options_.workspace.empty() ? "." : options_.workspace;
   char real[PATH_MAX];
-  if (!::realpath(wanted.c_str(), real)) return fail("workspace", printable(wanted), errno);
-  choice.workspace = real;
+  if (!options_.workspace.empty()) {
+    if (!::realpath(options_.workspace.c_str(), real)) return fail("workspace", printable(options_.workspace), errno);
+    choice.workspace = real;
+  }
   choice.variables = options_.variables;
   compiled_ = TRY(compiled_policy(choice, directories_));
   const policy::BoxPlan& plan = compiled_.plan;
-  if (!options_.workspace.empty() && plan.workspace.empty())
-    return fail("workspace", printable(options_.workspace), EINVAL,
-                fmt::format("policy '{}' has no workspace; leave --workspace away, or choose one that has (coding)", plan.policy));
   if (!plan.workspace.empty()) {
     workspace_ = TRY(sys::open(plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (plan.workspace == "/" || plan.workspace == environment("HOME"))

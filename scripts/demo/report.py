@@ -1,0 +1,39 @@
+"""Prints what the demo's agent tried and what stood in its way. The kernel leaves no record of a refusal: rule and layer
+are attributed here, afterwards, by asking `alos policy explain` about the same request."""
+import json
+import os
+import subprocess
+import sys
+
+workspace = sys.argv[1]
+
+
+def layer_of():
+    """The agent's report is one of its writes: it lies in the layer, and `alos diff` shows it."""
+    shown = subprocess.run(["alos", "diff", "--json"], cwd=workspace, capture_output=True, text=True, check=False)
+    return json.loads(shown.stdout)["layer"]
+
+
+def explain(request):
+    out = subprocess.run(["alos", "policy", "explain", "--policy", "coding", "--json", request], cwd=workspace,
+                         capture_output=True, text=True, check=False)
+    return json.loads(out.stdout) if out.stdout else {}
+
+
+def attribute(attempt):
+    request = attempt["request"]
+    if request.startswith("limit "):
+        return "limit '" + request[6:] + "', kernel"
+    if request.startswith("net."):
+        return "network namespace without a network"
+    answer = explain(request)
+    rule = answer.get("rule") or "default"
+    if "hooks" in request:
+        return f"rule '{rule}' lets it write in the layer; apply flags it"
+    return f"rule '{rule}' ({answer.get('enforced_by', answer.get('layer', 'policy'))})"
+
+
+with open(os.path.join(layer_of(), "upper", "attempts.json")) as file:
+    attempts = json.load(file)
+for attempt in attempts:
+    print(f"  {attempt['what']:36} {attempt['result'][:26]:26} {attribute(attempt)}")
