@@ -25,13 +25,14 @@ struct BoxMount {
   Source source;
 };
 
-// A deny below something that is mounted. What matches at launch is covered: by a mode-000 node where reading is denied,
-// by a read-only or noexec mount of itself where only writing or executing is.
+// A deny below something that is mounted. What matches at launch is covered: by a mode-000 node where reading is
+// denied, by a read-only or noexec mount of itself where only writing or executing is.
 struct BoxMask {
   std::string pattern;              // policy pattern language, absolute
   std::vector<std::string> except;  // patterns that the same rule leaves alone
   Rights denied;
-  bool pin_parents = false;  // the tree is written directly: parents become mount points, so that they cannot be renamed
+  bool pin_parents =
+      false;  // the tree is written directly: parents become mount points, so that they cannot be renamed
   std::string rule;
   std::string reason;
   Source source;
@@ -62,7 +63,7 @@ struct BoxPlan {
   std::vector<std::string> printed;  // what `degrade` gave up, a line each; shown at start and audited
 
   WorkspaceMode workspace_mode = WorkspaceMode::none;
-  std::string workspace;               // canonical host path, empty with mode none
+  std::string workspace;                 // canonical host path, empty with mode none
   std::optional<std::string> keep_home;  // name of the home that lasts; fresh otherwise
 
   Limits limits;
@@ -78,7 +79,7 @@ struct BoxPlan {
 // "box", built in.
 inline constexpr const char* kBoxHome = "/home/agent";
 inline constexpr const char* kBoxWritable[] = {"/tmp/**", "/dev/shm/**", "/home/agent/**"};
-inline constexpr const char* kBoxReadable[] = {"/proc/**",  "/dev/**",         "/etc/passwd",      "/etc/group",
-                                               "/etc/hosts", "/etc/hostname",   "/etc/resolv.conf", "/etc/nsswitch.conf"};
+inline constexpr const char* kBoxReadable[] = {"/proc/**",   "/dev/**",       "/etc/passwd",      "/etc/group",
+                                               "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/nsswitch.conf"};
 
 }  // namespace alos::policy

@@ -14,19 +14,26 @@ std::string Source::text() const {
 
 std::string_view name(Effect effect) {
   switch (effect) {
-    case Effect::deny: return "deny";
-    case Effect::ask: return "ask";
-    case Effect::allow: return "allow";
+    case Effect::deny:
+      return "deny";
+    case Effect::ask:
+      return "ask";
+    case Effect::allow:
+      return "allow";
   }
   return "?";
 }
 
 std::string_view name(WorkspaceMode mode) {
   switch (mode) {
-    case WorkspaceMode::none: return "none";
-    case WorkspaceMode::layer: return "layer";
-    case WorkspaceMode::direct: return "direct";
-    case WorkspaceMode::copy: return "copy";
+    case WorkspaceMode::none:
+      return "none";
+    case WorkspaceMode::layer:
+      return "layer";
+    case WorkspaceMode::direct:
+      return "direct";
+    case WorkspaceMode::copy:
+      return "copy";
   }
   return "?";
 }

@@ -1,0 +1,166 @@
+#include "policy/consistency.h"
+
+#include <algorithm>
+
+#include "base/paths.h"
+
+namespace alos::policy {
+namespace {
+
+Pattern constant(const std::string& text) {
+  return std::move(*Pattern::parse(text));
+}
+
+constexpr const char* kKernelPlaces[] = {"/proc", "/sys", "/dev"};
+constexpr const char* kSystemTrees[] = {"/bin",   "/boot",   "/etc", "/lib",  "/lib32",
+                                        "/lib64", "/libx32", "/run", "/sbin", "/usr"};
+
+// A path of a rule with what is compared about it.
+struct Entry {
+  const FileRule* rule;
+  const PathPattern* path;
+  std::string prefix;
+};
+
+std::vector<Entry> entries(const Policy& policy, Effect effect) {
+  std::vector<Entry> out;
+  for (const FileRule& rule : policy.files)
+    if (rule.effect == effect)
+      for (const PathPattern& path : rule.paths) out.push_back({&rule, &path, path.pattern.literal_prefix()});
+  return out;
+}
+
+class Checker {
+ public:
+  Checker(const Policy& policy, const std::map<std::string, std::set<std::string>>& ancestors, Problems& problems)
+      : policy_(policy), ancestors_(ancestors), problems_(problems) {}
+
+  void run() {
+    for (const FileRule& rule : policy_.files) {
+      exceptions(rule);
+      if (rule.effect == Effect::allow)
+        for (const PathPattern& path : rule.paths) place(rule, path);
+    }
+    dead();
+  }
+
+ private:
+  void problem(const PathPattern& at, std::string what, std::string expected, std::string fix) {
+    problems_.push_back({at.source, std::move(what), std::move(expected), std::move(fix)});
+  }
+
+  static std::string shown(const PathPattern& path) {
+    const std::string pattern = printable(path.pattern.text());
+    return path.written == path.pattern.text() ? "'" + pattern + "'"
+                                               : "'" + printable(path.written) + "' (" + pattern + ")";
+  }
+
+  void exceptions(const FileRule& rule) {
+    for (const PathPattern& except : rule.except) {
+      const bool takes = std::ranges::any_of(
+          rule.paths, [&](const PathPattern& path) { return path.pattern.overlaps(except.pattern); });
+      if (!takes)
+        problem(except, "the exception " + shown(except) + " takes nothing away from rule '" + rule.name + "'",
+                "a part of the rule's own paths", "correct the path, or remove it");
+    }
+  }
+
+  void place(const FileRule& rule, const PathPattern& path) {
+    if (path.pattern.matches("/"))
+      return problem(path, "rule '" + rule.name + "' allows " + shown(path) + ", the whole machine",
+                     "the directories that are needed", "name them");
+    for (const char* own : kKernelPlaces)
+      if (path.pattern.overlaps(constant(std::string(own) + "/**")))
+        return problem(path, "rule '" + rule.name + "' allows " + shown(path) + " of the host",
+                       "paths outside " + std::string(own) + ": every box has its own, and the host's leads out of it",
+                       "remove it; the box's own " + std::string(own) + " is there without a rule");
+    for (const char* own : kBoxReadable)
+      if (path.pattern.shape() == Pattern::Shape::literal && path.pattern.matches(own))
+        return problem(path, "rule '" + rule.name + "' allows " + shown(path) + " of the host",
+                       "other paths: every box has its own", "remove it; the box's own is there without a rule");
+    std::string which;
+    if (rule.rights.overlaps(kWrite) && !in_copied_workspace(path.pattern) && is_system_place(path.pattern, which))
+      problem(path, "rule '" + rule.name + "' lets the box write " + shown(path) + " of the host",
+              "no writing in " + which + ": the system itself runs what lies there, with more rights than the box",
+              "allow r or rx there, and let the agent write in its workspace");
+  }
+
+  // What is written there stays in a layer or a copy.
+  bool in_copied_workspace(const Pattern& pattern) const {
+    if (policy_.workspace_mode != WorkspaceMode::layer && policy_.workspace_mode != WorkspaceMode::copy) return false;
+    const Pattern workspace = constant(Pattern::escape(policy_.workspace) + "/**");
+    const bool whole_place = std::ranges::count(policy_.workspace, '/') == 1;
+    return workspace.includes(pattern) && !whole_place;
+  }
+
+  bool author_knows(const FileRule& of, const FileRule& other) const {
+    if (of.origin == other.origin) return true;
+    const auto above = ancestors_.find(of.origin);
+    return above != ancestors_.end() && above->second.contains(other.origin);
+  }
+
+  // Whether the relation holds for other values of the variables too: a value must not make a rule wrong.
+  static bool whatever_the_values(const PathPattern& narrow, const PathPattern& wide) {
+    if (!uses_variables(narrow.written) && !uses_variables(wide.written)) return true;
+    return leading_variable(narrow.written) == leading_variable(wide.written);
+  }
+
+  bool covers(const Entry& wide, const Entry& narrow) const {
+    return wide.path != narrow.path && lies_below(narrow.prefix, wide.prefix) &&
+           author_knows(*narrow.rule, *wide.rule) && whatever_the_values(*narrow.path, *wide.path) &&
+           wide.path->pattern.includes(narrow.path->pattern) &&
+           std::ranges::none_of(wide.rule->except, [&](const PathPattern& except) {
+             return except.pattern.overlaps(narrow.path->pattern);
+           });
+  }
+
+  void dead() {
+    const std::vector<Entry> allows = entries(policy_, Effect::allow), denies = entries(policy_, Effect::deny);
+    for (size_t i = 0; i < allows.size(); ++i) {
+      const Entry& narrow = allows[i];
+      const FileRule& rule = *narrow.rule;
+      const std::string says = "rule '" + rule.name + "' has no effect on " + shown(*narrow.path) + ": ";
+      const auto denied = std::ranges::find_if(
+          denies, [&](const Entry& deny) { return deny.rule->rights.has(rule.rights) && covers(deny, narrow); });
+      if (denied != denies.end()) {
+        problem(*narrow.path,
+                says + "rule '" + denied->rule->name + "' (" + denied->rule->source.text() + ") denies all of it",
+                "rules that each have an effect; deny wins over allow", "remove one of them");
+        continue;
+      }
+      for (size_t j = 0; j < allows.size(); ++j) {
+        const Entry& wide = allows[j];
+        if (!wide.rule->rights.has(rule.rights) || !covers(wide, narrow)) continue;
+        const bool same = wide.rule->rights == rule.rights && narrow.path->pattern.includes(wide.path->pattern);
+        if (same && j > i) continue;  // of two equals the later one is named
+        problem(*narrow.path,
+                says + "rule '" + wide.rule->name + "' (" + wide.rule->source.text() + ") allows " +
+                    wide.rule->rights.text() + " on " + shown(*wide.path) + " already",
+                "rules that each have an effect; allows are united, so the narrower one narrows nothing",
+                "remove it; to take something away write a deny, as in 'deny: w'");
+        break;
+      }
+    }
+  }
+
+  const Policy& policy_;
+  const std::map<std::string, std::set<std::string>>& ancestors_;
+  Problems& problems_;
+};
+
+}  // namespace
+
+bool is_system_place(const Pattern& pattern, std::string& which) {
+  for (const char* tree : kSystemTrees)
+    if (pattern.overlaps(constant(std::string(tree) + "/**"))) return which = tree, true;
+  for (const char* node : {"/var", "/var/*"})  // what services keep deeper down may be a policy's business
+    if (pattern.overlaps(constant(node))) return which = node, true;
+  return false;
+}
+
+void check_consistency(const Policy& policy, const std::map<std::string, std::set<std::string>>& ancestors,
+                       Problems& problems) {
+  Checker(policy, ancestors, problems).run();
+}
+
+}  // namespace alos::policy

@@ -1,0 +1,96 @@
+#include "policy/decide.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace alos::policy {
+namespace {
+
+PathPattern built_in_path(const char* text) {
+  auto pattern = Pattern::parse(text);  // constants of box_plan.h
+  return {std::move(*pattern), text, {"built in", 0, 0}};
+}
+
+template <size_t N>
+FileRule box_rule(const char* const (&paths)[N], Rights rights, const std::vector<FileRule>& rules) {
+  FileRule out;
+  out.name = "box";
+  out.effect = Effect::allow;
+  out.rights = rights;
+  out.source = {"built in", 0, 0};
+  out.origin = "built in";
+  for (const char* path : paths) out.paths.push_back(built_in_path(path));
+  for (const FileRule& rule : rules) {
+    if (rule.effect != Effect::allow) continue;
+    for (const PathPattern& mounted : rule.paths) {
+      const bool covers = std::ranges::any_of(out.paths, [&](const PathPattern& own) {
+        return own.pattern.includes(mounted.pattern) && !mounted.pattern.includes(own.pattern);
+      });
+      if (covers) out.except.push_back(mounted);
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view name(Layer layer) {
+  return layer == Layer::built_in ? "built in" : "policy";
+}
+
+CompiledPolicy compile(Policy policy) {
+  CompiledPolicy out;
+  std::ranges::sort(policy.files, {}, [](const FileRule& r) { return std::tie(r.name, r.origin); });
+  out.rules_ = policy.files;
+  out.rules_.push_back(box_rule(kBoxWritable, kAll, policy.files));
+  out.rules_.push_back(box_rule(kBoxReadable, kRead, policy.files));
+  for (size_t i = 0; i < out.rules_.size(); ++i) {
+    const FileRule& rule = out.rules_[i];
+    out.keys_.push_back({rule.rights, rule.effect, !rule.except.empty()});
+    for (const PathPattern& path : rule.paths) out.index_.add(path.pattern, static_cast<uint32_t>(i));
+  }
+  out.index_.finish();
+  out.policy_ = std::move(policy);
+  return out;
+}
+
+Decision decide(const CompiledPolicy& compiled, const Request& request, std::vector<Match>* all) {
+  if (request.kind() != Request::Kind::file) return {};
+  constexpr uint32_t kNobody = ~0U;
+  uint32_t winner = kNobody;
+  struct Found {
+    uint32_t rule;
+    bool asked, reached;
+  };
+  std::vector<Found> found;
+  const auto consider = [&](const std::string& path, bool asked, bool reached) {
+    compiled.index_.visit(path, [&](uint32_t i) {
+      const CompiledPolicy::Key& key = compiled.keys_[i];
+      if (!key.rights.has(request.right()) || (!reached && key.effect != Effect::deny)) return;
+      if (key.excepts && !compiled.rules_[i].matches(path)) return;
+      if (winner == kNobody || std::tie(key.effect, i) < std::tie(compiled.keys_[winner].effect, winner)) winner = i;
+      if (all) found.push_back({i, asked, reached});
+    });
+  };
+  if (request.asked() == request.reached()) {
+    consider(request.asked(), true, true);
+  } else {
+    consider(request.asked(), true, false);
+    consider(request.reached(), false, true);
+  }
+
+  const auto layer = [&](uint32_t i) { return i < compiled.policy_.files.size() ? Layer::policy : Layer::built_in; };
+  if (all) {
+    std::ranges::sort(found, {}, [&](const Found& f) { return std::pair(compiled.keys_[f.rule].effect, f.rule); });
+    for (const Found& f : found) {
+      const FileRule* rule = &compiled.rules_[f.rule];
+      if (all->empty() || all->back().rule != rule) all->push_back({rule, layer(f.rule)});
+      all->back().asked |= f.asked;
+      all->back().reached |= f.reached;
+    }
+  }
+  if (winner == kNobody) return {};
+  return {compiled.keys_[winner].effect, &compiled.rules_[winner], layer(winner)};
+}
+
+}  // namespace alos::policy

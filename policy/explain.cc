@@ -1,0 +1,107 @@
+#include "policy/explain.h"
+
+#include <algorithm>
+
+#include "base/paths.h"
+
+namespace alos::policy {
+namespace {
+
+std::string line_of(const std::vector<SourceFile>& sources, const Source& source) {
+  const auto file =
+      std::ranges::find_if(sources, [&](const SourceFile& f) { return f.present && f.shown == source.file; });
+  if (file == sources.end() || source.line == 0) return {};
+  std::string_view rest = file->text;
+  for (int line = 1; line < source.line; ++line) {
+    const size_t end = rest.find('\n');
+    if (end == rest.npos) return {};
+    rest.remove_prefix(end + 1);
+  }
+  return std::string(rest.substr(0, rest.find('\n')));
+}
+
+// The letter of the language that a right belongs to.
+std::string_view letter(Right right) {
+  return kRead.has(right) ? "r" : kWrite.has(right) ? "w" : "x";
+}
+
+bool hits(const Enforcement& enforcement, const Request& request) {
+  return enforcement.path->pattern.matches(request.asked()) || enforcement.path->pattern.matches(request.reached());
+}
+
+std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision,
+                                  const Request& request) {
+  std::vector<std::string> out;
+  if (request.kind() == Request::Kind::network) return {"box: its network holds nothing but its own loopback"};
+  for (const Enforcement& enforcement : plan.enforced)
+    if (decision.rule && enforcement.rule == decision.rule && hits(enforcement, request))
+      out.push_back(enforcement.text);
+  if (!out.empty() || decision.rule) return out;
+  for (const FileRule& rule : compiled.rules())
+    if (rule.effect == Effect::allow && rule.matches(request.reached()))
+      return {"box: mounted there with " + rule.rights.text() + " only"};
+  return {"box: outside of everything that it mounts, the path is not there (ENOENT)"};
+}
+
+std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
+  if (decision.effect == Effect::allow) {
+    if (decision.layer == Layer::built_in) return "every box has this of its own";
+    return "a deny of " + std::string(letter(request.right())) + " on the path would refuse it";
+  }
+  if (request.kind() == Request::Kind::network)
+    return "this version enforces no network rules, so nothing can allow it";
+  if (decision.rule) return "nothing in this run can allow it; an operator could add the path to the rule's 'except'";
+  for (const FileRule& rule : compiled.rules())
+    if (rule.effect == Effect::allow && rule.source.line != 0 && rule.matches(request.reached()))
+      return "rule '" + rule.name + "' (" + rule.source.text() + ") allows " + rule.rights.text() +
+             " there; an operator could add " + std::string(letter(request.right())) + " to it";
+  const std::string rights = letter(request.right()) == "r" ? "r" : "r" + std::string(letter(request.right()));
+  return "an operator could add a rule under 'files:', as in  NAME: {allow: " + rights +
+         ", path: " + printable(Pattern::escape(request.reached())) + "}";
+}
+
+}  // namespace
+
+Explanation explain(const CompiledPolicy& compiled, const Plan& plan, const std::vector<SourceFile>& sources,
+                    const Request& request) {
+  Explanation out;
+  out.request = request.text();
+  out.decision = decide(compiled, request, &out.matches);
+  out.source_line = line_of(sources, out.decision.source());
+  out.enforced = enforced(compiled, plan, out.decision, request);
+  out.change = change(compiled, request, out.decision);
+  return out;
+}
+
+std::string Explanation::text() const {
+  constexpr std::string_view kIndent = "        ";
+  const auto line = [&](std::string& out, const std::string& words) { out.append(kIndent).append(words).append("\n"); };
+  std::string out = (decision.effect == Effect::allow ? "allowed " : "denied  ") + printable(request) + "\n";
+  if (!decision.rule)
+    line(out, "by the default: no rule allows it");
+  else
+    line(out, "by rule '" + decision.rule->name + "' (" + decision.source().text() + "), layer " +
+                  std::string(name(decision.layer)) +
+                  (decision.reason().empty() ? "" : ": \"" + printable(decision.reason()) + "\""));
+  if (!source_line.empty()) {
+    const std::string number = std::to_string(decision.source().line);
+    const std::string before = source_line.substr(0, static_cast<size_t>(decision.source().column - 1));
+    std::string caret;  // tabs stay tabs, so that the caret stands below its column
+    for (const char c : before)
+      if ((static_cast<unsigned char>(c) & 0xc0) != 0x80) caret += c == '\t' ? '\t' : ' ';
+    line(out, "  " + number + " | " + source_line);
+    line(out, "  " + std::string(number.size(), ' ') + " | " + caret + "^");
+  }
+  for (const Match& match : matches) {
+    if (match.rule == decision.rule) continue;
+    const Source& at = match.rule->source;
+    line(out, "also    " + std::string(name(match.rule->effect)) + " " + match.rule->rights.text() + " by rule '" +
+                  match.rule->name + "' (" + at.text() + ")" + (match.reached ? "" : ", on the name asked") +
+                  (match.asked ? "" : ", on the file reached"));
+  }
+  for (const std::string& words : enforced) line(out, "kept by " + words);
+  line(out, "change  " + change);
+  return out;
+}
+
+}  // namespace alos::policy

@@ -1,0 +1,388 @@
+#include "policy/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/paths.h"
+
+namespace alos::policy {
+namespace {
+
+enum class Ground : uint8_t {
+  layered,   // the workspace as layer or copy: writes stay apart from the host
+  direct,    // the host's own files, written in place
+  readable,  // the host's own files, read only
+  own,       // what every box has of its own
+};
+
+// What one path of an allow opens.
+struct Region {
+  const FileRule* rule;
+  const PathPattern* path;
+  Ground ground;
+  Rights rights;
+  std::string prefix;
+};
+
+// What one path of a deny, or one exception of an allow, takes away.
+struct Taking {
+  const FileRule* rule;
+  const PathPattern* path;
+  Rights rights;
+  bool exception;  // of an allow: takes from that rule alone
+};
+
+bool comparable(const std::string& a, const std::string& b) {
+  return lies_below(a, b) || lies_below(b, a);
+}
+
+std::string shown(const PathPattern& path) {
+  const std::string pattern = printable(path.pattern.text());
+  return path.written == path.pattern.text() ? pattern : printable(path.written) + " (" + pattern + ")";
+}
+
+std::string quoted(const FileRule& rule) {
+  return "rule '" + rule.name + "'";
+}
+
+// What a mount can give: reading always, because its names are visible; writing and running as wholes.
+bool mountable(Rights rights) {
+  return rights.has(kRead) && (rights.has(kWrite) || !rights.overlaps(kWrite));
+}
+
+class Planner {
+ public:
+  explicit Planner(const CompiledPolicy& compiled) : compiled_(compiled), policy_(compiled.policy()) {
+    if (policy_.workspace_mode != WorkspaceMode::none)
+      workspace_ = *Pattern::parse(Pattern::escape(policy_.workspace) + "/**");
+  }
+
+  Checked<Plan> run() {
+    regions();
+    for (size_t i = 0; i < policy_count(); ++i) take(compiled_.rules()[i]);
+    mounts();
+    if (!problems_.empty()) return std::unexpected(std::move(problems_));
+    settings();
+    for (const FileRule& rule : compiled_.rules())
+      if (rule.degrade && !std::ranges::count(given_up_, &rule)) out_.needless_degrade.push_back(&rule);
+    return std::move(out_);
+  }
+
+ private:
+  size_t policy_count() const { return policy_.files.size(); }
+
+  void problem(const PathPattern& at, std::string what, std::string expected, std::string fix) {
+    problems_.push_back({at.source, std::move(what), std::move(expected), std::move(fix)});
+  }
+
+  // Allows.
+
+  void regions() {
+    for (size_t i = 0; i < compiled_.rules().size(); ++i) {
+      const FileRule& rule = compiled_.rules()[i];
+      if (rule.effect != Effect::allow) continue;
+      for (const PathPattern& path : rule.paths) {
+        Region region{&rule, &path, Ground::own, rule.rights, path.pattern.literal_prefix()};
+        if (i < policy_count()) region.ground = ground(rule, path);
+        regions_.push_back(std::move(region));
+      }
+    }
+    for (Region& region : regions_)
+      if (region.ground != Ground::own) unite(region);
+  }
+
+  Ground ground(const FileRule& rule, const PathPattern& path) {
+    const bool touches = workspace_ && workspace_->overlaps(path.pattern);
+    const bool inside = touches && workspace_->includes(path.pattern);
+    if (path.pattern.shape() == Pattern::Shape::glob && (touches || !path.pattern.expandable()))
+      problem(path,
+              quoted(rule) + " allows " + shown(path) + ", and nothing can enforce it: " +
+                  (touches ? "the workspace is mounted as a tree, so what is made later would not be covered"
+                           : "'**' before the end would need a mount for every match at any depth"),
+              touches ? "in the workspace, a path or a tree as in $workspace/dir/**"
+                      : "a path, a tree as in /dir/**, or '*' within components",
+              "allow the directory above it, and deny what is to stay out");
+    if (inside && policy_.workspace_mode != WorkspaceMode::direct) return Ground::layered;
+    return rule.rights.overlaps(kWrite) ? Ground::direct : Ground::readable;
+  }
+
+  // Allows are unions: a mount gives what all rules give that hold on the whole of it.
+  void unite(Region& region) {
+    for (const Region& other : regions_) {
+      if (other.ground == Ground::own || !other.path->pattern.includes(region.path->pattern)) continue;
+      const bool excepted = std::ranges::any_of(
+          other.rule->except, [&](const PathPattern& except) { return except.pattern.overlaps(region.path->pattern); });
+      if (!excepted || other.rule == region.rule) region.rights = region.rights | other.rule->rights;
+    }
+    if (region.ground == Ground::readable && region.rights.overlaps(kWrite)) region.ground = Ground::direct;
+    if (!mountable(region.rights))
+      problem(*region.path,
+              quoted(*region.rule) + " allows " + region.rights.text() + " on " + shown(*region.path) +
+                  ", and nothing can enforce that: names in a mount are visible, and writing is given as a whole",
+              "r, rw, rx or rwx",
+              region.rights.overlaps(kWrite) ? "allow rw, or r without the rest" : "allow r with it");
+  }
+
+  // Denies and exceptions.
+
+  void take(const FileRule& rule) {
+    if (rule.effect == Effect::deny) {
+      for (const PathPattern& path : rule.paths) take({&rule, &path, rule.rights, false});
+      return;
+    }
+    for (const PathPattern& except : rule.except) exception(rule, except);
+  }
+
+  // An exception grants nothing and denies nothing: other rules may allow what it takes out of its own.
+  void exception(const FileRule& rule, const PathPattern& except) {
+    Rights rights = rule.rights;
+    for (const Region& other : regions_)
+      if (other.rule != &rule && other.ground != Ground::own && other.path->pattern.includes(except.pattern))
+        rights = rights - other.rule->rights;
+    if (rights.empty()) return;
+    for (const Region& other : regions_) {
+      if (other.rule == &rule || other.ground == Ground::own || !other.rule->rights.overlaps(rights) ||
+          !other.path->pattern.overlaps(except.pattern))
+        continue;
+      problem(
+          except,
+          "the exception " + shown(except) + " of " + quoted(rule) + " overlaps " + shown(*other.path) + ", which " +
+              quoted(*other.rule) + " (" + other.rule->source.text() + ") allows, and nothing can enforce both",
+          "an exception that other rules lie around, not within", "name the directories to allow, without 'except'");
+      return;
+    }
+    take({&rule, &except, rights.has(Right::read) ? kAll : rights, true});
+  }
+
+  bool covers(const Taking& taking, const Region& region) const {
+    return !taking.exception && taking.path->pattern.includes(region.path->pattern) &&
+           std::ranges::none_of(taking.rule->except, [&](const PathPattern& except) {
+             return except.pattern.overlaps(region.path->pattern);
+           });
+  }
+
+  // Another mount lies between this region and everything that the taking is about.
+  bool shadowed(const Region& region, const Taking& taking) const {
+    return std::ranges::any_of(regions_, [&](const Region& nearer) {
+      return &nearer != &region && nearer.path->pattern.includes(taking.path->pattern) &&
+             region.path->pattern.includes(nearer.path->pattern) &&
+             !nearer.path->pattern.includes(region.path->pattern);
+    });
+  }
+
+  void take(const Taking& taking) {
+    const std::string prefix = taking.path->pattern.literal_prefix();
+    std::vector<Enforcer> by;
+    const auto add = [&by](Enforcer enforcer) {
+      if (std::ranges::find(by, enforcer) == by.end()) by.push_back(enforcer);
+    };
+    bool pin = false, wrong = false;
+    for (Region& region : regions_) {
+      if (wrong || !comparable(region.prefix, prefix) || !region.rule->rights.overlaps(taking.rights) ||
+          (taking.exception && region.rule != taking.rule) || !region.path->pattern.overlaps(taking.path->pattern) ||
+          shadowed(region, taking))
+        continue;
+      if (!expressible(taking, region)) {
+        wrong = true;
+      } else if (covers(taking, region) && region.ground != Ground::own) {
+        region.rights = region.rights - taking.rights;
+        add(Enforcer::mount);
+      } else if (region.ground == Ground::layered) {
+        add(Enforcer::mask);
+        add(Enforcer::layer);
+      } else if (region.ground == Ground::readable) {
+        add(Enforcer::mask);
+      } else if (region.ground == Ground::direct && coverable(taking)) {
+        add(Enforcer::mask);
+        pin = true;
+      } else if (taking.rule->degrade) {
+        give_up(taking, region);
+        add(Enforcer::nothing);
+        if (region.ground == Ground::direct) add(Enforcer::mask), pin = true;
+      } else {
+        unenforceable(taking, region);
+        wrong = true;
+      }
+    }
+    if (!wrong) enforce(taking, by, pin);
+  }
+
+  bool expressible(const Taking& taking, const Region& region) {
+    const Rights rights = taking.rights;
+    if (rights.has(kAll) || (!rights.overlaps(kRead) && (rights.has(kWrite) || !rights.overlaps(kWrite)))) return true;
+    const Rights whole = (rights.overlaps(kRead) ? kRead : Rights()) | (rights.overlaps(kWrite) ? kWrite : Rights());
+    problem(*taking.path,
+            quoted(*taking.rule) + " takes " + rights.text() + " from " + shown(*taking.path) + ", below " +
+                shown(*region.path) + " of " + quoted(*region.rule) + " (" + region.rule->source.text() +
+                "), and a mount cannot express it",
+            "whole letters: r covers the file, w makes it read-only, x keeps it from running",
+            "deny " + whole.text() + ", or allow less there");
+    return false;
+  }
+
+  // A mount on the one place covers what is there, and its parents can be held in place.
+  static bool coverable(const Taking& taking) {
+    if (taking.path->pattern.shape() == Pattern::Shape::glob) return false;
+    return taking.exception || std::ranges::none_of(taking.rule->except, [&](const PathPattern& except) {
+             return except.pattern.overlaps(taking.path->pattern);
+           });
+  }
+
+  std::string why(const Region& region) const {
+    if (region.ground == Ground::own)
+      return printable(region.prefix) +
+             " is the box's own: nothing of the host is in it, and what the agent makes there is its own";
+    const bool workspace = workspace_ && workspace_->includes(region.path->pattern);
+    return (workspace ? std::string("the workspace is direct and writable")
+                      : shown(*region.path) + " is written directly") +
+           ", so a match made later could be used";
+  }
+
+  void unenforceable(const Taking& taking, const Region& region) {
+    const bool workspace = workspace_ && workspace_->includes(region.path->pattern);
+    std::string fix = region.ground == Ground::own ? "name the directories of the host that are meant, "
+                      : workspace                  ? "use 'workspace: layer' (it then cannot leave the layer), "
+                                                   : "deny a path or a whole directory instead, allow r there, ";
+    fix += taking.exception ? "or write it as a deny with 'degrade: allow'" : "or say 'degrade: allow' on the rule";
+    problem(*taking.path,
+            quoted(*taking.rule) + (taking.exception ? " excepts " : " denies ") + shown(*taking.path) +
+                ", and nothing can enforce it here: " + why(region),
+            "a rule that is kept", std::move(fix));
+  }
+
+  void give_up(const Taking& taking, const Region& region) {
+    given_up_.push_back(taking.rule);
+    out_.box.printed.push_back(quoted(*taking.rule) + " (" + taking.rule->source.text() +
+                               ") is not kept for files made after the start, 'degrade: allow': " +
+                               printable(taking.path->pattern.text()) + ": " + why(region));
+  }
+
+  BoxMask mask(const Taking& taking, bool pin) const {
+    BoxMask out;
+    out.pattern = taking.path->pattern.text();
+    if (!taking.exception)
+      for (const PathPattern& except : taking.rule->except) out.except.push_back(except.pattern.text());
+    out.denied = taking.rights;
+    out.pin_parents = pin;
+    out.rule = taking.rule->name;
+    out.reason = taking.rule->reason;
+    out.source = taking.rule->source;
+    return out;
+  }
+
+  void enforce(const Taking& taking, std::vector<Enforcer> by, bool pin) {
+    const auto has = [&by](Enforcer enforcer) { return std::ranges::find(by, enforcer) != by.end(); };
+    if (has(Enforcer::mask)) out_.box.masks.push_back(mask(taking, pin));
+    if (has(Enforcer::layer)) out_.box.layer_denies.push_back(mask(taking, false));
+    std::string text;
+    const auto say = [&text](std::string_view words) { text.append(text.empty() ? "" : "; ").append(words); };
+    if (has(Enforcer::mount)) say("box: what is mounted there is mounted without " + taking.rights.text());
+    if (has(Enforcer::mask))
+      say(taking.rights.has(Right::read) ? "box: what exists at launch is covered, opening it fails (EACCES)"
+                                         : "box: what exists at launch is mounted without " + taking.rights.text());
+    if (has(Enforcer::layer)) say("layer: what is made later is the agent's own and cannot leave the layer");
+    if (has(Enforcer::nothing)) say("nothing for what is made later: the rule says 'degrade: allow'");
+    if (by.empty()) {
+      by.push_back(Enforcer::absent);
+      say("box: no mount leads there with these rights");
+    }
+    out_.enforced.push_back({taking.rule, taking.path, std::move(by), std::move(text)});
+  }
+
+  // What is left of the allows.
+
+  void mounts() {
+    std::map<std::pair<std::string, bool>, BoxMount> by_path;
+    for (const Region& region : regions_) {
+      if (region.ground == Ground::own) {
+        out_.enforced.push_back({region.rule, region.path, {Enforcer::mount}, "box: its own, private to this box"});
+        continue;
+      }
+      if (region.rights.empty()) {
+        out_.enforced.push_back({region.rule, region.path, {Enforcer::absent}, "box: denied as a whole, not mounted"});
+        continue;
+      }
+      BoxMount mount = describe(region);
+      std::string text = "box: mounted " + mount.rights.text() + (mount.optional ? " where it exists" : "");
+      if (region.ground == Ground::layered)
+        text += policy_.workspace_mode == WorkspaceMode::copy ? "; writes go to a copy"
+                                                              : "; writes go to a layer above the host's files";
+      if (region.ground == Ground::direct) text += "; writes reach the host at once";
+      out_.enforced.push_back({region.rule, region.path, {Enforcer::mount}, std::move(text)});
+      const auto [known, fresh] = by_path.emplace(std::pair(mount.path, mount.tree), mount);
+      if (!fresh) {
+        known->second.rights = known->second.rights | mount.rights;
+        known->second.optional &= mount.optional;
+      }
+    }
+    for (auto& [path, mount] : by_path) out_.box.mounts.push_back(std::move(mount));
+  }
+
+  static BoxMount describe(const Region& region) {
+    const Pattern& pattern = region.path->pattern;
+    BoxMount out;
+    out.glob = pattern.shape() == Pattern::Shape::glob;
+    out.tree = !pattern.segments().empty() && pattern.segments().back().any_depth();
+    out.path = out.glob ? pattern.text() : region.prefix;
+    if (out.glob && out.tree) out.path.resize(out.path.size() - std::string_view("/**").size());
+    out.rights = region.rights;
+    out.optional = region.rule->optional;
+    out.rule = region.rule->name;
+    out.source = region.path->source;
+    return out;
+  }
+
+  void settings() {
+    BoxPlan& box = out_.box;
+    box.policy = policy_.name;
+    box.about = policy_.about;
+    box.hash = policy_.hash;
+    box.workspace_mode = policy_.workspace_mode;
+    box.workspace = policy_.workspace;
+    box.keep_home = policy_.keep_home;
+    box.limits = policy_.limits;
+    box.degrade = policy_.degrade;
+    box.env_pass = policy_.env_pass;
+    box.env_set = policy_.env_set;
+    box.memory_deny_write_execute = policy_.mdwe;
+  }
+
+  const CompiledPolicy& compiled_;
+  const Policy& policy_;
+  std::optional<Pattern> workspace_;
+  std::vector<Region> regions_;
+  std::vector<const FileRule*> given_up_;
+  Plan out_;
+  Problems problems_;
+};
+
+}  // namespace
+
+std::string_view name(Enforcer enforcer) {
+  switch (enforcer) {
+    case Enforcer::mount:
+      return "mount";
+    case Enforcer::mask:
+      return "mask";
+    case Enforcer::layer:
+      return "layer";
+    case Enforcer::nothing:
+      return "nothing";
+    case Enforcer::absent:
+      return "absent";
+  }
+  return "?";
+}
+
+Checked<Plan> plan(const CompiledPolicy& compiled) {
+  return Planner(compiled).run();
+}
+
+Checked<BoxPlan> plan_box(const CompiledPolicy& compiled) {
+  auto out = plan(compiled);
+  if (!out) return std::unexpected(std::move(out.error()));
+  return std::move(out->box);
+}
+
+}  // namespace alos::policy

@@ -1,0 +1,192 @@
+#include "supervisor/box/covers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <map>
+#include <set>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "policy/pattern.h"
+
+namespace alos::box {
+namespace {
+
+using policy::Pattern;
+using policy::Rights;
+
+constexpr size_t kMost = 10'000;
+
+struct Matcher {
+  const policy::BoxMask* mask;
+  Pattern pattern;
+  std::vector<Pattern> except;
+
+  bool matches(std::string_view path) const {
+    if (!pattern.matches(path)) return false;
+    for (const Pattern& exception : except)
+      if (exception.matches(path)) return false;
+    return true;
+  }
+};
+
+Result<std::vector<Matcher>> matchers(const policy::BoxPlan& plan) {
+  std::vector<Matcher> out;
+  for (const policy::BoxMask& mask : plan.masks) {
+    Matcher matcher{&mask, TRY(Pattern::parse(mask.pattern)), {}};
+    for (const std::string& text : mask.except) matcher.except.push_back(TRY(Pattern::parse(text)));
+    out.push_back(std::move(matcher));
+  }
+  return out;
+}
+
+uint64_t attributes_without(Rights denied) {
+  uint64_t attributes = 0;
+  if (denied.overlaps(policy::kWrite)) attributes |= MOUNT_ATTR_RDONLY;
+  if (denied.has(policy::kExecute)) attributes |= MOUNT_ATTR_NOEXEC;
+  return attributes;
+}
+
+class Walk {
+ public:
+  explicit Walk(const std::vector<Matcher>& matchers) : matchers_(matchers) {}
+
+  // `root` is open for reading; `path` is its name in the box.
+  Result<void> tree(const UniqueFd& root, const std::string& path) {
+    auto node = judge(path, true, [&] { return sys::fstat(root.get()); });
+    if (!node) return std::unexpected(std::move(node).error());
+    return *node == Verdict::hidden ? Result<void>{} : below(root, path);
+  }
+
+  // Other names of what is hidden: without these, a hard link in the workspace would show the secret.
+  Result<void> other_names(const UniqueFd& root, const std::string& path) {
+    if (linked_.empty()) return {};
+    for (const sys::Entry& entry : TRY(sys::list(root.get()))) {
+      const std::string name = path + "/" + entry.name;
+      if (covers_.contains(name)) continue;
+      if (entry.type == DT_DIR) {
+        const UniqueFd sub = TRY(sys::openat(root.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        TRY(other_names(sub, name));
+        continue;
+      }
+      const auto st = TRY(sys::lstatat(root.get(), entry.name));
+      if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino})) TRY(add({Cover::Kind::hide, name, false, 0}));
+    }
+    return {};
+  }
+
+  // A single file that is mounted by itself.
+  Result<void> file(const UniqueFd& fd, const std::string& path) {
+    auto node = judge(path, false, [&] { return sys::fstat(fd.get()); });
+    if (!node) return std::unexpected(std::move(node).error());
+    return {};
+  }
+
+  std::vector<Cover> take() {
+    std::vector<Cover> out;
+    for (auto& [path, cover] : covers_) out.push_back(std::move(cover));
+    return out;  // a map: parents before what lies below them
+  }
+
+ private:
+  enum class Verdict { free, restricted, hidden };
+
+  template <class Stat>
+  Result<Verdict> judge(const std::string& path, bool directory, Stat stat) {
+    Rights denied;
+    bool pin = false;
+    for (const Matcher& matcher : matchers_)
+      if (matcher.matches(path)) {
+        denied = denied | matcher.mask->denied;
+        pin = pin || matcher.mask->pin_parents;
+      }
+    if (denied.empty()) return Verdict::free;
+    if (pin) TRY(pin_parents(path));
+    if (!denied.overlaps(policy::kRead)) {
+      TRY(add({Cover::Kind::restrict, path, directory, attributes_without(denied)}));
+      return Verdict::restricted;
+    }
+    if (!directory) {
+      const struct stat st = TRY(stat());
+      if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
+    }
+    TRY(add({Cover::Kind::hide, path, directory, 0}));
+    return Verdict::hidden;
+  }
+
+  Result<void> below(const UniqueFd& directory, const std::string& path) {
+    bool wanted = false;
+    for (const Matcher& matcher : matchers_) wanted = wanted || matcher.pattern.may_match_below(path);
+    if (!wanted) return {};
+    auto entries = sys::list(directory.get());
+    if (!entries) return fail("readdir", printable(path), entries.error().code, "cannot see what is to be denied in it");
+    for (const sys::Entry& entry : *entries) {
+      const std::string name = (path == "/" ? "" : path) + "/" + entry.name;
+      const bool is_directory = entry.type == DT_DIR;
+      // A link names nothing of its own: what it leads to is matched where it lies.
+      if (entry.type == DT_LNK) continue;
+      const Verdict verdict = TRY(judge(name, is_directory, [&] { return sys::lstatat(directory.get(), entry.name); }));
+      if (verdict == Verdict::hidden || !is_directory) continue;
+      auto sub = sys::openat(directory.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      if (!sub) {
+        // What the launcher may not read the box may not either: rootless they are the same user.
+        if (sub.error().code == EACCES) continue;
+        return fail("openat", printable(name), sub.error().code, "cannot see what is to be denied in it");
+      }
+      TRY(this->below(*sub, name));
+    }
+    return {};
+  }
+
+  Result<void> pin_parents(const std::string& path) {
+    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
+      const std::string parent = path.substr(0, at);
+      if (!covers_.contains(parent)) TRY(add({Cover::Kind::pin, parent, true, 0}));
+      if (parent == top_) break;
+    }
+    return {};
+  }
+
+  Result<void> add(Cover cover) {
+    if (covers_.size() >= kMost)
+      return fail("mask", printable(cover.target), E2BIG, "more than 10000 paths match the policy's denies; narrow them");
+    std::string key = cover.target;
+    covers_.insert_or_assign(std::move(key), std::move(cover));
+    return {};
+  }
+
+ public:
+  std::string top_;  // the tree being walked: nothing above it is pinned
+
+ private:
+  const std::vector<Matcher>& matchers_;
+  std::map<std::string, Cover> covers_;
+  std::set<std::pair<dev_t, ino_t>> linked_;
+};
+
+}  // namespace
+
+Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
+                                       const std::vector<Place>& places) {
+  if (plan.masks.empty()) return std::vector<Cover>{};
+  const std::vector<Matcher> all = TRY(matchers(plan));
+  Walk walk(all);
+  for (const Place& place : places) {
+    if (place.kind != Place::Kind::mount || place.target.starts_with("/dev/")) continue;
+    walk.top_ = place.target;
+    if (!place.directory) {
+      TRY(walk.file(place.source, place.target));
+      continue;
+    }
+    const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
+    TRY(walk.tree(root, place.target));
+  }
+  if (merged) TRY(walk.other_names(merged, plan.workspace));
+  return walk.take();
+}
+
+}  // namespace alos::box

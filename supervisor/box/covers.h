@@ -1,0 +1,20 @@
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "policy/box_plan.h"
+#include "supervisor/box/layout.h"
+
+namespace alos::box {
+
+// What the policy's denies match at launch below what is mounted. `merged` is the workspace as the box will see it (its
+// pending layer included), so that a secret which an earlier run renamed is found under its new name.
+//
+// Reading denied: hidden by a mode-000 node, together with every other name of the same file in the workspace (a hard
+// link). Only writing or executing denied: its own mount without that. Directories are not descended once hidden.
+// Links are never followed. Errors: more than 10,000 matches (E2BIG), or a directory that cannot be read, by name.
+Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
+                                       const std::vector<Place>& places);
+
+}  // namespace alos::box

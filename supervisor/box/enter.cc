@@ -1,0 +1,539 @@
+#include "supervisor/box/enter.h"
+
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/keyctl.h>
+#include <linux/landlock.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <linux/securebits.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "supervisor/box/kernel_abi.h"
+
+namespace alos::box {
+namespace {
+
+// Sends the first failure up and ends the child.
+class Reporter {
+ public:
+  Reporter(int fd, Fault fault) : fd_(fd), fault_(fault) {}
+
+  // Every call that a step makes passes through here; `rc` below 0 is a failure with errno.
+  long must(Step step, const char* object, long rc) const {
+    if (static_cast<int>(step) == fault_.step) {
+      errno = fault_.error;
+      rc = -1;
+    }
+    if (rc < 0) fail(step, object);
+    return rc;
+  }
+
+  [[noreturn]] void fail(Step step, const char* object) const {
+    StepReport report;
+    report.step = step;
+    report.error = errno;
+    std::strncpy(report.object.data(), object, report.object.size() - 1);
+    ::send(fd_, &report, sizeof report, MSG_NOSIGNAL);
+    ::_exit(127);
+  }
+
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  Fault fault_;
+};
+
+long open_path(int dir, const char* path, uint64_t flags) {
+  open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
+  return ::syscall(SYS_openat2, dir, path, &how, sizeof how);
+}
+
+// "/a/b" relative to a root descriptor: openat2 with RESOLVE_IN_ROOT takes it as it is.
+long mount_new(const char* type, const char* const (*options)[2], size_t count, uint64_t attributes) {
+  const long context = ::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+  if (context < 0) return -1;
+  const int fs = static_cast<int>(context);
+  for (size_t i = 0; i < count; ++i)
+    if (::syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0) return -1;
+  if (::syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
+  const long mount = ::syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
+  ::close(fs);
+  return mount;
+}
+
+long attach(int mount, int root, const char* target) {
+  const long at = open_path(root, target, O_PATH | O_NOFOLLOW);
+  if (at < 0) return -1;
+  const long rc = ::syscall(SYS_move_mount, mount, "", static_cast<int>(at), "",
+                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+  ::close(static_cast<int>(at));
+  return rc;
+}
+
+long set_attributes(int mount, uint64_t attributes, unsigned flags) {
+  mount_attr attr{};
+  attr.attr_set = attributes;
+  return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
+}
+
+struct Root {
+  int fd;
+  dev_t device;
+  dev_t private_device;  // of what /tmp and the home are on
+};
+
+// Makes `target` and its parents, but only on the box's own tmpfs: nothing is ever created in a tree of the host, so a
+// target that is missing there is ENOENT.
+long make_target(const Root& root, const char* target, bool directory) {
+  int at = ::fcntl(root.fd, F_DUPFD_CLOEXEC, 3);
+  if (at < 0) return -1;
+  char part[256];
+  for (const char* rest = target + 1; *rest;) {
+    const char* end = ::strchrnul(rest, '/');
+    const auto size = static_cast<size_t>(end - rest);
+    if (size >= sizeof part) return errno = ENAMETOOLONG, -1;
+    std::memcpy(part, rest, size);
+    part[size] = '\0';
+    const bool last = *end == '\0';
+    rest = last ? end : end + 1;
+    int next = ::openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (next < 0 && errno == ENOENT) {
+      struct stat st {};
+      if (::fstat(at, &st) != 0 || (st.st_dev != root.device && st.st_dev != root.private_device))
+        return errno = ENOENT, -1;
+      if (last && !directory) {
+        next = ::openat(at, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+      } else {
+        if (::mkdirat(at, part, 0755) != 0) return -1;
+        next = ::openat(at, part, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+      }
+    }
+    ::close(at);
+    if (next < 0) return -1;
+    at = next;
+  }
+  ::close(at);
+  return 0;
+}
+
+void wait_for_go(const Reporter& report) {
+  char go = 0;
+  const ssize_t n = ::recv(report.fd(), &go, 1, 0);
+  if (n == 0) ::_exit(127);  // the launcher gave up, and says why itself
+  report.must(Step::start, "launcher", n);
+}
+
+// First, because what is created below must belong to an id that the box's user namespace maps (EOVERFLOW otherwise).
+// Capabilities in the box's own namespace stay: its uid 0 does not exist, so no rule about leaving uid 0 applies
+// (capabilities(7)).
+void become(const Layout& box, const Reporter& report) {
+  if (box.drop_groups) report.must(Step::become, "setgroups", ::syscall(SYS_setgroups, 0, nullptr));
+  report.must(Step::become, "setresgid", ::syscall(SYS_setresgid, box.gid, box.gid, box.gid));
+  report.must(Step::become, "setresuid", ::syscall(SYS_setresuid, box.uid, box.uid, box.uid));
+  uid_t uid[3];
+  gid_t gid[3];
+  report.must(Step::become, "getresuid", ::getresuid(&uid[0], &uid[1], &uid[2]));
+  report.must(Step::become, "getresgid", ::getresgid(&gid[0], &gid[1], &gid[2]));
+  for (int i = 0; i < 3; ++i)
+    if (uid[i] != box.uid || gid[i] != box.gid) {
+      errno = EPERM;
+      report.fail(Step::become, "ids read back differ");
+    }
+}
+
+void join_cgroups(const Layout& box, const Reporter& report) {
+  // The kernel judges the write by who opened the file (cgroup v1, 5.16 on), and "0" is the writer itself.
+  for (const UniqueFd& tasks : box.cgroup_tasks)
+    report.must(Step::attach, "cgroup tasks", ::write(tasks.get(), "0", 1) == 1 ? 0 : -1);
+  report.must(Step::attach, "cgroup namespace", ::unshare(CLONE_NEWCGROUP));
+}
+
+Root make_root(const Layout& box, const Reporter& report) {
+  static constexpr const char* kOptions[][2] = {{"size", "4m"}, {"nr_inodes", "65536"}, {"mode", "755"}};
+  const long fd = report.must(Step::root, "tmpfs",
+                              mount_new("tmpfs", kOptions, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  char at[PATH_MAX];
+  std::snprintf(at, sizeof at, "%s/root", box.staging.c_str());
+  report.must(Step::root, at,
+              ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH));
+  struct stat st {};
+  report.must(Step::root, at, ::fstat(static_cast<int>(fd), &st));
+  return {static_cast<int>(fd), st.st_dev, st.st_dev};
+}
+
+// One tmpfs bounds all that a box keeps in memory as files; its parts are clones of subdirectories.
+void make_private_space(const Layout& box, const Reporter& report, Root& root) {
+  char size[32], inodes[32];
+  std::snprintf(size, sizeof size, "%llu", static_cast<unsigned long long>(box.private_bytes));
+  std::snprintf(inodes, sizeof inodes, "%llu", static_cast<unsigned long long>(box.private_inodes));
+  const char* const options[][2] = {{"size", size}, {"nr_inodes", inodes}, {"mode", "755"}};
+  const auto space = static_cast<int>(
+      report.must(Step::private_space, "tmpfs", mount_new("tmpfs", options, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)));
+  struct stat st {};
+  report.must(Step::private_space, "tmpfs", ::fstat(space, &st));
+  root.private_device = st.st_dev;
+  report.must(Step::private_space, "/.private", make_target(root, "/.private", true));
+  report.must(Step::private_space, "/.private", attach(space, root.fd, "/.private"));
+  struct Part {
+    const char* name;
+    const char* target;
+    mode_t mode;
+  };
+  for (const Part& part : {Part{"tmp", "/tmp", 01777}, Part{"shm", "/dev/shm", 01777}, Part{"home", "/home/agent", 0700}}) {
+    const bool lasting_home = box.home && std::strcmp(part.name, "home") == 0;
+    int source = lasting_home ? box.home->get() : -1;
+    if (!lasting_home) {
+      report.must(Step::private_space, part.target, ::mkdirat(space, part.name, part.mode));
+      report.must(Step::private_space, part.target, ::fchmodat(space, part.name, part.mode, 0));
+      source = static_cast<int>(report.must(Step::private_space, part.target,
+                                            ::syscall(SYS_open_tree, space, part.name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+    }
+    report.must(Step::private_space, part.target, make_target(root, part.target, true));
+    report.must(Step::private_space, part.target, attach(source, root.fd, part.target));
+  }
+  ::close(space);
+  const long at = report.must(Step::private_space, "/.private", open_path(root.fd, "/.private", O_PATH));
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%ld", at);
+  report.must(Step::private_space, "/.private", ::umount2(path, MNT_DETACH));
+  ::close(static_cast<int>(at));
+  report.must(Step::private_space, "/.private", ::unlinkat(root.fd, ".private", AT_REMOVEDIR));
+}
+
+void mount_proc(const Reporter& report, const Root& root) {
+  report.must(Step::proc, "/proc", make_target(root, "/proc", true));
+  const long proc = report.must(Step::proc, "/proc",
+                                mount_new("proc", nullptr, 0,
+                                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY));
+  report.must(Step::proc, "/proc", attach(static_cast<int>(proc), root.fd, "/proc"));
+  ::close(static_cast<int>(proc));
+}
+
+void mount_devices(const Reporter& report, const Root& root) {
+  static constexpr const char* kPts[][2] = {{"ptmxmode", "0666"}, {"mode", "620"}, {"max", "64"}};
+  report.must(Step::devices, "/dev/pts", make_target(root, "/dev/pts", true));
+  const long pts = report.must(Step::devices, "/dev/pts",
+                               mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  report.must(Step::devices, "/dev/pts", attach(static_cast<int>(pts), root.fd, "/dev/pts"));
+  ::close(static_cast<int>(pts));
+}
+
+void place_all(const Layout& box, const Reporter& report, const Root& root) {
+  for (const Place& place : box.places) {
+    const char* target = place.target.c_str();
+    if (place.kind == Place::Kind::link) {
+      const char* slash = std::strrchr(target, '/');
+      char parent[PATH_MAX];
+      std::snprintf(parent, sizeof parent, "%.*s", static_cast<int>(slash - target), target);
+      if (parent[0]) report.must(Step::place, target, make_target(root, parent, true));
+      const long dir = report.must(Step::place, target, open_path(root.fd, parent[0] ? parent : "/", O_PATH));
+      const long rc = ::symlinkat(place.link_target.c_str(), static_cast<int>(dir), slash + 1);
+      // A link that an earlier mount already shows needs no second one.
+      report.must(Step::place, target, rc < 0 && errno == EEXIST ? 0 : rc);
+      ::close(static_cast<int>(dir));
+      continue;
+    }
+    report.must(Step::place, target, make_target(root, target, place.directory));
+    report.must(Step::place, target, attach(place.source.get(), root.fd, target));
+  }
+}
+
+void cover(const Reporter& report, const Root& root, const Cover& what, int mask_file, int mask_directory) {
+  const char* target = what.target.c_str();
+  int from = what.directory ? mask_directory : mask_file;
+  if (what.kind != Cover::Kind::hide)
+    from = static_cast<int>(report.must(Step::mask, target, open_path(root.fd, target, O_PATH | O_NOFOLLOW)));
+  const unsigned recursive = what.kind == Cover::Kind::hide ? 0 : AT_RECURSIVE;
+  const auto mount = static_cast<int>(
+      report.must(Step::mask, target,
+                  ::syscall(SYS_open_tree, from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive)));
+  if (what.kind == Cover::Kind::restrict)
+    report.must(Step::mask, target, set_attributes(mount, what.attributes, AT_RECURSIVE));
+  report.must(Step::mask, target, attach(mount, root.fd, target));
+  ::close(mount);
+  if (what.kind != Cover::Kind::hide) ::close(from);
+}
+
+// Kernel state that procfs shows to everybody and that no agent has business with; absent ones are skipped.
+constexpr const char* kProcHidden[] = {
+    "/proc/acpi",       "/proc/asound",       "/proc/bus",      "/proc/cmdline",      "/proc/config.gz",
+    "/proc/driver",     "/proc/dynamic_debug", "/proc/fs",       "/proc/interrupts",   "/proc/iomem",
+    "/proc/ioports",    "/proc/irq",          "/proc/kallsyms", "/proc/kcore",        "/proc/key-users",
+    "/proc/keys",       "/proc/kmsg",         "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags",
+    "/proc/latency_stats", "/proc/modules",   "/proc/mtrr",     "/proc/partitions",   "/proc/sched_debug",
+    "/proc/scsi",       "/proc/slabinfo",     "/proc/softirqs", "/proc/sysrq-trigger", "/proc/sysvipc",
+    "/proc/timer_list", "/proc/timer_stats",  "/proc/tty",      "/proc/vmallocinfo"};
+
+void cover_all(const Layout& box, const Reporter& report, const Root& root) {
+  char path[PATH_MAX];
+  const auto open_mask = [&](const char* name) {
+    std::snprintf(path, sizeof path, "%s/mask/%s", box.staging.c_str(), name);
+    return static_cast<int>(report.must(Step::mask, path, ::open(path, O_PATH | O_CLOEXEC)));
+  };
+  const int file = open_mask("file");
+  const int directory = open_mask("directory");
+  for (const Cover& what : box.covers) cover(report, root, what, file, directory);
+  for (const char* target : kProcHidden) {
+    const long fd = open_path(root.fd, target, O_PATH | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT) continue;
+    struct stat st {};
+    report.must(Step::mask, target, fd < 0 ? -1 : ::fstat(static_cast<int>(fd), &st));
+    const auto mount = static_cast<int>(
+        report.must(Step::mask, target,
+                    ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? directory : file, "",
+                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+    report.must(Step::mask, target, attach(mount, root.fd, target));
+    ::close(mount);
+    ::close(static_cast<int>(fd));
+  }
+  ::close(file);
+  ::close(directory);
+}
+
+void write_files(const Layout& box, const Reporter& report, const Root& root) {
+  for (const GeneratedFile& file : box.files) {
+    const char* path = file.path.c_str();
+    report.must(Step::generated, path, make_target(root, path, false));
+    const long fd = report.must(Step::generated, path, open_path(root.fd, path, O_WRONLY | O_TRUNC | O_NOFOLLOW));
+    const ssize_t n = ::write(static_cast<int>(fd), file.content.data(), file.content.size());
+    report.must(Step::generated, path, n == static_cast<ssize_t>(file.content.size()) ? 0 : -1);
+    ::close(static_cast<int>(fd));
+  }
+}
+
+void pivot(const Layout& box, const Reporter& report, const Root& root) {
+  report.must(Step::pivot, "read-only root", set_attributes(root.fd, MOUNT_ATTR_RDONLY, 0));
+  report.must(Step::pivot, "fchdir", ::fchdir(root.fd));
+  report.must(Step::pivot, "pivot_root", ::syscall(SYS_pivot_root, ".", "."));
+  report.must(Step::pivot, "old root", ::umount2(".", MNT_DETACH));
+  report.must(Step::pivot, "/", ::chdir("/"));
+  report.must(Step::pivot, box.cwd.c_str(), ::chdir(box.cwd.c_str()));
+  // A working directory outside the root shows as "(unreachable)..." (CVE-2024-21626).
+  char cwd[PATH_MAX];
+  report.must(Step::pivot, "getcwd", ::syscall(SYS_getcwd, cwd, sizeof cwd));
+  if (cwd[0] != '/') {
+    errno = EPERM;
+    report.fail(Step::pivot, "working directory outside the root");
+  }
+}
+
+void raise_loopback(const Reporter& report) {
+  const int fd = static_cast<int>(report.must(Step::network, "socket", ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  ifreq request{};
+  std::strcpy(request.ifr_name, "lo");
+  report.must(Step::network, "lo", ::ioctl(fd, SIOCGIFFLAGS, &request));
+  request.ifr_flags |= IFF_UP;
+  report.must(Step::network, "lo", ::ioctl(fd, SIOCSIFFLAGS, &request));
+  ::close(fd);
+}
+
+// A pty of the box's own devpts, so that ttyname() and /dev/tty work in it; its master goes to the supervisor.
+int open_terminal(const Layout& box, const Reporter& report) {
+  const int master =
+      static_cast<int>(report.must(Step::terminal, "/dev/pts/ptmx", ::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)));
+  const int unlock = 0;
+  report.must(Step::terminal, "TIOCSPTLCK", ::ioctl(master, TIOCSPTLCK, &unlock));
+  const winsize size{.ws_row = box.rows, .ws_col = box.columns, .ws_xpixel = 0, .ws_ypixel = 0};
+  report.must(Step::terminal, "TIOCSWINSZ", ::ioctl(master, TIOCSWINSZ, &size));
+  const int peer = static_cast<int>(
+      report.must(Step::terminal, "TIOCGPTPEER", ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
+  StepReport message;
+  message.kind = StepReport::Kind::terminal;
+  iovec part{.iov_base = &message, .iov_len = sizeof message};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  cmsghdr* rights = CMSG_FIRSTHDR(&header);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(rights), &master, sizeof master);
+  report.must(Step::terminal, "sendmsg", ::sendmsg(report.fd(), &header, MSG_NOSIGNAL));
+  ::close(master);
+  return peer;
+}
+
+void set_limits(const Layout& box, const Reporter& report) {
+  for (const LimitValue& limit : box.limits) {
+    rlimit value{};
+    report.must(Step::limits, "getrlimit", ::getrlimit(static_cast<__rlimit_resource>(limit.resource), &value));
+    // Only ever lowered: raising a hard limit needs a capability outside the box.
+    value.rlim_max = value.rlim_max < limit.value ? value.rlim_max : limit.value;
+    value.rlim_cur = value.rlim_max;
+    report.must(Step::limits, "setrlimit", ::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value));
+  }
+}
+
+void new_session(const Reporter& report) {
+  report.must(Step::session, "setsid", ::setsid());
+  report.must(Step::session, "keyring", ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr));
+  // Kills where supervisor and box share a uid; init's socket to the supervisor covers the rest (prctl(2)).
+  report.must(Step::session, "PR_SET_PDEATHSIG", ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
+}
+
+void drop_capabilities(const Reporter& report) {
+  constexpr unsigned long kLocked = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
+                                    SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
+                                    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
+  report.must(Step::capabilities, "securebits", ::prctl(PR_SET_SECUREBITS, kLocked, 0, 0, 0));
+  ::capng_setpid(static_cast<int>(::syscall(SYS_gettid)));  // the launcher's is cached
+  ::capng_clear(CAPNG_SELECT_ALL);
+  const int rc = ::capng_apply(CAPNG_SELECT_ALL);
+  if (rc != 0 && errno == 0) errno = EPERM;
+  report.must(Step::capabilities, "capng_apply", rc == 0 ? 0 : -1);
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2] = {};
+  report.must(Step::capabilities, "capget", ::syscall(SYS_capget, &header, data));
+  bool any = ::prctl(PR_CAPBSET_READ, 0, 0, 0, 0) != 0;
+  for (const auto& d : data) any = any || d.effective || d.permitted || d.inheritable;
+  if (any) {
+    errno = EPERM;
+    report.fail(Step::capabilities, "capabilities read back are not empty");
+  }
+}
+
+void give_up_privileges(const Layout& box, const Reporter& report) {
+  report.must(Step::privileges, "PR_SET_NO_NEW_PRIVS", ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+  if (box.memory_deny_write_execute)
+    report.must(Step::privileges, "PR_SET_MDWE", ::prctl(kPrSetMdwe, kPrMdweRefuseExecGain, 0, 0, 0));
+}
+
+void add_rule(const Reporter& report, int ruleset, int fd, const char* object, uint64_t access) {
+  landlock_path_beneath_attr rule{.allowed_access = access, .parent_fd = fd};
+  report.must(Step::landlock, object,
+              ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+}
+
+void add_path(const Reporter& report, int ruleset, const char* path, uint64_t access) {
+  const int fd = static_cast<int>(report.must(Step::landlock, path, ::open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC)));
+  add_rule(report, ruleset, fd, path, access);
+  ::close(fd);
+}
+
+void restrict_files(const Layout& box, const Reporter& report) {
+  if (box.landlock_abi == 0) return;  // the policy or the operator said so, and it was printed
+  const uint64_t known = landlock_known(box.landlock_abi);
+  LandlockRulesetAttr attr{};
+  attr.handled_access_fs = known;
+  // The network namespace is empty, so ports need no rule; other boxes' abstract sockets and signals are out of reach by
+  // namespace already, and here a second time.
+  if (box.landlock_abi >= 6) attr.scoped = kLandlockScopeAbstractUnix | kLandlockScopeSignal;
+  const size_t size = box.landlock_abi >= 6 ? 24 : box.landlock_abi >= 4 ? 16 : 8;
+  const int ruleset = static_cast<int>(
+      report.must(Step::landlock, "landlock_create_ruleset", ::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
+  // Names in what is mounted are visible (policy.md, "Paths"); contents need a rule.
+  add_path(report, ruleset, "/", kLandlockReadDir);
+  for (const char* path : {"/tmp", "/dev/shm", "/home/agent"})
+    add_path(report, ruleset, path, (kLandlockRead | kLandlockWrite | kLandlockExecute) & known);
+  add_path(report, ruleset, "/proc", kLandlockReadFile);
+  add_path(report, ruleset, "/dev/pts", (kLandlockReadFile | kLandlockWriteFile | kLandlockIoctlDev) & known);
+  for (const GeneratedFile& file : box.files) add_path(report, ruleset, file.path.c_str(), kLandlockReadFile);
+  for (const Place& place : box.places)
+    if (place.access != 0) add_path(report, ruleset, place.target.c_str(), place.access & known);
+  // Execution opens for reading as well, and Landlock asks for both.
+  add_rule(report, ruleset, box.init.get(), "alos-init", kLandlockExecute | kLandlockReadFile);
+  report.must(Step::landlock, "landlock_restrict_self", ::syscall(SYS_landlock_restrict_self, ruleset, 0));
+  ::close(ruleset);
+}
+
+constexpr int kControl = 3;
+constexpr int kNotify = 4;
+constexpr int kInit = 5;
+constexpr int kReport = 6;
+
+// 0 to 2 stdio, 3 init's control, 5 init itself and 6 the report (both close-on-exec); everything else is closed.
+Reporter arrange_descriptors(const Layout& box, const Reporter& report, int terminal) {
+  constexpr int kAbove = 16;
+  int from[7] = {-1, -1, -1, -1, -1, -1, -1};
+  for (int i = 0; i < 3; ++i) {
+    const bool on_terminal = terminal >= 0 && (box.terminal_mask >> i & 1);
+    from[i] = on_terminal ? terminal : box.stdio[i].get();
+  }
+  from[kControl] = box.control.get();
+  from[kInit] = box.init.get();
+  from[kReport] = report.fd();
+  for (int& fd : from)
+    if (fd >= 0) fd = static_cast<int>(report.must(Step::descriptors, "dup", ::fcntl(fd, F_DUPFD_CLOEXEC, kAbove)));
+  const Reporter moved(from[kReport], Fault{});
+  for (int i = 0; i < 7; ++i) {
+    if (from[i] < 0) continue;
+    const int flags = i == kInit || i == kReport ? O_CLOEXEC : 0;
+    if (::dup3(from[i], i, flags) < 0) moved.fail(Step::descriptors, "dup3");
+  }
+  const Reporter last(kReport, box.fault);
+  last.must(Step::descriptors, "close_range", ::syscall(SYS_close_range, kReport + 1, ~0U, 0));
+  ::close(kNotify);
+  return last;
+}
+
+void load_filters(const Layout& box, const Reporter& report) {
+  if (!box.rename_filter.empty()) {
+    const sock_fprog program{.len = static_cast<unsigned short>(box.rename_filter.size()),
+                             .filter = const_cast<sock_filter*>(box.rename_filter.data())};
+    const long fd = report.must(
+        Step::seccomp, "rename notification",
+        ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+    if (fd != kNotify) {
+      report.must(Step::seccomp, "listener", ::dup3(static_cast<int>(fd), kNotify, 0));
+      ::close(static_cast<int>(fd));
+    } else {
+      report.must(Step::seccomp, "listener", ::fcntl(kNotify, F_SETFD, 0));
+    }
+  }
+  const sock_fprog program{.len = static_cast<unsigned short>(box.filter.size()),
+                           .filter = const_cast<sock_filter*>(box.filter.data())};
+  report.must(Step::seccomp, "filter", ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program));
+}
+
+}  // namespace
+
+void enter_box(const Layout& box, int report_fd, int launcher_end) {
+  ::close(launcher_end);
+  const Reporter report(report_fd, box.fault);
+  wait_for_go(report);
+  become(box, report);
+  report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
+  join_cgroups(box, report);
+  Root root = make_root(box, report);
+  make_private_space(box, report, root);
+  mount_proc(report, root);
+  mount_devices(report, root);
+  place_all(box, report, root);
+  write_files(box, report, root);
+  cover_all(box, report, root);
+  pivot(box, report, root);
+  raise_loopback(report);
+  report.must(Step::host_name, "sethostname", ::sethostname(box.host_name.data(), box.host_name.size()));
+  const int terminal = box.terminal ? open_terminal(box, report) : -1;
+  set_limits(box, report);
+  new_session(report);
+  drop_capabilities(report);
+  give_up_privileges(box, report);
+  restrict_files(box, report);
+  const Reporter last = arrange_descriptors(box, report, terminal);
+  load_filters(box, last);  // last: nothing after it needs more than execveat
+  last.must(Step::exec, "alos-init", 0);
+  ::syscall(SYS_execveat, kInit, "", box.argv.data(), box.env.data(), AT_EMPTY_PATH);
+  last.fail(Step::exec, "alos-init");
+}
+
+}  // namespace alos::box

@@ -1,0 +1,263 @@
+#include "supervisor/box/launch.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/landlock.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/box/covers.h"
+#include "supervisor/box/enter.h"
+#include "supervisor/box/kernel_abi.h"
+#include "supervisor/box/sources.h"
+
+namespace alos::box {
+namespace {
+
+// As TRY, for a step: its error says which.
+#define STEP(at, ...)                                                                                 \
+  __extension__({                                                                                     \
+    auto result_ = (__VA_ARGS__);                                                                     \
+    if (fault.step == static_cast<int>(at)) result_ = alos::fail("fault", name(at), fault.error);     \
+    if (!result_) return std::unexpected(LaunchError{at, std::move(result_).error()});                \
+    ::alos::detail::take(std::move(result_));                                                         \
+  })
+
+bool degraded(const Order& order, std::string_view what) {
+  return std::ranges::find(order.run.degrade, what) != order.run.degrade.end();
+}
+
+Result<void> check_request(const Order& order) {
+  const Identity identity{.host_uid = order.run.host_uid, .host_gid = order.run.host_gid};
+  TRY(check(identity));
+  if (order.run.argv.empty()) return fail("request", "argv", EINVAL);
+  if (order.policy.filter.empty()) return fail("request", "filter", EINVAL, "the compiled policy has no seccomp filter");
+  const bool workspace = order.policy.plan.workspace_mode != policy::WorkspaceMode::none;
+  if (workspace != static_cast<bool>(order.workspace)) return fail("request", "workspace", EINVAL);
+  return {};
+}
+
+Result<Cgroup> make_cgroup(const Order& order) {
+  const CgroupView view = TRY(view_cgroups());
+  Cgroup cgroup = TRY(Cgroup::create(view, order.run.id, order.policy.plan.limits));
+  std::string missing;
+  for (const std::string& limit : cgroup.unenforced())
+    if (!degraded(order, limit)) missing += (missing.empty() ? "" : ",") + limit;
+  if (!missing.empty())
+    return fail("limits", missing, ENOTSUP,
+                fmt::format("nothing here can hold them for a whole box; run with --degrade {} to go without, "
+                            "or see 'alos doctor' for what is missing",
+                            missing));
+  return cgroup;
+}
+
+std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
+  std::vector<LimitValue> out{{RLIMIT_CORE, 0}, {RLIMIT_MSGQUEUE, 1 << 20}};
+  out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
+  // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
+  if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
+  return out;
+}
+
+std::vector<GeneratedFile> generated_files(const RunRequest&) {
+  return {
+      {"/etc/passwd",
+       "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n"
+       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+      {"/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"},
+      {"/etc/hosts", "127.0.0.1 localhost box\n::1 localhost box\n"},
+      {"/etc/hostname", "box\n"},
+      {"/etc/resolv.conf", "# no name server: this box has no network but loopback\n"},
+      {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"},
+  };
+}
+
+// What the mode of the private space may come to when the policy sets no disk limit.
+constexpr uint64_t kPrivateBytes = 1ULL << 30;
+constexpr uint64_t kPrivateInodes = 262'144;
+
+Result<UniqueFd> open_init() {
+  const std::string path = TRY(program_directory()) + "/alos-init";
+  auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW);
+  if (!fd) fd.error().hint = "the installation is incomplete";
+  return fd;
+}
+
+Result<UniqueFd> lasting_home(const Order& order) {
+  const UniqueFd fd = TRY(sys::open(order.run.home, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  const auto mine = TRY(sys::fstat(fd.get()));
+  const auto theirs = TRY(sys::fstat(order.home.get()));
+  if (mine.st_dev != theirs.st_dev || mine.st_ino != theirs.st_ino) return fail("open", order.run.home, ESTALE);
+  if (order.privilege == Privilege::root && mine.st_uid != order.run.host_uid) {
+    const UniqueFd mapping =
+        TRY(mapping_namespace(mine.st_uid, mine.st_gid, order.run.host_uid, order.run.host_gid));
+    return mapped_mount(fd.get(), mapping, order.run.home);
+  }
+  const long rc = ::syscall(SYS_open_tree, fd.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  if (rc < 0) return fail_errno("open_tree", order.run.home);
+  UniqueFd mount(static_cast<int>(rc));
+  mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+    return fail_errno("mount_setattr", order.run.home);
+  return mount;
+}
+
+Result<int> landlock_floor(const Order& order) {
+  const int abi = landlock_abi();
+  if (abi > 0) return abi;
+  if (degraded(order, "landlock")) return 0;
+  return fail("landlock", "this kernel", ENOSYS,
+              "boot with lsm=...,landlock, or say 'degrade: [landlock]': mounts and ids alone would hold files then");
+}
+
+// A nested rule's place must come after the tree that holds it.
+void order_places(std::vector<Place>& places) {
+  std::ranges::stable_sort(places, {}, [](const Place& p) { return std::ranges::count(p.target, '/'); });
+}
+
+void take_arguments(Layout& box, RunRequest& run, std::string& flags, bool notify) {
+  flags = fmt::format("{}{}", run.terminal ? "t" : "-", notify ? "n" : "-");
+  static char name[] = "alos-init";
+  box.argv = {name, flags.data()};
+  for (std::string& arg : run.argv) box.argv.push_back(arg.data());
+  box.argv.push_back(nullptr);
+  for (std::string& entry : run.env) box.env.push_back(entry.data());
+  box.env.push_back(nullptr);
+}
+
+struct Cloned {
+  pid_t pid;
+  UniqueFd pidfd;
+};
+
+// The box becomes a child of the supervisor, not of the launcher: it is waited for there, on every kernel, and the
+// launcher's end does not touch it. CLONE_PARENT demands exit_signal 0.
+Result<Cloned> clone_box(const Layout& box, const sys::Pair& report, const std::optional<Cgroup>& cgroup) {
+  UniqueFd into;
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD |
+               CLONE_PARENT | CLONE_CLEAR_SIGHAND;
+  args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  if (cgroup && cgroup->has_unified()) {
+    into = TRY(cgroup->open_unified());
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(into.get());
+  }
+  const long pid = ::syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return fail("clone3", "box", errno, "see 'alos doctor'");
+  if (pid == 0) enter_box(box, report.b.get(), report.a.get());
+  return Cloned{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+// Reads the child's reports until init runs (end of file) or a step failed.
+Launched<UniqueFd> await_exec(int report) {
+  UniqueFd terminal;
+  for (;;) {
+    StepReport message;
+    auto got = sys::receive_message(report, std::as_writable_bytes(std::span(&message, 1)), 1);
+    if (!got) return std::unexpected(LaunchError{Step::start, got.error()});
+    if (got->size == 0) return terminal;
+    if (got->size != sizeof message)
+      return std::unexpected(LaunchError{Step::start, Error{"report", "box", EBADMSG, ""}});
+    if (message.kind == StepReport::Kind::terminal && got->fds.size() == 1) {
+      terminal = std::move(got->fds[0]);
+      continue;
+    }
+    message.object.back() = '\0';
+    return std::unexpected(LaunchError{
+        message.step, Error{std::string(name(message.step)), printable(message.object.data()), message.error, ""}});
+  }
+}
+
+}  // namespace
+
+int landlock_abi() {
+  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  return abi < 0 ? 0 : static_cast<int>(abi);
+}
+
+Launched<Box> launch(Order order, Fault fault) {
+  STEP(Step::request, check_request(order));
+  const policy::BoxPlan& plan = order.policy.plan;
+  const Identity identity{.host_uid = order.run.host_uid, .host_gid = order.run.host_gid};
+
+  Layout box;
+  box.fault = fault;
+  box.init = STEP(Step::request, open_init());
+  box.landlock_abi = STEP(Step::request, landlock_floor(order));
+  Box out;
+  // Before the namespaces: rootless, the new one would own no cgroup.
+  out.cgroup = STEP(Step::cgroup, make_cgroup(order));
+  box.cgroup_tasks = STEP(Step::cgroup, out.cgroup->open_tasks());
+
+  STEP(Step::namespaces, enter_holder(order.privilege, order.run.host_uid, order.run.host_gid));
+  const WorkspaceSource source{plan.workspace_mode, plan.workspace, order.run.layer, std::move(order.workspace),
+                               std::move(order.layer)};
+  const OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
+  box.places = STEP(Step::sources, open_sources(plan));
+  if (plan.keep_home) box.home = STEP(Step::sources, lasting_home(order));
+  for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
+  box.staging = STEP(Step::workspace, make_staging());
+  const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
+  for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
+  order_places(box.places);
+  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places));
+
+  box.files = generated_files(order.run);
+  box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
+  box.private_inodes = kPrivateInodes;
+  box.drop_groups = order.privilege == Privilege::root;
+  box.limits = resource_limits(plan.limits);
+  box.cwd = order.run.cwd;
+  box.memory_deny_write_execute = plan.memory_deny_write_execute;
+  box.filter = order.policy.filter;
+  const bool notify = order.privilege == Privilege::rootless && plan.workspace_mode == policy::WorkspaceMode::layer;
+  if (notify) box.rename_filter = order.policy.rename_filter;
+  for (int i = 0; i < 3; ++i) box.stdio[i] = std::move(order.stdio[i]);
+  box.terminal = order.run.terminal;
+  box.terminal_mask = order.run.terminal_mask;
+  box.rows = order.run.rows;
+  box.columns = order.run.columns;
+  std::string flags;
+  take_arguments(box, order.run, flags, !box.rename_filter.empty());
+
+  sys::Pair control = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
+  sys::Pair report = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
+  box.control = std::move(control.b);
+  Cloned child = STEP(Step::clone, clone_box(box, report, out.cgroup));
+  report.b.reset();
+
+  const auto started = [&]() -> Launched<UniqueFd> {
+    STEP(Step::identity_map, write_maps(child.pid, identity, Setgroups::permitted));
+    const std::byte go{1};
+    STEP(Step::start, sys::send_message(report.a.get(), std::span(&go, 1)));
+    return await_exec(report.a.get());
+  }();
+  if (!started) {
+    (void)sys::pidfd_signal(child.pidfd.get(), SIGKILL);
+    // Its parent reaps it; the cgroup is removed with `out`.
+    pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
+    ::poll(&ended, 1, 2000);
+    return std::unexpected(started.error());
+  }
+  out.pid = child.pid;
+  out.pidfd = std::move(child.pidfd);
+  out.control = std::move(control.a);
+  out.terminal = std::move(const_cast<UniqueFd&>(*started));
+  return out;
+}
+
+}  // namespace alos::box

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "supervisor/box/cgroup.h"
+#include "supervisor/box/layout.h"
+#include "supervisor/box/protocol.h"
+#include "supervisor/box/spec.h"
+#include "supervisor/box/workspace_mount.h"
+
+namespace alos::box {
+
+// Everything the front handed over.
+struct Order {
+  Compiled policy;
+  RunRequest run;
+  Privilege privilege = Privilege::rootless;
+  UniqueFd stdio[3];
+  UniqueFd workspace, layer, home;  // as the front checked them
+};
+
+// Where a launch failed, on either side of the clone.
+struct LaunchError {
+  Step step;
+  Error error;
+};
+template <class T>
+using Launched = std::expected<T, LaunchError>;
+
+// A box that runs.
+struct Box {
+  pid_t pid = 0;  // as the launcher sees it
+  UniqueFd pidfd;
+  UniqueFd control;   // supervisor's end of init's socket
+  UniqueFd terminal;  // master of the box's pty, if it has one
+  std::optional<Cgroup> cgroup;
+};
+
+// The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is
+// removed, the child is dead.
+Launched<Box> launch(Order order, Fault fault);
+
+// The Landlock ABI of this kernel, 0 without Landlock.
+int landlock_abi();
+
+}  // namespace alos::box

@@ -1,0 +1,211 @@
+// alos-launcher: the only program that may hold capabilities. Started by the front with one socket to the supervisor on
+// descriptor 3; makes one box, answers orders, and cleans up when the box or the supervisor is gone.
+
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "supervisor/box/launch.h"
+
+namespace alos::box {
+namespace {
+
+constexpr int kSocket = 3;
+constexpr size_t kSpecLimit = 16 << 20;
+constexpr size_t kRequestLimit = 4 << 20;
+
+void send_report(const LauncherReport& report, std::span<const int> fds = {}) {
+  // A supervisor that is gone is noticed by the loop.
+  (void)sys::send_message(kSocket, std::as_bytes(std::span(&report, 1)), fds);
+}
+
+Result<Order> receive_order() {
+  LaunchMessage message;
+  auto got = TRY(sys::receive_message(kSocket, std::as_writable_bytes(std::span(&message, 1)), 16));
+  const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) + (message.has_home ? 1 : 0);
+  if (got.size != sizeof message || message.magic != LaunchMessage::kMagic || got.fds.size() != expected)
+    return fail("request", "message", EBADMSG, "front and launcher are of different versions");
+  Order order;
+  order.policy = TRY(decode<Compiled>(TRY(sys::read_file(got.fds[0].get(), kSpecLimit)), "compiled policy"));
+  order.run = TRY(decode<RunRequest>(TRY(sys::read_file(got.fds[1].get(), kRequestLimit)), "run request"));
+  order.privilege = message.rootless ? Privilege::rootless : Privilege::root;
+  for (int i = 0; i < 3; ++i) order.stdio[i] = std::move(got.fds[2 + i]);
+  size_t next = 5;
+  if (message.has_workspace) order.workspace = std::move(got.fds[next++]);
+  if (message.has_layer) order.layer = std::move(got.fds[next++]);
+  if (message.has_home) order.home = std::move(got.fds[next++]);
+  return order;
+}
+
+// As root only: what mounting, mapping and overlayfs (which acts with its mounter's capabilities) need, nothing else.
+Result<void> keep_needed_capabilities() {
+  if (::geteuid() != 0) return {};
+  ::capng_get_caps_process();
+  ::capng_clear(CAPNG_SELECT_CAPS);
+  for (const unsigned capability : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
+                                    CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
+                                    CAP_MKNOD}) {
+    if (!::capng_have_capability(CAPNG_BOUNDING_SET, capability)) continue;
+    ::capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), capability);
+  }
+  if (::capng_apply(CAPNG_SELECT_CAPS) != 0) return fail("capng_apply", "launcher", EPERM);
+  return {};
+}
+
+Fault fault_from_environment() {
+  Fault fault;
+  const char* text = ::secure_getenv("ALOS_FAIL_STEP");
+  if (!text) return fault;
+  const std::string_view words = text;
+  const size_t colon = words.find(':');
+  for (int i = 0; i < kSteps; ++i)
+    if (name(static_cast<Step>(i)) == words.substr(0, colon)) fault.step = i;
+  fault.error = colon == words.npos ? EPERM : std::atoi(text + colon + 1);
+  return fault;
+}
+
+// Sleeps until the launcher is gone, however it went, and removes what it would have removed: as root nobody else could.
+void start_janitor(const std::vector<std::string>& directories) {
+  if (directories.empty()) return;
+  auto gate = sys::pipe();
+  if (!gate) return;
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::setsid();
+    const int wait_on = ::dup2(gate->a.get(), 0);
+    ::syscall(SYS_close_range, 1, ~0U, 0);
+    char byte;
+    while (::read(wait_on, &byte, 1) < 0 && errno == EINTR) {
+    }
+    Cgroup::remove(directories);
+    ::_exit(0);
+  }
+  gate->a.reset();
+  gate->b.release();  // held open until this process ends
+}
+
+class Keeper {
+ public:
+  Keeper(Box box, policy::Limits limits) : box_(std::move(box)), limits_(limits) {}
+
+  // Until the box is gone or the supervisor is.
+  void run() {
+    for (;;) {
+      pollfd fds[2] = {{.fd = box_.pidfd.get(), .events = POLLIN, .revents = 0},
+                       {.fd = kSocket, .events = POLLIN, .revents = 0}};
+      const int ready = ::poll(fds, 2, next_check_ms());
+      if (ready < 0 && errno != EINTR) break;
+      if (fds[0].revents != 0) return finish();
+      if (fds[1].revents != 0 && !obey()) break;
+      if (over_cpu_time()) return finish();
+    }
+    end_box();
+  }
+
+ private:
+  bool obey() {
+    std::byte order{};
+    const auto got = sys::receive_message(kSocket, std::span(&order, 1), 0);
+    if (!got || got->size == 0) return false;
+    switch (static_cast<LauncherOrder>(order)) {
+      case LauncherOrder::kill: kill_all(); break;
+      case LauncherOrder::freeze: (void)box_.cgroup->freeze(true); break;
+      case LauncherOrder::thaw: (void)box_.cgroup->freeze(false); break;
+    }
+    return true;
+  }
+
+  void kill_all() {
+    (void)box_.cgroup->kill();
+    (void)sys::pidfd_signal(box_.pidfd.get(), SIGKILL);  // the end of its init ends a pid namespace
+  }
+
+  void end_box() {
+    kill_all();
+    pollfd gone{.fd = box_.pidfd.get(), .events = POLLIN, .revents = 0};
+    ::poll(&gone, 1, 5000);
+  }
+
+  int next_check_ms() const {
+    if (!limits_.cpu_time_ms) return -1;
+    const uint64_t used = box_.cgroup->usage().cpu_ms.value_or(0);
+    const uint64_t left = *limits_.cpu_time_ms > used ? *limits_.cpu_time_ms - used : 0;
+    const auto cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+    return static_cast<int>(std::clamp<uint64_t>(left / cores, 20, 10'000));
+  }
+
+  bool over_cpu_time() {
+    if (!limits_.cpu_time_ms || box_.cgroup->usage().cpu_ms.value_or(0) < *limits_.cpu_time_ms) return false;
+    LauncherReport report;
+    report.kind = LauncherReport::Kind::limit;
+    report.say("cpu-time");
+    send_report(report);
+    end_box();
+    return true;
+  }
+
+  void finish() {
+    const CgroupUsage usage = box_.cgroup->usage();
+    LauncherReport report;
+    report.kind = LauncherReport::Kind::ended;
+    report.cpu_ms = usage.cpu_ms.value_or(0);
+    report.memory_peak = usage.memory_peak.value_or(0);
+    report.memory_kills = usage.memory_kills;
+    report.fork_refusals = usage.fork_refusals;
+    box_.cgroup.reset();  // waits until it is empty
+    send_report(report);
+  }
+
+  Box box_;
+  policy::Limits limits_;
+};
+
+int fail_launch(Step step, const Error& error) {
+  LauncherReport report;
+  report.kind = LauncherReport::Kind::failed;
+  report.step = step;
+  report.error = error.code;
+  report.say(error.text());
+  send_report(report);
+  return 1;
+}
+
+int run() {
+  ::umask(0);  // modes are explicit; overlayfs copies up with this umask
+  ::setsid();  // a terminal's signals are the supervisor's
+  if (auto kept = keep_needed_capabilities(); !kept) return fail_launch(Step::request, kept.error());
+  auto order = receive_order();
+  if (!order) return fail_launch(Step::request, order.error());
+  const policy::Limits limits = order->policy.plan.limits;
+  auto box = launch(std::move(*order), fault_from_environment());
+  if (!box) return fail_launch(box.error().step, box.error().error);
+  LauncherReport report;
+  report.kind = LauncherReport::Kind::started;
+  report.pid = box->pid;
+  std::vector<int> fds{box->pidfd.get(), box->control.get()};
+  if (box->terminal) fds.push_back(box->terminal.get());
+  send_report(report, fds);
+  // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
+  box->control.reset();
+  box->terminal.reset();
+  start_janitor(box->cgroup->directories());
+  Keeper(std::move(*box), limits).run();
+  return 0;
+}
+
+}  // namespace
+}  // namespace alos::box
+
+int main() { return alos::box::run(); }

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "supervisor/box/step.h"
+
+namespace alos::box {
+
+// A box, ready to be entered: everything opened, resolved and put into words before the clone, because the child may
+// neither allocate nor ask. Read by the child through its copy of the launcher's memory.
+
+// One entry of the box's root, in the order in which they are placed (parents first).
+struct Place {
+  enum class Kind : uint8_t { mount, link };
+  Kind kind = Kind::mount;
+  std::string target;       // absolute, in the box
+  UniqueFd source;          // kind mount: a detached mount with its attributes set
+  bool directory = true;    // what the source is
+  std::string link_target;  // kind link
+  uint64_t access = 0;      // Landlock rights given below it; 0: none
+};
+
+// A part of what is placed that is taken away again.
+struct Cover {
+  enum class Kind : uint8_t { hide, restrict, pin };  // mode-000 node | its own mount with fewer rights | its own mount
+  Kind kind = Kind::hide;
+  std::string target;
+  bool directory = true;
+  uint64_t attributes = 0;  // MOUNT_ATTR_* of kind restrict
+};
+
+struct GeneratedFile {
+  std::string path;
+  std::string content;
+};
+
+struct LimitValue {
+  int resource;
+  rlim_t value;
+};
+
+struct Layout {
+  std::vector<Place> places;
+  std::vector<Cover> covers;
+  std::vector<GeneratedFile> files;
+  std::string staging;          // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
+  uint64_t private_bytes = 0;   // size of /tmp, /dev/shm and home together
+  uint64_t private_inodes = 0;
+  std::optional<UniqueFd> home;  // a home that lasts: a detached mount
+
+  uid_t uid = 1000;  // in the box
+  gid_t gid = 1000;
+  bool drop_groups = false;  // setgroups is permitted (root); else the caller's groups remain, unmapped
+  std::vector<UniqueFd> cgroup_tasks;  // v1: `tasks` files to write "0" into
+  std::vector<LimitValue> limits;
+  std::string host_name = "box";
+  std::string cwd;
+
+  int landlock_abi = 0;  // 0: the policy degrades it
+  bool memory_deny_write_execute = false;
+  std::vector<sock_filter> filter;
+  std::vector<sock_filter> rename_filter;  // empty: renames are not notified
+
+  UniqueFd init;  // alos-init, open for execution
+  UniqueFd stdio[3];
+  bool terminal = false;
+  uint8_t terminal_mask = 0;
+  uint16_t rows = 24, columns = 80;
+  UniqueFd control;  // the box's end of init's socket to the supervisor
+  std::vector<char*> argv;  // of alos-init; NULL at the end
+  std::vector<char*> env;
+  Fault fault;
+};
+
+}  // namespace alos::box

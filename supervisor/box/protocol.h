@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "supervisor/box/step.h"
+
+namespace alos::box {
+
+// Fixed structs between the supervisor and the launcher (SEQPACKET, both of one installation). A message of another size
+// or magic ends the connection.
+
+// Descriptors go along in this order: compiled policy, RunRequest (both sealed memfds), stdin, stdout, stderr, and those
+// that the flags name.
+struct LaunchMessage {
+  static constexpr uint32_t kMagic = 0x31534f4c;
+  uint32_t magic = kMagic;
+  uint8_t has_workspace = 0;  // the host directory
+  uint8_t has_layer = 0;      // the layer's directory
+  uint8_t has_home = 0;       // the directory of a home that lasts
+  uint8_t rootless = 0;
+};
+
+enum class LauncherOrder : uint8_t { kill = 'k', freeze = 'f', thaw = 't' };
+
+struct LauncherReport {
+  enum class Kind : uint8_t {
+    started,  // descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
+    failed,   // step, error and text; no process of the box is left
+    limit,    // text: the limit that was reached; the box is being ended
+    ended,    // the box and its cgroup are gone
+  };
+  Kind kind = Kind::failed;
+  Step step = Step::request;
+  uint8_t degraded = 0;
+  int32_t error = 0;
+  int32_t pid = 0;
+  uint64_t cpu_ms = 0;       // ended: what was used, 0 where nothing measures it
+  uint64_t memory_peak = 0;
+  uint64_t memory_kills = 0;
+  uint64_t fork_refusals = 0;
+  std::array<char, 1024> text{};
+
+  void say(std::string_view words) {
+    const size_t n = std::min(words.size(), text.size() - 1);
+    std::copy_n(words.begin(), n, text.begin());
+    text[n] = '\0';
+  }
+};
+
+}  // namespace alos::box

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+
+// The system call filters of a box, exported as classic BPF for seccomp(2). They are built once per policy, when it is
+// compiled, and stored with it: the launcher only loads bytes. Which calls stand where: seccomp_groups.h; which
+// arguments decide: seccomp_arguments.h.
+namespace alos::seccomp {
+
+// Internet sockets, where refused, do not exist at all (EAFNOSUPPORT); Unix sockets always do. Boxes may share an empty
+// network namespace only under `refused`: Landlock judges neither UDP nor, before ABI 4, TCP.
+enum class Internet : uint8_t { refused, allowed };
+
+// `refused`: no memory that is writable and executable, nor made executable later: EPERM. The same as PR_SET_MDWE, for
+// kernels before 6.3. No wall (a file mapped twice gets round it): it makes injected code harder to run, and programs
+// with a JIT do not run under it.
+enum class WriteExecute : uint8_t { refused, allowed };
+
+struct FilterOptions {
+  Internet internet = Internet::refused;
+  WriteExecute write_execute = WriteExecute::allowed;
+};
+
+// `tree` is what is loaded: libseccomp's binary tree, about 30 instructions a call where the plain chain has hundreds.
+// `plain` decides the same and stands for the tests that compare the two.
+enum class Layout : uint8_t { tree, plain };
+
+using Program = std::vector<sock_filter>;
+
+// The strict filter. What a call meets:
+//   listed in a group                  allowed, but for what its arguments rule out
+//   knowingly refused                  the errno of its row, mostly EPERM
+//   newer than the newest known        ENOSYS, so that programs take the road for older kernels
+//   32-bit or x32 entry                the process is killed (SIGSYS)
+// There is no option for namespaces, mounts, tracing or io_uring: no policy can want them. no_new_privs must be set by
+// whoever loads the program; SECCOMP_FILTER_FLAG_LOG and _SPEC_ALLOW belong nowhere near it.
+// Errors: a call name that nobody knows, or libseccomp's refusal, with the rule.
+Result<Program> export_filter(const FilterOptions& options, Layout layout = Layout::tree);
+
+// Loaded beside the strict filter, with SECCOMP_FILTER_FLAG_NEW_LISTENER, where renaming a directory of the lower layer
+// answers EXDEV: rename, renameat and renameat2 go to the listener, everything else passes. A renameat2 whose flags
+// have any of the bits 63..32 set passes as well: the kernel never looks at them (the argument is an unsigned int), and
+// the in-box rename helper marks its own calls so. It is a convenience and no boundary: of several filters the most
+// restrictive answer wins (KILL > TRAP > ERRNO > USER_NOTIF > TRACE > LOG > ALLOW, seccomp(2)), so nothing that the
+// strict filter refuses is opened by this one.
+Result<Program> export_rename_notify_filter(Layout layout = Layout::tree);
+
+}  // namespace alos::seccomp

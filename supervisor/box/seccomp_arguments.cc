@@ -1,0 +1,144 @@
+#include "supervisor/box/seccomp_arguments.h"
+
+#include <linux/prctl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+// The installed headers may be older than the kernel.
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
+#ifndef PR_GET_AUXV
+#define PR_GET_AUXV 0x41555856
+#endif
+
+namespace alos::seccomp {
+namespace {
+
+constexpr uint32_t kRefuse = SCMP_ACT_ERRNO(EPERM);
+constexpr uint32_t kAllow = SCMP_ACT_ALLOW;
+constexpr uint64_t kLowWord = 0xffffffff;
+
+// The kernel looks at the low 32 bits of an int argument only, so these compare under a mask: TIOCSTI + 2^32 is
+// TIOCSTI.
+scmp_arg_cmp bits(unsigned argument, uint64_t mask, uint64_t value) {
+  return {argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+scmp_arg_cmp is(unsigned argument, uint32_t value) {
+  return bits(argument, kLowWord, value);
+}
+scmp_arg_cmp has(unsigned argument, uint64_t flags) {
+  return bits(argument, flags, flags);
+}
+// A pointer: all 64 bits. The only 64-bit comparison here: libseccomp before 2.6.1 merges two on one argument wrongly.
+scmp_arg_cmp not_null(unsigned argument) {
+  return {argument, SCMP_CMP_NE, 0, 0};
+}
+
+using Rules = std::vector<ArgumentRule>;
+
+// clone(2) reads the low word only, and CLONE_NEWTIME's bit is part of the exit signal there.
+void no_namespaces(Rules& rules) {
+  for (const uint64_t flag :
+       {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET})
+    rules.push_back({"clone", kRefuse, {has(0, flag)}});
+}
+
+// TIOCSTI types into the terminal that the box was started from, TIOCLINUX pastes into a console, TIOCSETD loads line
+// discipline modules. FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS stay: what would matter in them (immutable, project id) the
+// kernel gives to capabilities that no box has.
+void no_terminal_tricks(Rules& rules) {
+  for (const uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) rules.push_back({"ioctl", kRefuse, {is(1, request)}});
+}
+
+// Unix sockets of every kind, TCP and UDP. Not raw sockets, ICMP echo sockets, SCTP, DCCP, UDP-Lite, L2TP, MPTCP: each
+// is a protocol's worth of kernel code that no proxy of ours speaks.
+void sockets(Rules& rules, Internet internet) {
+  constexpr unsigned kFamily = 0, kType = 1, kProtocol = 2;
+  constexpr uint64_t kTypeMask = 0xf;  // SOCK_TYPE_MASK of the kernel; above are SOCK_CLOEXEC and SOCK_NONBLOCK
+  const auto type = [](int value) { return bits(kType, kTypeMask, static_cast<uint64_t>(value)); };
+  for (const int kind : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET})
+    for (const char* call : {"socket", "socketpair"})
+      rules.push_back({call, kAllow, {is(kFamily, AF_UNIX), type(kind)}});
+  if (internet == Internet::refused) return;
+  for (const uint32_t family : {AF_INET, AF_INET6}) {
+    for (const uint32_t protocol : {0, static_cast<int>(IPPROTO_TCP)})
+      rules.push_back({"socket", kAllow, {is(kFamily, family), type(SOCK_STREAM), is(kProtocol, protocol)}});
+    for (const uint32_t protocol : {0, static_cast<int>(IPPROTO_UDP)})
+      rules.push_back({"socket", kAllow, {is(kFamily, family), type(SOCK_DGRAM), is(kProtocol, protocol)}});
+  }
+}
+
+// PR_SET_DUMPABLE stays: key agents hide their memory with it, and nobody outside depends on reading it. Switching off
+// the own mitigations against speculation (PR_SET_SPECULATION_CTRL) harms the caller alone, where the launcher did not
+// forbid it for good.
+void process_controls(Rules& rules) {
+  constexpr uint32_t kHarmless[] = {
+      PR_SET_NAME, PR_GET_NAME, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_DUMPABLE,
+      PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, PR_SET_THP_DISABLE,
+      PR_GET_THP_DISABLE, PR_SET_VMA, PR_GET_AUXV, PR_GET_TID_ADDRESS, PR_SET_PTRACER, PR_SET_TSC, PR_GET_TSC,
+      PR_MCE_KILL, PR_MCE_KILL_GET, PR_SET_TIMING, PR_GET_TIMING, PR_SET_SYSCALL_USER_DISPATCH,
+      // Capabilities and restrictions: to be looked at, or made less.
+      PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP,
+      PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, PR_SET_SECUREBITS, PR_GET_SECUREBITS, PR_SET_MDWE, PR_GET_MDWE,
+      PR_SET_SPECULATION_CTRL, PR_GET_SPECULATION_CTRL};
+  for (const uint32_t operation : kHarmless) rules.push_back({"prctl", kAllow, {is(0, operation)}});
+  // Rewriting /proc/self/exe and argv to look like another program; sharing a core, or pages, with strangers to watch
+  // them through timing.
+  for (const uint32_t operation : {PR_SET_MM, PR_SCHED_CORE, PR_SET_MEMORY_MERGE})
+    rules.push_back({"prctl", kRefuse, {is(0, operation)}});
+}
+
+void personalities(Rules& rules) {
+  for (const uint32_t persona : {0u, 0xffffffffu}) rules.push_back({"personality", kAllow, {is(0, persona)}});
+}
+
+// Its listener would decide the calls of whatever the box starts later.
+void no_listener(Rules& rules) {
+  rules.push_back({"seccomp", kRefuse, {has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)}});
+}
+
+// The launcher sets RLIMIT_CORE to 1: the one value with which the kernel neither writes a core nor starts the crash
+// handler of the host, which it does start at 0 (fs/coredump.c). Lowering a limit is everybody's right, so it is taken
+// away here. The answer is success, and nothing happens: programs that hold secrets (gpg) end when they cannot switch
+// cores off, and here they are off.
+void no_core_limit(Rules& rules) {
+  constexpr uint32_t kDone = SCMP_ACT_ERRNO(0);
+  rules.push_back({"setrlimit", kDone, {is(0, RLIMIT_CORE)}});
+  rules.push_back({"prlimit64", kDone, {is(1, RLIMIT_CORE), not_null(2)}});
+}
+
+void no_write_execute(Rules& rules) {
+  rules.push_back({"mmap", kRefuse, {has(2, PROT_WRITE | PROT_EXEC)}});
+  for (const char* call : {"mprotect", "pkey_mprotect"}) rules.push_back({call, kRefuse, {has(2, PROT_EXEC)}});
+  rules.push_back({"shmat", kRefuse, {has(2, SHM_EXEC)}});
+}
+
+}  // namespace
+
+std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
+  Rules rules;
+  no_namespaces(rules);
+  no_terminal_tricks(rules);
+  sockets(rules, options.internet);
+  process_controls(rules);
+  personalities(rules);
+  no_listener(rules);
+  no_core_limit(rules);
+  if (options.write_execute == WriteExecute::refused) no_write_execute(rules);
+  return rules;
+}
+
+}  // namespace alos::seccomp

@@ -1,0 +1,166 @@
+#include "supervisor/box/sources.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <glob.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/box/kernel_abi.h"
+
+namespace alos::box {
+namespace {
+
+using policy::BoxMount;
+using policy::Right;
+using policy::Rights;
+
+std::string rule_text(const BoxMount& mount) {
+  return fmt::format("rule '{}' ({})", mount.rule, mount.source.text());
+}
+
+Result<UniqueFd> detach(int fd, uint64_t attributes, std::string_view object) {
+  const long rc =
+      ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+  if (rc < 0) return fail_errno("open_tree", object);
+  UniqueFd mount(static_cast<int>(rc));
+  mount_attr attr{};
+  attr.attr_set = attributes;
+  if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+    return fail_errno("mount_setattr", object);
+  return mount;
+}
+
+// The host's paths that a mount's pattern names now. glob(3) knows '?' and '[' too, which are plain in policies.
+Result<std::vector<std::string>> expand(const BoxMount& mount) {
+  if (!mount.glob) return std::vector{mount.path};
+  std::string pattern;
+  for (const char c : mount.path) {
+    if (c == '?' || c == '[') pattern += '\\';
+    pattern += c;
+  }
+  glob_t found{};
+  const int rc = ::glob(pattern.c_str(), GLOB_PERIOD | GLOB_NOSORT, nullptr, &found);
+  std::vector<std::string> out;
+  for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i)
+    if (is_canonical_path(found.gl_pathv[i])) out.emplace_back(found.gl_pathv[i]);  // not "." and ".."
+  ::globfree(&found);
+  if (rc != 0 && rc != GLOB_NOMATCH) return fail("glob", mount.path, rc == GLOB_NOSPACE ? ENOMEM : EIO, rule_text(mount));
+  return out;
+}
+
+// Nothing: skipped, as the rule permits.
+Result<std::optional<Place>> open_one(const BoxMount& mount, const std::string& path) {
+  auto fd = sys::openat2(AT_FDCWD, path, O_PATH | O_NOFOLLOW, RESOLVE_NO_SYMLINKS);
+  if (!fd) {
+    const int code = fd.error().code;
+    const bool missing = code == ENOENT || code == ENOTDIR;
+    if (missing && (mount.optional || mount.glob)) return std::nullopt;
+    const char* fix = missing           ? "it does not exist; correct the path, or say 'optional: true' on the rule"
+                      : code == ELOOP ? "it goes through a link; name the real path"
+                                      : "";
+    return fail("open", path, code, rule_text(mount) + (*fix ? ": " : "") + fix);
+  }
+  const auto st = TRY(sys::fstat(fd->get()));
+  Place place;
+  place.target = path;
+  if (S_ISLNK(st.st_mode)) {
+    place.kind = Place::Kind::link;
+    place.link_target = TRY(sys::readlinkat(fd->get(), ""));
+    return place;
+  }
+  place.directory = S_ISDIR(st.st_mode);
+  if (place.directory && !mount.tree)
+    return fail("open", path, EISDIR, rule_text(mount) + fmt::format(": it is a directory; write {}/**", path));
+  place.source = TRY(detach(fd->get(), mount_attributes(mount.rights), path));
+  place.access = landlock_access(mount.rights) & (place.directory ? ~0ULL : kLandlockFileRights);
+  return place;
+}
+
+}  // namespace
+
+uint64_t landlock_access(Rights rights) {
+  uint64_t access = 0;
+  const auto add = [&](Right right, uint64_t bits) {
+    if (rights.has(right)) access |= bits;
+  };
+  add(Right::read, kLandlockReadFile);
+  add(Right::list, kLandlockReadDir);
+  add(Right::write, kLandlockWriteFile | kLandlockTruncate);
+  add(Right::create, kLandlockMakeDir | kLandlockMakeReg | kLandlockMakeSock | kLandlockMakeFifo | kLandlockMakeSym |
+                         kLandlockRefer);
+  add(Right::remove, kLandlockRemoveDir | kLandlockRemoveFile | kLandlockRefer);
+  add(Right::execute, kLandlockExecute);
+  return access;
+}
+
+uint64_t mount_attributes(Rights rights) {
+  uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (!rights.overlaps(policy::kWrite)) attributes |= MOUNT_ATTR_RDONLY;
+  if (!rights.has(Right::execute)) attributes |= MOUNT_ATTR_NOEXEC;
+  return attributes;
+}
+
+Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan) {
+  std::vector<Place> out;
+  for (const BoxMount& mount : plan.mounts) {
+    if (!plan.workspace.empty() && lies_below(mount.path, plan.workspace)) continue;
+    for (const std::string& path : TRY(expand(mount)))
+      if (auto place = TRY(open_one(mount, path))) out.push_back(std::move(*place));
+  }
+  return out;
+}
+
+Result<std::vector<Place>> place_workspace(const policy::BoxPlan& plan, const UniqueFd& merged) {
+  std::vector<Place> out;
+  for (const BoxMount& mount : plan.mounts) {
+    if (plan.workspace.empty() || !lies_below(mount.path, plan.workspace)) continue;
+    std::string below = mount.path.substr(plan.workspace.size());
+    below = below.empty() ? "." : below.substr(1);
+    auto fd = sys::openat2(merged.get(), below, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (!fd) {
+      if (fd.error().code == ENOENT && mount.optional) continue;
+      return fail("open", mount.path, fd.error().code, rule_text(mount));
+    }
+    const auto st = TRY(sys::fstat(fd->get()));
+    if (S_ISLNK(st.st_mode)) return fail("open", mount.path, ELOOP, rule_text(mount) + ": it is a link; name the real path");
+    if (S_ISDIR(st.st_mode) && !mount.tree)
+      return fail("open", mount.path, EISDIR, rule_text(mount) + fmt::format(": it is a directory; write {}/**", mount.path));
+    Place place;
+    place.target = mount.path;
+    place.directory = S_ISDIR(st.st_mode);
+    place.source = TRY(detach(fd->get(), mount_attributes(mount.rights), mount.path));
+    place.access = landlock_access(mount.rights) & (place.directory ? ~0ULL : kLandlockFileRights);
+    out.push_back(std::move(place));
+  }
+  return out;
+}
+
+Result<std::vector<Place>> open_devices() {
+  std::vector<Place> out;
+  for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"}) {
+    const UniqueFd fd = TRY(sys::open(path, O_PATH | O_NOFOLLOW));
+    Place place;
+    place.target = path;
+    place.directory = false;
+    place.source = TRY(detach(fd.get(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, path));
+    place.access = kLandlockReadFile | kLandlockWriteFile | kLandlockIoctlDev | kLandlockTruncate;
+    out.push_back(std::move(place));
+  }
+  for (const auto& [target, to] : {std::pair{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"},
+                                   {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
+                                   {"/dev/ptmx", "pts/ptmx"}}) {
+    Place place;
+    place.kind = Place::Kind::link;
+    place.target = target;
+    place.link_target = to;
+    out.push_back(std::move(place));
+  }
+  return out;
+}
+
+}  // namespace alos::box

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "policy/box_plan.h"
+#include "supervisor/box/layout.h"
+
+namespace alos::box {
+
+// The Landlock rights (linux/landlock.h) that a set of policy rights stands for.
+uint64_t landlock_access(policy::Rights rights);
+// The MOUNT_ATTR_* that hold it without Landlock: read-only, noexec, always nosuid and nodev.
+uint64_t mount_attributes(policy::Rights rights);
+
+// What a plan's mounts are on this host now: globs expanded, each path opened without following links and made a
+// detached mount with its attributes. A link is placed as a link: what it leads to needs a rule of its own. What lies in
+// the workspace is left to place_workspace().
+// Errors name rule, path and fix: a literal path that is missing, a directory where the rule names one file, a path
+// through a link.
+Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan);
+Result<std::vector<Place>> place_workspace(const policy::BoxPlan& plan, const UniqueFd& merged);
+// /dev/null and the like.
+Result<std::vector<Place>> open_devices();
+
+}  // namespace alos::box

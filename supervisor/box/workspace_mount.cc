@@ -1,0 +1,188 @@
+#include "supervisor/box/workspace_mount.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+namespace alos::box {
+namespace {
+
+using policy::WorkspaceMode;
+
+Result<UniqueFd> owned(long rc, std::string_view operation, std::string_view object, std::string_view hint = {}) {
+  if (rc < 0) return fail(operation, object, errno, hint);
+  return UniqueFd(static_cast<int>(rc));
+}
+
+Result<void> done(long rc, std::string_view operation, std::string_view object, std::string_view hint = {}) {
+  if (rc < 0) return fail(operation, object, errno, hint);
+  return {};
+}
+
+std::string fd_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+class FilesystemContext {
+ public:
+  static Result<FilesystemContext> open(const char* type) {
+    FilesystemContext out;
+    out.type_ = type;
+    out.fd_ = TRY(owned(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), "fsopen", type));
+    return out;
+  }
+  Result<void> set(const char* key, const std::string& value) const {
+    return done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0), "fsconfig",
+                fmt::format("{} {}={}", type_, key, value));
+  }
+  Result<void> flag(const char* key) const {
+    return done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_SET_FLAG, key, nullptr, 0), "fsconfig",
+                fmt::format("{} {}", type_, key));
+  }
+  Result<UniqueFd> mount(uint64_t attributes) const {
+    TRY(done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "fsconfig create", type_,
+             reason()));
+    return owned(::syscall(SYS_fsmount, fd_.get(), FSMOUNT_CLOEXEC, attributes), "fsmount", type_);
+  }
+
+ private:
+  // What the file system itself has to say: messages are read from the context, one a call (mount_api; 5.2).
+  std::string reason() const {
+    const int saved = errno;
+    char line[256];
+    const ssize_t n = ::read(fd_.get(), line, sizeof line);
+    errno = saved;
+    return n > 0 ? std::string(line, static_cast<size_t>(n)) : std::string();
+  }
+  const char* type_ = "";
+  UniqueFd fd_;
+};
+
+Result<void> attach(const UniqueFd& mount, const std::string& at) {
+  return done(::syscall(SYS_move_mount, mount.get(), "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount",
+              at);
+}
+
+Result<void> write_self(const char* file, const std::string& text) {
+  const UniqueFd fd = TRY(sys::open(std::string("/proc/self/") + file, O_WRONLY));
+  return done(::write(fd.get(), text.data(), text.size()), "write", file);
+}
+
+Result<UniqueFd> reopen(const std::string& path, const UniqueFd& checked) {
+  UniqueFd fd = TRY(sys::openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS));
+  const auto mine = TRY(sys::fstat(fd.get()));
+  const auto theirs = TRY(sys::fstat(checked.get()));
+  if (mine.st_dev != theirs.st_dev || mine.st_ino != theirs.st_ino)
+    return fail("open", path, ESTALE, "it was replaced while the run started");
+  return fd;
+}
+
+}  // namespace
+
+Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid) {
+  const int flags = CLONE_NEWNS | (privilege == Privilege::rootless ? CLONE_NEWUSER : 0);
+  TRY(done(::unshare(flags), "unshare", privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace",
+           "see 'alos doctor'"));
+  if (privilege == Privilege::rootless) {
+    TRY(write_self("setgroups", "deny"));
+    TRY(write_self("gid_map", fmt::format("{0} {0} 1\n", gid)));
+    TRY(write_self("uid_map", fmt::format("{0} {0} 1\n", uid)));
+  }
+  return done(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "private propagation");
+}
+
+Result<std::string> make_staging() {
+  const FilesystemContext tmpfs = TRY(FilesystemContext::open("tmpfs"));
+  TRY(tmpfs.set("size", "1m"));
+  TRY(tmpfs.set("mode", "755"));
+  const UniqueFd mount = TRY(tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  for (const std::string at : {"/tmp", "/mnt", "/usr"}) {
+    if (!attach(mount, at)) continue;
+    for (const char* directory : {"/root", "/lower", "/merged", "/mask"}) TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
+    // A mount of its own for the masks, read-only once they are made: its clones inherit that.
+    const FilesystemContext masks = TRY(FilesystemContext::open("tmpfs"));
+    TRY(masks.set("size", "64k"));
+    const UniqueFd mask = TRY(masks.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+    TRY(attach(mask, at + "/mask"));
+    TRY(sys::mkdirat(AT_FDCWD, at + "/mask/directory", 0));
+    TRY(sys::open(at + "/mask/file", O_RDONLY | O_CREAT | O_EXCL, 0));
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_RDONLY;
+    TRY(done(::syscall(SYS_mount_setattr, mask.get(), "", AT_EMPTY_PATH, &attr, sizeof attr), "mount_setattr", "mask"));
+    return at;
+  }
+  return fail("move_mount", "/tmp", errno, "no directory to build the box on");
+}
+
+Result<OpenedWorkspace> open_workspace(const WorkspaceSource& source) {
+  OpenedWorkspace out;
+  if (source.mode == WorkspaceMode::none) return out;
+  out.directory = TRY(reopen(source.directory, source.checked_directory));
+  if (source.mode != WorkspaceMode::direct) out.layer = TRY(reopen(source.layer, source.checked_layer));
+  return out;
+}
+
+namespace {
+
+// The host's tree as the box may own it: mapped as root, as it is rootless.
+Result<UniqueFd> own_tree(const UniqueFd& directory, Privilege privilege, const Identity& identity,
+                          const std::string& name) {
+  const auto owner = TRY(sys::fstat(directory.get()));
+  if (privilege == Privilege::root && owner.st_uid != identity.host_uid) {
+    const UniqueFd mapping =
+        TRY(mapping_namespace(owner.st_uid, owner.st_gid, identity.host_uid, identity.host_gid));
+    return mapped_mount(directory.get(), mapping, name);
+  }
+  return owned(::syscall(SYS_open_tree, directory.get(), "",
+                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE),
+               "open_tree", name);
+}
+
+Result<UniqueFd> overlay(const UniqueFd& lower, const UniqueFd& layer, Privilege privilege) {
+  const FilesystemContext fs = TRY(FilesystemContext::open("overlay"));
+  const UniqueFd upper = TRY(sys::openat(layer.get(), "upper", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  const UniqueFd work = TRY(sys::openat(layer.get(), "work", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  TRY(fs.set("lowerdir", fd_path(lower.get())));
+  TRY(fs.set("upperdir", fd_path(upper.get())));
+  TRY(fs.set("workdir", fd_path(work.get())));
+  TRY(fs.set("index", "off"));
+  TRY(fs.set("metacopy", "off"));
+  if (privilege == Privilege::root) {
+    TRY(fs.set("redirect_dir", "on"));  // renaming a directory of the host's tree works natively
+  } else {
+    TRY(fs.flag("userxattr"));  // unprivileged overlayfs keeps its marks in user.overlay.* (5.11)
+  }
+  return fs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
+}  // namespace
+
+Result<UniqueFd> mount_workspace(const WorkspaceSource& source, const OpenedWorkspace& opened, Privilege privilege,
+                                 const Identity& identity, const std::string& staging) {
+  if (source.mode == WorkspaceMode::none) return UniqueFd();
+  UniqueFd mount;
+  if (source.mode == WorkspaceMode::copy) {
+    const UniqueFd copy = TRY(sys::openat(opened.layer.get(), "copy", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    mount = TRY(owned(::syscall(SYS_open_tree, copy.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH),
+                      "open_tree", source.layer));
+  } else {
+    const UniqueFd tree = TRY(own_tree(opened.directory, privilege, identity, source.directory));
+    if (source.mode == WorkspaceMode::direct) {
+      mount = TRY(sys::dup(tree.get()));
+    } else {
+      // overlayfs takes its lower by path, and only from the mounter's own namespace.
+      TRY(attach(tree, staging + "/lower"));
+      const UniqueFd lower = TRY(sys::open(staging + "/lower", O_PATH | O_DIRECTORY));
+      mount = TRY(overlay(lower, opened.layer, privilege));
+    }
+  }
+  TRY(attach(mount, staging + "/merged"));
+  return sys::open(staging + "/merged", O_RDONLY | O_DIRECTORY);
+}
+
+}  // namespace alos::box

@@ -1,0 +1,74 @@
+// alos: the slim front. Knows which program does what; `run` it does itself, since a launch is judged in milliseconds.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <string_view>
+#include <vector>
+
+#include "base/paths.h"
+#include "supervisor/cli/run_command.h"
+
+namespace {
+
+struct Verb {
+  std::string_view name;
+  std::string_view program;  // empty: this one
+  bool passed;               // the program is given the verb as well
+  std::string_view about;
+};
+
+constexpr Verb kVerbs[] = {
+    {"run", "", true, "run a program confined to what a policy gives it"},
+    {"policy", "alos-policy", false, "check, explain, test, show, list policies"},
+    {"diff", "alos-workspace", true, "what runs changed in their layer"},
+    {"apply", "alos-workspace", true, "bring changes to the host"},
+    {"undo", "alos-workspace", true, "drop changes"},
+    {"gc", "alos-workspace", true, "remove layers that nothing needs"},
+    {"audit", "alos-audit", false, "show and verify what was recorded"},
+    {"ps", "alos-runs", true, "runs in progress"},
+    {"logs", "alos-runs", true, "what a run wrote and what happened to it"},
+    {"kill", "alos-runs", true, "end a run"},
+    {"doctor", "alos-doctor", false, "what this machine offers, and what is missing"},
+};
+
+int usage(int code) {
+  fmt::print(code == 0 ? stdout : stderr, "usage: alos VERB [ARG...]\n\n");
+  for (const Verb& verb : kVerbs) fmt::print(code == 0 ? stdout : stderr, "  {:<8} {}\n", verb.name, verb.about);
+  fmt::print(code == 0 ? stdout : stderr, "\n'alos VERB --help' tells more. Example: alos run --policy coding -- claude\n");
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return usage(2);
+  const std::string_view word = argv[1];
+  if (word == "--help" || word == "-h" || word == "help") return usage(0);
+  if (word == "--version") {
+    fmt::print("alos {}\n", ALOS_VERSION);
+    return 0;
+  }
+  for (const Verb& verb : kVerbs) {
+    if (verb.name != word) continue;
+    if (verb.program.empty()) return alos::cli::run_command(argc - 1, argv + 1);
+    const auto directory = alos::program_directory();
+    if (!directory) {
+      fmt::print(stderr, "alos: {}\n", directory.error().text());
+      return 3;
+    }
+    const std::string path = *directory + "/" + std::string(verb.program);
+    std::vector<char*> words(argv + 1, argv + argc);
+    std::string name(verb.program);
+    if (verb.passed)
+      words.insert(words.begin(), name.data());
+    else
+      words[0] = name.data();
+    words.push_back(nullptr);
+    ::execv(path.c_str(), words.data());
+    fmt::print(stderr, "alos: cannot execute {}: {}; the installation is incomplete\n", path, strerrordesc_np(errno));
+    return 3;
+  }
+  fmt::print(stderr, "alos: no verb '{}'\n", alos::printable(word));
+  return usage(2);
+}

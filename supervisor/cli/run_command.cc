@@ -1,0 +1,117 @@
+#include "supervisor/cli/run_command.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "base/paths.h"
+#include "supervisor/host/order.h"
+#include "supervisor/host/run.h"
+
+namespace alos::cli {
+namespace {
+
+using host::Apply;
+using host::RunOptions;
+
+// Runs a program of alos beside this one and returns its exit code.
+int call(const std::string& program, std::vector<std::string> words) {
+  const auto directory = program_directory();
+  if (!directory) return host::kNotRun;
+  words.insert(words.begin(), *directory + "/" + program);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::execv(argv[0], argv.data());
+    ::_exit(host::kNotRun);
+  }
+  int status = 0;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : host::kNotRun;
+}
+
+bool agreed() {
+  std::fputs("apply what nothing on the host would execute? [y/N] ", stderr);
+  char answer[16] = {};
+  return std::fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+void apply_after(const RunOptions& options) {
+  const std::string workspace = options.workspace.empty() ? "." : options.workspace;
+  if (options.apply == Apply::ask) {
+    if (!::isatty(0) || !::isatty(2)) return;
+    call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
+    if (!agreed()) return;
+  }
+  call("alos-workspace", {"apply", "--workspace", workspace});
+}
+
+// With something to do afterwards the run is a child; terminal signals reach it as well, and end this one after it.
+int run_then_apply(RunOptions options) {
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
+    std::exit(host::run(std::move(options)));
+  }
+  int status = 0;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (code != host::kNotRun) apply_after(options);
+  return code;
+}
+
+}  // namespace
+
+int run_command(int argc, char** argv) {
+  RunOptions options;
+  CLI::App app{
+      "Runs CMD confined to what a policy gives it, and exits with its code (125: alos failed or was used wrongly and CMD\n"
+      "never ran, 126/127: CMD cannot be executed / is not in the box, 124: ended by a limit).\n\n"
+      "  alos run --policy coding --workspace ~/src/app -- claude\n"
+      "  alos run -- /usr/bin/python3 -c 'print(open(\"/etc/shadow\").read())'",
+      "alos run"};
+  app.add_option("--policy", options.policy, "name of a policy, or a file (with a '/')")->default_str("strict");
+  app.add_option("--workspace", options.workspace, "directory that $workspace stands for (default: the current one)");
+  std::vector<std::string> variables;
+  app.add_option("--var", variables, "NAME=VALUE for a variable of the policy")->allow_extra_args(false);
+  app.add_option("--name", options.name, "what 'alos ps' calls this run");
+  app.add_option("--events", options.events, "file or descriptor number for a stream of JSON lines");
+  app.add_option("--degrade", options.degrade, "layers or limits to go without, e.g. memory,cpus (see 'alos doctor')")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_flag("--fresh", options.fresh, "do not continue pending changes of this workspace");
+  std::string apply = "none";
+  app.add_option("--apply", apply, "what to do with the changes at the end")
+      ->check(CLI::IsMember({"none", "safe", "ask"}))
+      ->default_str("none");
+  std::string ask = "deny";
+  app.add_option("--ask", ask, "who answers questions")->check(CLI::IsMember({"deny"}))->default_str("deny");
+  app.add_option("command", options.command, "-- CMD [ARG...]")->required();
+  app.prefix_command();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);
+    app.exit(e);
+    return host::kNotRun;
+  }
+  for (const std::string& variable : variables) {
+    const size_t equals = variable.find('=');
+    if (equals == variable.npos || equals == 0) {
+      std::fprintf(stderr, "alos: --var %s: expected NAME=VALUE\n", printable(variable).c_str());
+      return host::kNotRun;
+    }
+    options.variables[variable.substr(0, equals)] = variable.substr(equals + 1);
+  }
+  options.apply = apply == "safe" ? Apply::safe : apply == "ask" ? Apply::ask : Apply::none;
+  return options.apply == Apply::none ? host::run(std::move(options)) : run_then_apply(std::move(options));
+}
+
+}  // namespace alos::cli

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace alos::host {
+
+// Something of alos's own that no agent may write: what it is, for the message, and where.
+struct Protected {
+  std::string what;
+  std::string path;
+};
+
+// Refuses (EPERM, naming both) when a path that a box may write contains, lies below or is one of those, by name or by
+// identity: directories are compared with every parent of the other, so that a bind mount or a link is seen through.
+// What does not exist protects nothing. No policy can lift this.
+Result<void> refuse_own_files(const std::vector<std::string>& writable, const std::vector<Protected>& own);
+
+}  // namespace alos::host

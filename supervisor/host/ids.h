@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace alos::host {
+
+// Host ids for boxes started by root: each box has its own, so that agents are strangers to each other and to every
+// user. The range lies where nothing else allocates (systemd's UIDS-GIDS: 1879048192 to 2147352575 is unused).
+inline constexpr uid_t kFirstPoolId = 1'879'048'192;
+inline constexpr uid_t kPoolIds = 65'536;
+// The supervisor's own when there is no account "alos".
+inline constexpr uid_t kSupervisorId = kFirstPoolId;
+
+struct PoolId {
+  uid_t id = 0;
+  UniqueFd lock;  // held while a box uses the id
+};
+
+// An id that no running box and no layer uses. `<state>/ids/N` is locked while in use, and not empty when it belongs to
+// something that lasts (a layer), whose name it then holds.
+Result<PoolId> take_id(const std::string& state);
+// The same id again, for a layer whose files already belong to it. EBUSY when a box uses it.
+Result<PoolId> take_same_id(const std::string& state, uid_t id);
+// Reserves a taken id for what lasts.
+Result<void> reserve_id(const PoolId& id, const std::string& owner);
+void release_id(const std::string& state, uid_t id);
+
+}  // namespace alos::host

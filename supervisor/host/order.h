@@ -1,0 +1,52 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/archive.h"
+
+namespace alos::host {
+
+// What the front tells the supervisor of a run that it has set going; handed over across exec as a sealed memfd.
+struct SupervisorOrder {
+  std::string run;   // "run_" + 16 hex
+  std::string name;  // what ps shows and kill takes
+  std::vector<std::string> argv;
+  std::string policy, policy_hash, about;
+  std::string workspace, workspace_mode, layer;
+  std::vector<std::string> notices;  // what was given up and said at start
+  std::vector<std::string> degraded;
+  std::string continued_since;       // first run whose changes are pending in the layer
+  std::map<std::string, std::string> limits;  // as shown to people
+  std::optional<uint64_t> wall_ms;
+
+  std::string audit_directory, run_directory;
+  uid_t caller_uid = 0;
+  std::string caller_path;  // $PATH outside: what a program that is not in the box resolves to
+  int32_t launcher = -1;    // descriptors that were inherited
+  int32_t events = -1;
+  int32_t run_lock = -1;
+  int32_t layer_lock = -1, id_lock = -1;  // held by being open
+  int32_t launcher_pid = 0;
+  uint8_t terminal_mask = 0;
+};
+
+template <class A>
+void fields(A& a, SupervisorOrder& o) {
+  a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
+    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.caller_path,
+    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.terminal_mask);
+}
+
+// Exit codes of `alos run` beside the program's own.
+inline constexpr int kLimitReached = 124;
+inline constexpr int kNotRun = 125;
+inline constexpr int kNotExecutable = 126;
+inline constexpr int kNotFound = 127;
+
+}  // namespace alos::host

@@ -1,0 +1,117 @@
+#include "supervisor/host/registry.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/paths.h"
+#include "base/sys.h"
+
+namespace alos::host {
+namespace {
+
+using nlohmann::json;
+
+Result<RunInfo> read_info(const std::string& directory) {
+  const std::string text = TRY(sys::read_file(directory + "/run.json", 1 << 20));
+  const json data = json::parse(text, nullptr, false);
+  if (!data.is_object()) return fail("read", directory + "/run.json", EBADMSG);
+  RunInfo info;
+  try {
+    data.at("id").get_to(info.id);
+    data.at("name").get_to(info.name);
+    data.at("policy").get_to(info.policy);
+    data.at("policy_hash").get_to(info.policy_hash);
+    data.at("about").get_to(info.about);
+    data.at("workspace").get_to(info.workspace);
+    data.at("workspace_mode").get_to(info.workspace_mode);
+    data.at("argv").get_to(info.argv);
+    data.at("started_ns").get_to(info.started_ns);
+    data.at("supervisor").get_to(info.supervisor);
+    data.at("box").get_to(info.box);
+    data.at("wall_ms").get_to(info.wall_ms);
+    data.at("degraded").get_to(info.degraded);
+  } catch (const json::exception& e) {
+    return fail("read", directory + "/run.json", EBADMSG, e.what());
+  }
+  return info;
+}
+
+bool held(const std::string& directory) {
+  auto lock = sys::open(directory + "/lock", O_RDWR | O_NOFOLLOW);
+  return lock && ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+}  // namespace
+
+Result<UniqueFd> register_run(const std::string& directory) {
+  TRY(sys::make_dirs(directory, 0700));
+  UniqueFd lock = TRY(sys::open(directory + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("flock", directory);
+  return lock;
+}
+
+Result<void> write_info(const std::string& directory, const RunInfo& info) {
+  const json data{{"v", 1},
+                  {"id", info.id},
+                  {"name", info.name},
+                  {"policy", info.policy},
+                  {"policy_hash", info.policy_hash},
+                  {"about", info.about},
+                  {"workspace", info.workspace},
+                  {"workspace_mode", info.workspace_mode},
+                  {"argv", info.argv},
+                  {"started_ns", info.started_ns},
+                  {"supervisor", info.supervisor},
+                  {"box", info.box},
+                  {"wall_ms", info.wall_ms},
+                  {"degraded", info.degraded}};
+  return sys::replace_file(directory + "/run.json", data.dump(-1, ' ', false, json::error_handler_t::replace), 0600);
+}
+
+Result<std::vector<RunInfo>> list_runs(const std::string& runtime) {
+  auto root = sys::open(runtime + "/runs", O_RDONLY | O_DIRECTORY);
+  if (!root && root.error().code == ENOENT) return std::vector<RunInfo>{};
+  if (!root) return std::unexpected(root.error());
+  std::vector<RunInfo> out;
+  for (const sys::Entry& entry : TRY(sys::list(root->get()))) {
+    const std::string directory = runtime + "/runs/" + entry.name;
+    if (!held(directory)) {
+      // Between its making and its locking a directory is as young as this: the next look removes it.
+      const auto st = sys::lstatat(root->get(), entry.name);
+      if (st && ::time(nullptr) - st->st_mtime > 2) unregister_run(directory);
+      continue;
+    }
+    auto info = read_info(directory);
+    if (!info) continue;  // registered, not yet started
+    info->alive = true;
+    out.push_back(std::move(*info));
+  }
+  return out;
+}
+
+Result<RunInfo> find_run(const std::string& runtime, const std::string& name) {
+  const auto runs = TRY(list_runs(runtime));
+  std::vector<const RunInfo*> found;
+  for (const RunInfo& run : runs)
+    if (run.id == name || run.name == name || run.id.starts_with(name) || run.id.starts_with("run_" + name))
+      found.push_back(&run);
+  if (found.empty()) return fail("run", printable(name), ENOENT, "no such run; 'alos ps' lists what runs");
+  if (found.size() > 1) {
+    for (const RunInfo* run : found)
+      if (run->id == name) return *run;
+    return fail("run", printable(name), EEXIST, "several runs are called so; give the id that 'alos ps' shows");
+  }
+  return *found.front();
+}
+
+void unregister_run(const std::string& directory) {
+  auto fd = sys::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd) return;
+  (void)sys::remove_below(fd->get());
+  ::rmdir(directory.c_str());
+}
+
+}  // namespace alos::host

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <termios.h>
+
+#include <optional>
+#include <string>
+
+#include "base/unique_fd.h"
+
+namespace alos::host {
+
+// Between the caller's terminal and the box's pty. The box never holds the caller's terminal itself: whatever it writes
+// passes here, and nothing it does to its own terminal (TIOCSTI, modes) reaches the caller's.
+//
+// While it lives the caller's terminal is raw, when it is read from; modes are put back on destruction, and by suspend().
+class Relay {
+ public:
+  // `mask`: bits 0 to 2 say which of stdin, stdout, stderr are terminals that the pty stands for.
+  Relay(UniqueFd master, uint8_t mask, int log);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  int master() const { return master_.get(); }
+  int input() const { return reads_ ? 0 : -1; }
+  bool wants_input() const { return reads_ && to_box_.size() < kRoom; }
+  bool wants_write() const { return !to_box_.empty(); }
+
+  void from_terminal();       // stdin is readable
+  bool from_box();            // the master is readable; false at its end
+  void to_box();              // the master is writable
+  void drain();               // what the box wrote before it ended
+  void resize();              // SIGWINCH
+  void suspend();             // the caller's modes back, before the supervisor stops itself
+  void resume();
+
+ private:
+  static constexpr size_t kRoom = 65536;
+  void write_out(const char* data, size_t size);
+
+  UniqueFd master_;
+  int out_ = -1;
+  int log_ = -1;
+  size_t logged_ = 0;
+  bool reads_ = false;
+  std::optional<termios> modes_;
+  std::string to_box_;
+};
+
+}  // namespace alos::host

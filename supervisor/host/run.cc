@@ -1,0 +1,394 @@
+#include "supervisor/host/run.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/box/protocol.h"
+#include "supervisor/host/compiled.h"
+#include "supervisor/host/guard.h"
+#include "supervisor/host/ids.h"
+#include "supervisor/host/order.h"
+#include "supervisor/host/registry.h"
+#include "supervisor/workspace/layer.h"
+
+namespace alos::host {
+namespace {
+
+extern "C" char** environ;
+
+std::string environment(const char* name) {
+  const char* value = ::getenv(name);
+  return value ? value : "";
+}
+
+std::string bytes_text(uint64_t n) {
+  for (const auto& [unit, size] : {std::pair{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1ULL << 10}})
+    if (n >= size && n % size == 0) return fmt::format("{}{}", n / size, unit);
+  return fmt::format("{}B", n);
+}
+
+std::string time_text(uint64_t ms) {
+  for (const auto& [unit, size] : {std::pair{"h", 3'600'000ULL}, {"m", 60'000ULL}, {"s", 1'000ULL}})
+    if (ms >= size && ms % size == 0) return fmt::format("{}{}", ms / size, unit);
+  return fmt::format("{}ms", ms);
+}
+
+std::map<std::string, std::string> limits_text(const policy::Limits& limits) {
+  std::map<std::string, std::string> out;
+  if (limits.memory) out["memory"] = bytes_text(*limits.memory);
+  if (limits.processes) out["processes"] = std::to_string(*limits.processes);
+  if (limits.cpus_milli) out["cpus"] = fmt::format("{:g}", static_cast<double>(*limits.cpus_milli) / 1000);
+  if (limits.cpu_time_ms) out["cpu-time"] = time_text(*limits.cpu_time_ms);
+  if (limits.wall_ms) out["wall"] = time_text(*limits.wall_ms);
+  if (limits.disk) out["disk"] = bytes_text(*limits.disk);
+  if (limits.open_files) out["open-files"] = std::to_string(*limits.open_files);
+  return out;
+}
+
+// Everything that one run needs, collected step by step; each step is one function below.
+class Start {
+ public:
+  explicit Start(RunOptions options) : options_(std::move(options)), root_(::geteuid() == 0) {
+    request_.id = "run_" + random_hex(8);
+  }
+
+  Result<void> prepare() {
+    TRY(check_stdio());
+    TRY(choose());
+    TRY(guard());
+    TRY(take_identity());
+    TRY(take_layer());
+    TRY(take_home());
+    TRY(compose());
+    return register_it();
+  }
+
+  Result<void> go();
+  // Takes back what prepare() announced, when go() failed.
+  void withdraw() const { unregister_run(order_.run_directory); }
+
+ private:
+  Result<void> check_stdio();
+  Result<void> choose();
+  Result<void> guard();
+  Result<void> take_identity();
+  Result<void> take_layer();
+  Result<void> take_home();
+  Result<void> compose();
+  Result<void> register_it();
+  Result<void> send_order(int socket);
+  Result<void> own(const std::string& directory) const;
+  std::vector<std::string> environment_of_box() const;
+
+  RunOptions options_;
+  bool root_;
+  Directories directories_;
+  box::Compiled compiled_;
+  box::RunRequest request_;
+  SupervisorOrder order_;
+  UniqueFd workspace_, home_, events_;
+  std::optional<workspace::Layer> layer_;
+  PoolId id_;
+};
+
+// A directory as stdin would be a way out of the box past every mount; a socket could carry descriptors in.
+Result<void> Start::check_stdio() {
+  for (int fd = 0; fd < 3; ++fd) {
+    struct stat st {};
+    if (::fstat(fd, &st) != 0) return fail("stdio", std::to_string(fd), errno, "stdin, stdout and stderr must be open");
+    if (S_ISDIR(st.st_mode)) return fail("stdio", std::to_string(fd), EISDIR, "a box takes no directory; use /dev/null");
+    if (S_ISSOCK(st.st_mode))
+      return fail("stdio", std::to_string(fd), ENOTSUP,
+                  "a box takes no socket: it could bring descriptors in; put a pipe between (| cat)");
+    if (S_ISBLK(st.st_mode)) return fail("stdio", std::to_string(fd), ENOTSUP, "a box takes no device");
+    if (::isatty(fd)) request_.terminal_mask |= static_cast<uint8_t>(1 << fd);
+  }
+  request_.terminal = request_.terminal_mask != 0;
+  winsize size{};
+  for (int fd = 0; fd < 3; ++fd)
+    if ((request_.terminal_mask >> fd & 1) && ::ioctl(fd, TIOCGWINSZ, &size) == 0) {
+      request_.rows = size.ws_row;
+      request_.columns = size.ws_col;
+    }
+  return {};
+}
+
+Result<void> Start::choose() {
+  directories_ = TRY(directories(::geteuid()));
+  PolicyChoice choice;
+  choice.policy = options_.policy;
+  if (choice.policy.find('/') != choice.policy.npos) {
+    char real[PATH_MAX];
+    if (!::realpath(choice.policy.c_str(), real)) return fail("policy", printable(options_.policy), errno);
+    choice.policy = real;
+  }
+  const std::string wanted = options_.workspace.empty() ? "." : options_.workspace;
+  char real[PATH_MAX];
+  if (!::realpath(wanted.c_str(), real)) return fail("workspace", printable(wanted), errno);
+  choice.workspace = real;
+  choice.variables = options_.variables;
+  compiled_ = TRY(compiled_policy(choice, directories_));
+  const policy::BoxPlan& plan = compiled_.plan;
+  if (!options_.workspace.empty() && plan.workspace.empty())
+    return fail("workspace", printable(options_.workspace), EINVAL,
+                fmt::format("policy '{}' has no workspace; leave --workspace away, or choose one that has (coding)", plan.policy));
+  if (!plan.workspace.empty()) {
+    workspace_ = TRY(sys::open(plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (plan.workspace == "/" || plan.workspace == environment("HOME"))
+      return fail("workspace", plan.workspace, EPERM, "a whole home or root is no workspace; name a project's directory");
+  }
+  return {};
+}
+
+Result<void> Start::guard() {
+  std::vector<std::string> writable;
+  for (const policy::BoxMount& mount : compiled_.plan.mounts)
+    if (mount.rights.overlaps(policy::kWrite)) writable.push_back(mount.path);
+  std::vector<Protected> own{{"state", directories_.state},
+                             {"runtime directory", directories_.runtime},
+                             {"cache", directories_.cache},
+                             {"programs", TRY(program_directory())},
+                             {"profiles", TRY(profile_directory())},
+                             {"configuration", "/etc/alos"}};
+  for (const box::SourceFile& source : compiled_.sources)
+    if (source.present) own.push_back({"policy", source.path});
+  return refuse_own_files(writable, own);
+}
+
+Result<void> Start::take_identity() {
+  TRY(sys::make_dirs(directories_.state, 0700));
+  TRY(sys::make_dirs(directories_.runtime, 0700));
+  if (!root_) {
+    request_.host_uid = ::geteuid();
+    request_.host_gid = ::getegid();
+    if (request_.host_gid == 0) return fail("identity", "gid", EPERM, "a box is never gid 0; run with another primary group");
+    return {};
+  }
+  // A layer's files already belong to an id, which the box must have again.
+  std::optional<uid_t> same;
+  if (compiled_.plan.workspace_mode == policy::WorkspaceMode::layer ||
+      compiled_.plan.workspace_mode == policy::WorkspaceMode::copy) {
+    auto layer = workspace::open_layer(directories_.state, compiled_.plan.workspace, workspace::Access::look);
+    if (layer && layer->record.owner.uid > kFirstPoolId) same = layer->record.owner.uid;
+  }
+  id_ = same ? TRY(take_same_id(directories_.state, *same)) : TRY(take_id(directories_.state));
+  request_.host_uid = id_.id;
+  request_.host_gid = id_.id;
+  return {};
+}
+
+Result<void> Start::take_layer() {
+  const policy::BoxPlan& plan = compiled_.plan;
+  using policy::WorkspaceMode;
+  if (plan.workspace_mode != WorkspaceMode::layer && plan.workspace_mode != WorkspaceMode::copy) return {};
+  workspace::Request wanted;
+  wanted.state = directories_.state;
+  wanted.workspace = plan.workspace;
+  wanted.mode = plan.workspace_mode == WorkspaceMode::layer ? workspace::Mode::layer : workspace::Mode::copy;
+  wanted.form = root_ ? workspace::Form::trusted : workspace::Form::user;
+  wanted.owner = {request_.host_uid, request_.host_gid};
+  wanted.start = options_.fresh ? workspace::Start::fresh : workspace::Start::continued;
+  wanted.run = request_.id;
+  wanted.policy = plan.policy;
+  wanted.policy_hash = plan.hash;
+  for (const policy::BoxMask& deny : plan.layer_denies)
+    wanted.layer_denies.push_back({deny.pattern, deny.except, deny.denied.text(), deny.rule, deny.reason});
+  auto taken = workspace::open_or_create(wanted);
+  if (!taken) return std::unexpected(taken.error());
+  layer_.emplace(std::move(*taken));
+  if (root_) TRY(reserve_id(id_, "layer " + layer_->path));
+  // The run being recorded is the last of the list.
+  if (layer_->pending && layer_->record.runs.size() > 1) order_.continued_since = layer_->record.runs.front().id;
+  request_.layer = layer_->path;
+  return {};
+}
+
+Result<void> Start::take_home() {
+  if (!compiled_.plan.keep_home) return {};
+  std::string policy = compiled_.plan.policy;
+  std::ranges::replace(policy, '/', '%');
+  request_.home = directories_.state + "/homes/" + policy + "/" + *compiled_.plan.keep_home;
+  TRY(sys::make_dirs(request_.home, 0700));
+  home_ = TRY(sys::open(request_.home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  // As root it belongs to the first box that used it, and is mapped for every later one.
+  const auto st = TRY(sys::fstat(home_.get()));
+  if (root_ && st.st_uid == 0) TRY(sys::fchown(home_.get(), request_.host_uid, request_.host_gid));
+  return {};
+}
+
+std::vector<std::string> Start::environment_of_box() const {
+  const policy::BoxPlan& plan = compiled_.plan;
+  std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+                                         {"HOME", policy::kBoxHome},
+                                         {"USER", "agent"},
+                                         {"LOGNAME", "agent"},
+                                         {"SHELL", "/bin/bash"}};
+  for (const std::string& name : plan.env_pass)
+    if (const char* value = ::getenv(name.c_str())) env[name] = value;
+  for (const auto& [name, value] : plan.env_set) env[name] = value;
+  env["ALOS"] = "1";  // an inner sandbox may stand down
+  env["ALOS_RUN"] = request_.id;
+  std::vector<std::string> out;
+  for (const auto& [name, value] : env) out.push_back(name + "=" + value);
+  return out;
+}
+
+Result<void> Start::compose() {
+  const policy::BoxPlan& plan = compiled_.plan;
+  request_.name = options_.name.empty() ? options_.command[0].substr(options_.command[0].rfind('/') + 1) : options_.name;
+  request_.argv = options_.command;
+  request_.env = environment_of_box();
+  request_.degrade = plan.degrade;
+  for (const std::string& what : options_.degrade)
+    if (std::ranges::find(request_.degrade, what) == request_.degrade.end()) request_.degrade.push_back(what);
+  char cwd[PATH_MAX];
+  const bool inside = !plan.workspace.empty() && ::getcwd(cwd, sizeof cwd) && lies_below(cwd, plan.workspace);
+  request_.cwd = inside ? cwd : plan.workspace.empty() ? policy::kBoxHome : plan.workspace;
+
+  order_.run = request_.id;
+  order_.name = request_.name;
+  order_.argv = request_.argv;
+  order_.policy = plan.policy;
+  order_.policy_hash = plan.hash;
+  order_.about = plan.about;
+  order_.workspace = plan.workspace;
+  order_.workspace_mode = std::string(name(plan.workspace_mode));
+  order_.layer = request_.layer;
+  order_.notices = plan.printed;
+  order_.degraded = request_.degrade;
+  order_.limits = limits_text(plan.limits);
+  order_.wall_ms = plan.limits.wall_ms;
+  order_.audit_directory = directories_.state + "/audit";
+  order_.caller_uid = ::getuid();
+  order_.caller_path = environment("PATH");
+  order_.terminal_mask = request_.terminal_mask;
+  if (!options_.events.empty()) {
+    const bool number = std::ranges::all_of(options_.events, [](char c) { return c >= '0' && c <= '9'; });
+    events_ = number ? TRY(sys::dup(std::stoi(options_.events.substr(0, 6))))
+                     : TRY(sys::open(options_.events, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600));
+  }
+  return {};
+}
+
+// As root the supervisor is an ordinary id: what it writes must be its own.
+Result<void> Start::own(const std::string& directory) const {
+  TRY(sys::make_dirs(directory, 0700));
+  if (!root_) return {};
+  const UniqueFd fd = TRY(sys::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  return sys::fchown(fd.get(), kSupervisorId, kSupervisorId);
+}
+
+Result<void> Start::register_it() {
+  if (root_) {
+    // It passes through to what is its own, and cannot list what is not.
+    for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"}) {
+      TRY(sys::make_dirs(directory, 0711));
+      const UniqueFd fd = TRY(sys::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+      TRY(sys::fchmod(fd.get(), 0711));
+    }
+    const UniqueFd runs = TRY(sys::open(directories_.runtime + "/runs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY(sys::fchown(runs.get(), kSupervisorId, kSupervisorId));
+  }
+  TRY(own(order_.audit_directory));
+  order_.run_directory = directories_.runtime + "/runs/" + request_.id;
+  UniqueFd lock = TRY(register_run(order_.run_directory));
+  TRY(own(order_.run_directory));
+  if (root_) TRY(sys::fchown(lock.get(), kSupervisorId, kSupervisorId));
+  order_.run_lock = lock.release();
+  return {};
+}
+
+Result<void> Start::send_order(int socket) {
+  const UniqueFd policy = TRY(sys::memfd("policy", encode(compiled_), true));
+  const UniqueFd request = TRY(sys::memfd("request", encode(request_), true));
+  box::LaunchMessage message;
+  message.rootless = root_ ? 0 : 1;
+  std::vector<int> fds{policy.get(), request.get(), 0, 1, 2};
+  const auto also = [&](uint8_t& flag, const UniqueFd& fd) {
+    if (!fd) return;
+    flag = 1;
+    fds.push_back(fd.get());
+  };
+  also(message.has_workspace, workspace_);
+  if (layer_) also(message.has_layer, layer_->dir);
+  also(message.has_home, home_);
+  return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
+}
+
+void inherit(int fd) { ::fcntl(fd, F_SETFD, 0); }
+
+Result<void> become_supervisor(bool root) {
+  if (!root) return {};
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(kSupervisorId, kSupervisorId, kSupervisorId) != 0 ||
+      ::setresuid(kSupervisorId, kSupervisorId, kSupervisorId) != 0)
+    return fail_errno("setresuid", "supervisor");
+  if (::geteuid() != kSupervisorId || ::getegid() != kSupervisorId) return fail("setresuid", "supervisor", EPERM);
+  return {};
+}
+
+// Launcher first: it works while the supervisor is still being loaded.
+Result<void> Start::go() {
+  const std::string programs = TRY(program_directory());
+  sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
+  const pid_t launcher = ::fork();
+  if (launcher < 0) return fail_errno("fork", "launcher");
+  if (launcher == 0) {
+    // Nothing of the front's descriptors but the socket: locks would outlive the run in it.
+    if (::dup2(pair.b.get(), 3) == 3) {
+      ::syscall(SYS_close_range, 4, ~0U, 0);
+      const std::string program = programs + "/alos-launcher";
+      ::execl(program.c_str(), "alos-launcher", nullptr);
+    }
+    ::_exit(127);
+  }
+  pair.b.reset();
+  TRY(send_order(pair.a.get()));
+  order_.launcher_pid = launcher;
+  order_.launcher = pair.a.release();
+  order_.events = events_ ? events_.release() : -1;
+  order_.layer_lock = layer_ ? layer_->lock.release() : -1;
+  order_.id_lock = id_.lock ? id_.lock.release() : -1;
+  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock}) {
+    if (*fd < 0) continue;
+    if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
+    inherit(*fd);
+  }
+  UniqueFd text = TRY(sys::memfd("order", encode(order_), true));
+  if (::dup2(text.get(), 4) != 4) return fail_errno("dup2", "order");
+  if (text.get() == 4) text.release();
+  inherit(4);
+  TRY(become_supervisor(root_));
+  const std::string program = programs + "/alos-broker";
+  ::execl(program.c_str(), "alos-broker", nullptr);
+  return fail("execve", program, errno, "the installation is incomplete");
+}
+
+}  // namespace
+
+int run(RunOptions options) {
+  Start start(std::move(options));
+  auto done = start.prepare();
+  if (done) {
+    done = start.go();
+    start.withdraw();
+  }
+  // The policy's compiler has said itself what is wrong with the policy.
+  if (!(done.error().operation == "policy" && done.error().code == ENOEXEC))
+    fmt::print(stderr, "alos: {}\n", done.error().text());
+  return kNotRun;
+}
+
+}  // namespace alos::host

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace alos::host {
+
+enum class Apply : uint8_t { none, safe, ask };
+
+// `alos run`, parsed.
+struct RunOptions {
+  std::string policy = "strict";
+  std::string workspace;  // empty: the current directory
+  std::map<std::string, std::string> variables;
+  std::string name;
+  std::string events;  // a file, or a number
+  std::vector<std::string> degrade;
+  bool fresh = false;
+  Apply apply = Apply::none;
+  std::vector<std::string> command;
+};
+
+// Prepares everything that needs the caller's rights, starts the launcher and becomes the supervisor (exec), so that the
+// caller's child is the one that ends with the program's code. Returns only when it failed: 125, said on stderr.
+int run(RunOptions options);
+
+}  // namespace alos::host

@@ -1,0 +1,512 @@
+#include "supervisor/host/supervise.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/clock.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "shim/init/protocol.h"
+#include "supervisor/audit/log.h"
+#include "supervisor/box/protocol.h"
+#include "supervisor/host/events.h"
+#include "supervisor/host/registry.h"
+#include "supervisor/host/relay.h"
+
+namespace alos::host {
+namespace {
+
+using box::LauncherReport;
+using nlohmann::ordered_json;
+
+// What `alos kill --now` sends: end the box without asking the program.
+const int kKillNow = SIGRTMIN;
+
+std::string shown(const std::vector<std::string>& argv) {
+  std::string out;
+  for (const std::string& arg : argv) {
+    const bool plain = !arg.empty() && arg.find_first_of(" \t'\"\\$`;&|<>()*?!#~") == arg.npos;
+    out += (out.empty() ? "" : " ") + (plain ? printable(arg) : "'" + printable(arg) + "'");
+  }
+  return out;
+}
+
+// Why a run ended; the first cause wins.
+struct Ending {
+  std::string reason;  // "exit", "signal", "limit", "killed", "lost", "not-started", "failed"
+  std::string what;    // the limit, the signal
+  int code = kNotRun;
+  bool executed = false;
+};
+
+class Supervisor {
+ public:
+  explicit Supervisor(SupervisorOrder order)
+      : order_(std::move(order)),
+        launcher_(order_.launcher),
+        events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
+        run_lock_(order_.run_lock),
+        layer_lock_(order_.layer_lock),
+        id_lock_(order_.id_lock) {}
+
+  int run() {
+    started_ns_ = boot_ns();
+    watch_signals();
+    if (auto ready = record_intent(); !ready) return refuse(ready.error());
+    while (!over()) step();
+    return finish();
+  }
+
+ private:
+  // ---- audit ----
+
+  Result<void> record_intent() {
+    log_.emplace(TRY(audit::Log::open(order_.audit_directory)));
+    const std::string target = shown(order_.argv);
+    audit::Record record;
+    record.run = order_.run;
+    record.action = "run.start";
+    record.target = target;
+    record.decision = audit::Decision::allow;
+    record.rule = order_.policy;
+    record.charge = audit::Charge::supervisor;
+    record.detail.add("name", order_.name)
+        .add("policy", order_.policy)
+        .add("policy_hash", order_.policy_hash)
+        .add("workspace", order_.workspace)
+        .add("mode", order_.workspace_mode)
+        .add("uid", uint64_t{order_.caller_uid});
+    for (const std::string& notice : order_.notices) record.detail.add("notice", notice);
+    const uint64_t number = TRY(log_->append(record));
+    TRY(log_->flush(audit::Durability::process));
+    intent_ = log_->id(number);
+    return {};
+  }
+
+  // Nothing runs unrecorded: the box, which waits for its go, is ended by the closing of everything it waits on.
+  int refuse(const Error& error) {
+    fmt::print(stderr, "alos: not started: the audit log cannot be written: {}\n", error.text());
+    ending_ = {.reason = "failed", .what = "audit", .code = kNotRun, .executed = false};
+    (void)order_launcher(box::LauncherOrder::kill);
+    launcher_.reset();
+    reap_launcher();
+    emit_end();
+    unregister_run(order_.run_directory);
+    return kNotRun;
+  }
+
+  void record_end() {
+    if (!log_) return;
+    audit::Record record;
+    record.run = order_.run;
+    record.action = "run.end";
+    record.target = order_.name;
+    const std::string outcome = ending_->what.empty() ? ending_->reason : ending_->reason + " " + ending_->what;
+    record.outcome = outcome;
+    record.parent = intent_;
+    record.charge = audit::Charge::supervisor;
+    record.detail.add("code", static_cast<uint64_t>(ending_->code))
+        .add("executed", ending_->executed ? "yes" : "no")
+        .add("wall_ms", static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000))
+        .add("cpu_ms", usage_.cpu_ms)
+        .add("memory_peak", usage_.memory_peak);
+    auto written = log_->append(record);
+    if (written) (void)log_->end_run(order_.run);
+    auto head = written ? log_->close() : std::unexpected(written.error());
+    if (head)
+      head_ = head->text();
+    else
+      fmt::print(stderr, "alos: the end of this run could not be recorded: {}\n", head.error().text());
+  }
+
+  // ---- the loop ----
+
+  bool over() const { return box_gone_ && launcher_done_; }
+
+  void step() {
+    pollfd fds[7] = {
+        {.fd = launcher_ ? launcher_.get() : -1, .events = POLLIN, .revents = 0},
+        {.fd = control_ ? control_.get() : -1, .events = POLLIN, .revents = 0},
+        {.fd = pidfd_ && !box_gone_ ? pidfd_.get() : -1, .events = POLLIN, .revents = 0},
+        {.fd = signals_.get(), .events = POLLIN, .revents = 0},
+        {.fd = relay_ && relay_->wants_input() ? relay_->input() : -1, .events = POLLIN, .revents = 0},
+        {.fd = relay_ && relaying_ ? relay_->master() : -1, .events = POLLIN, .revents = 0},
+        {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
+    };
+    if (::poll(fds, 7, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
+    if (fds[1].revents != 0) from_init();
+    if (fds[0].revents != 0) from_launcher();
+    if (fds[3].revents != 0) from_signals();
+    if (fds[4].revents != 0) relay_->from_terminal();
+    if (fds[5].revents != 0 && relay_) relaying_ = relay_->from_box();
+    if (fds[6].revents != 0 && relay_) relay_->to_box();
+    if (fds[2].revents != 0) reap_box();
+    check_deadlines();
+  }
+
+  int timeout_ms() const {
+    std::optional<int64_t> until;
+    const auto earlier = [&](int64_t at) { until = until ? std::min(*until, at) : at; };
+    if (order_.wall_ms && !box_gone_) earlier(started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000);
+    if (give_up_ns_ != 0) earlier(give_up_ns_);
+    if (!until) return -1;
+    return static_cast<int>(std::clamp<int64_t>((*until - boot_ns()) / 1'000'000 + 1, 0, 60'000));
+  }
+
+  void check_deadlines() {
+    const int64_t now = boot_ns();
+    if (order_.wall_ms && !ending_ && !box_gone_ &&
+        now >= started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000) {
+      limit_reached("wall");
+      end_box();
+    }
+    if (give_up_ns_ != 0 && now >= give_up_ns_) {
+      // The launcher does not answer; its janitor cleans what it leaves.
+      launcher_.reset();
+      launcher_done_ = true;
+      if (!pidfd_) box_gone_ = true;
+    }
+  }
+
+  void give_up_in(int64_t seconds) {
+    if (give_up_ns_ == 0) give_up_ns_ = boot_ns() + seconds * 1'000'000'000;
+  }
+
+  void lost(std::string_view what) {
+    end_with({.reason = "lost", .what = std::string(what), .code = kNotRun, .executed = executed_});
+    end_box();
+    launcher_done_ = true;
+    if (!pidfd_) box_gone_ = true;
+  }
+
+  void end_with(Ending ending) {
+    if (!ending_) ending_ = std::move(ending);
+  }
+
+  void limit_reached(const std::string& which) {
+    end_with({.reason = "limit", .what = which, .code = kLimitReached, .executed = executed_});
+    events_.write("limit", {{"limit", which}, {"value", limit_value(which)}});
+  }
+
+  std::string limit_value(const std::string& which) const {
+    const auto found = order_.limits.find(which);
+    return found == order_.limits.end() ? "" : found->second;
+  }
+
+  // ---- the launcher ----
+
+  Result<void> order_launcher(box::LauncherOrder what) {
+    const auto byte = static_cast<std::byte>(what);
+    return sys::send_message(launcher_.get(), std::span(&byte, 1));
+  }
+
+  void from_launcher() {
+    LauncherReport report;
+    auto got = sys::receive_message(launcher_.get(), std::as_writable_bytes(std::span(&report, 1)), 4);
+    if (!got || got->size != sizeof report) {
+      // The launcher is gone without a word. Init still answers to the socket that is held here: closing it ends the box.
+      launcher_.reset();
+      launcher_done_ = true;
+      end_with({.reason = "lost", .what = "launcher", .code = kNotRun, .executed = executed_});
+      control_.reset();
+      if (!pidfd_) box_gone_ = true;
+      return;
+    }
+    report.text.back() = '\0';
+    switch (report.kind) {
+      case LauncherReport::Kind::started: return box_started(report, std::move(got->fds));
+      case LauncherReport::Kind::failed: return launch_failed(report);
+      case LauncherReport::Kind::limit: return limit_reached(report.text.data());
+      case LauncherReport::Kind::ended:
+        usage_ = report;
+        launcher_done_ = true;
+        launcher_.reset();
+        return;
+    }
+  }
+
+  void launch_failed(const LauncherReport& report) {
+    const std::string step(box::name(report.step));
+    fmt::print(stderr, "alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
+    end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
+    failed_text_ = report.text.data();
+    launcher_done_ = box_gone_ = true;
+    // A box that failed half-way is this process's child (CLONE_PARENT).
+    while (::waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
+    }
+  }
+
+  void box_started(const LauncherReport& report, std::vector<UniqueFd> fds) {
+    if (fds.size() < 2) return lost("launcher's message");
+    pidfd_ = std::move(fds[0]);
+    control_ = std::move(fds[1]);
+    if (order_.terminal_mask != 0) {
+      if (fds.size() < 3) return lost("terminal");
+      output_ = open_output();
+      relay_.emplace(std::move(fds[2]), order_.terminal_mask, output_ ? output_.get() : -1);
+      relaying_ = true;
+    }
+    if (!ending_) {
+      register_box(report.pid);
+      send_init(init::Order::Kind::go, 0);
+    }
+  }
+
+  UniqueFd open_output() {
+    auto fd = sys::open(order_.run_directory + "/output.log", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    return fd ? std::move(*fd) : UniqueFd();
+  }
+
+  void register_box(pid_t pid) {
+    RunInfo info;
+    info.id = order_.run;
+    info.name = order_.name;
+    info.policy = order_.policy;
+    info.policy_hash = order_.policy_hash;
+    info.about = order_.about;
+    info.workspace = order_.workspace;
+    info.workspace_mode = order_.workspace_mode;
+    info.argv = order_.argv;
+    info.started_ns = wall_ns();
+    info.supervisor = ::getpid();
+    info.box = pid;
+    info.wall_ms = order_.wall_ms.value_or(0);
+    info.degraded = order_.degraded;
+    if (auto written = write_info(order_.run_directory, info); !written)
+      fmt::print(stderr, "alos: this run will not be in 'alos ps': {}\n", written.error().text());
+  }
+
+  // ---- the box ----
+
+  void send_init(init::Order::Kind kind, int value) {
+    if (!control_) return;
+    const init::Order order{.kind = kind, .value = value};
+    (void)sys::send_message(control_.get(), std::as_bytes(std::span(&order, 1)));
+  }
+
+  void from_init() {
+    init::Report report;
+    auto got = sys::receive_message(control_.get(), std::as_writable_bytes(std::span(&report, 1)), 0);
+    if (!got || got->size != sizeof report) {
+      control_.reset();  // init is ending; its pidfd says when it has
+      return;
+    }
+    switch (report.kind) {
+      case init::Report::Kind::started: return program_started();
+      case init::Report::Kind::not_started: return program_missing(report.value);
+      case init::Report::Kind::stopped: events_.write("stopped", {{"signal", report.value}}); return;
+      case init::Report::Kind::continued: events_.write("continued", ordered_json::object()); return;
+      case init::Report::Kind::ended: return program_ended(report.value);
+    }
+  }
+
+  void program_started() {
+    executed_ = true;
+    events_.write("started", {{"run", order_.run},
+                              {"name", order_.name},
+                              {"policy", order_.policy},
+                              {"policy_hash", order_.policy_hash},
+                              {"argv", order_.argv},
+                              {"workspace", order_.workspace},
+                              {"mode", order_.workspace_mode},
+                              {"degraded", order_.degraded},
+                              {"notices", order_.notices}});
+  }
+
+  void program_ended(int status) {
+    if (WIFEXITED(status)) {
+      end_with({.reason = "exit", .what = "", .code = WEXITSTATUS(status), .executed = true});
+    } else {
+      killed_by_ = WTERMSIG(status);
+      Ending ending{.reason = "signal", .what = sigabbrev_np(killed_by_) ? sigabbrev_np(killed_by_) : "?",
+                    .code = 128 + killed_by_, .executed = true};
+      end_with(std::move(ending));
+    }
+  }
+
+  void program_missing(int error);
+
+  void end_box() {
+    if (launcher_) (void)order_launcher(box::LauncherOrder::kill);
+    // A second way, for a launcher that does not answer: init ends at the end of its socket.
+    control_.reset();
+    give_up_in(10);
+  }
+
+  void reap_box() {
+    siginfo_t info{};
+    // P_PIDFD (5.4); exit_signal 0 makes it a clone child: __WALL.
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | __WALL) != 0 && errno == EINTR) return;
+    while (control_) from_init();  // its last words may still be unread
+    box_gone_ = true;
+    if (relay_) relay_->drain();
+    end_with({.reason = "killed", .what = "", .code = 128 + SIGKILL, .executed = executed_});
+    give_up_in(10);
+  }
+
+  // ---- signals ----
+
+  void watch_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, kKillNow})
+      sigaddset(&set, signal);
+    ::sigprocmask(SIG_BLOCK, &set, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGTTOU, SIG_IGN);  // modes are set from the background too, when a shell puts the run there
+    signals_ = UniqueFd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  }
+
+  void from_signals() {
+    signalfd_siginfo info;
+    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+      const int signal = static_cast<int>(info.ssi_signo);
+      if (signal == SIGWINCH) {
+        if (relay_) relay_->resize();
+      } else if (signal == SIGTSTP) {
+        stop_with_program();
+      } else if (signal == kKillNow) {
+        end_with({.reason = "killed", .what = "by operator", .code = 128 + SIGKILL, .executed = executed_});
+        end_box();
+      } else if (executed_) {
+        send_init(init::Order::Kind::signal, signal);
+      } else {
+        end_with({.reason = "signal", .what = sigabbrev_np(signal), .code = 128 + signal, .executed = false});
+        end_box();
+      }
+    }
+  }
+
+  // The program leads a session of its own, where a terminal's stop signals do nothing: it is stopped for real.
+  void stop_with_program() {
+    send_init(init::Order::Kind::signal, SIGSTOP);
+    if (relay_) relay_->suspend();
+    ::raise(SIGSTOP);
+    if (relay_) relay_->resume();
+    send_init(init::Order::Kind::signal, SIGCONT);
+  }
+
+  // ---- the end ----
+
+  void reap_launcher() {
+    for (int attempt = 0; attempt < 500; ++attempt) {
+      const pid_t gone = ::waitpid(order_.launcher_pid, nullptr, WNOHANG);
+      if (gone == order_.launcher_pid || (gone < 0 && errno == ECHILD)) return;
+      ::usleep(2000);
+    }
+  }
+
+  void account_for_memory() {
+    if (usage_.memory_kills == 0 || !ending_) return;
+    // The kernel ended something of the box; when that was the program, memory is the cause.
+    if (ending_->reason == "killed" || (ending_->reason == "signal" && killed_by_ == SIGKILL)) {
+      ending_.reset();
+      limit_reached("memory");
+    } else {
+      events_.write("limit", {{"limit", "memory"}, {"value", limit_value("memory")}, {"processes_ended", usage_.memory_kills}});
+    }
+  }
+
+  int finish() {
+    relay_.reset();  // the caller's terminal is its own again before anything is said
+    account_for_memory();
+    if (usage_.fork_refusals > 0)
+      events_.write("limit", {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
+    if (ending_->reason == "limit")
+      fmt::print(stderr, "alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what));
+    if (ending_->reason == "lost")
+      fmt::print(stderr, "alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what);
+    launcher_.reset();
+    reap_launcher();
+    record_end();
+    emit_end();
+    unregister_run(order_.run_directory);
+    return ending_->code;
+  }
+
+  void emit_end() {
+    ordered_json end{{"reason", ending_->reason}, {"code", ending_->code}, {"executed", ending_->executed}};
+    if (!ending_->what.empty()) end["what"] = ending_->what;
+    if (!failed_text_.empty()) end["error"] = failed_text_;
+    end["counts"] = {{"wall_ms", (boot_ns() - started_ns_) / 1'000'000},
+                     {"cpu_ms", usage_.cpu_ms},
+                     {"memory_peak", usage_.memory_peak},
+                     {"processes_ended_by_memory", usage_.memory_kills},
+                     {"forks_refused", usage_.fork_refusals}};
+    if (!head_.empty()) end["audit"] = head_;
+    events_.write("end", std::move(end));
+  }
+
+  SupervisorOrder order_;
+  UniqueFd launcher_;
+  Events events_;
+  UniqueFd run_lock_, layer_lock_, id_lock_;
+  std::optional<audit::Log> log_;
+  std::string intent_, head_, failed_text_;
+  UniqueFd signals_, pidfd_, control_, output_;
+  std::optional<Relay> relay_;
+  bool relaying_ = false;
+  bool executed_ = false, box_gone_ = false, launcher_done_ = false;
+  int killed_by_ = 0;
+  std::optional<Ending> ending_;
+  LauncherReport usage_;
+  int64_t started_ns_ = 0, give_up_ns_ = 0;
+};
+
+// What a program's name resolves to for the caller, following $PATH; empty if nothing.
+std::string resolve_outside(const std::string& name, const std::string& path) {
+  if (name.find('/') != name.npos) return ::access(name.c_str(), X_OK) == 0 ? name : "";
+  for (size_t at = 0; at <= path.size();) {
+    const size_t end = std::min(path.find(':', at), path.size());
+    const std::string candidate = path.substr(at, end - at) + "/" + name;
+    struct stat st {};
+    if (::stat(candidate.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
+    at = end + 1;
+  }
+  return "";
+}
+
+std::string real_path(const std::string& path) {
+  char resolved[PATH_MAX];
+  return ::realpath(path.c_str(), resolved) ? resolved : path;
+}
+
+void Supervisor::program_missing(int error) {
+  const std::string& program = order_.argv[0];
+  const bool absent = error == ENOENT;
+  const int code = absent ? kNotFound : kNotExecutable;
+  std::string text = absent ? fmt::format("'{}' is not in this box", printable(program))
+                            : fmt::format("'{}' cannot be executed in this box: {} ({})", printable(program),
+                                          strerrordesc_np(error), strerrorname_np(error));
+  if (const std::string outside = resolve_outside(program, order_.caller_path); absent && !outside.empty()) {
+    const std::string real = real_path(outside);
+    const std::string dir = real.substr(0, real.rfind('/'));
+    text += fmt::format("; outside it is {}", printable(outside));
+    if (real != outside) text += fmt::format(", which is {}", printable(real));
+    // Shims (pyenv, rustup) start something else that lies beside them: the whole installation is what is needed.
+    const size_t shims = real.find("/shims/");
+    const std::string tree = shims != real.npos ? real.substr(0, shims) : dir;
+    text += fmt::format("\n      a policy would need, below files:   {}: {{allow: rx, path: {}/**}}", "tools", printable(tree));
+  } else if (absent) {
+    text += "; nor is it on PATH outside";
+  }
+  fmt::print(stderr, "alos: {}\n", text);
+  failed_text_ = text;
+  end_with({.reason = "not-started", .what = printable(program), .code = code, .executed = false});
+}
+
+}  // namespace
+
+int supervise(SupervisorOrder order) { return Supervisor(std::move(order)).run(); }
+
+}  // namespace alos::host

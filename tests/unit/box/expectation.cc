@@ -1,0 +1,233 @@
+#include "tests/unit/box/expectation.h"
+
+#include <linux/audit.h>
+
+#include <array>
+#include <cerrno>
+#include <map>
+#include <string>
+
+namespace alos::testing {
+namespace {
+
+using seccomp::FilterOptions;
+using seccomp::Internet;
+using seccomp::WriteExecute;
+
+// arch/x86/entry/syscalls/syscall_64.tbl: the position is the number. Before the name:
+//   nothing  allowed          -  refused, EPERM
+//   ?  depends on arguments   !  looks like an older kernel, ENOSYS
+constexpr std::string_view kFrom0 =
+    "read write open close stat fstat lstat poll lseek ?mmap ?mprotect munmap brk rt_sigaction rt_sigprocmask "
+    "rt_sigreturn ?ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore "
+    "madvise shmget ?shmat shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
+    "connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername ?socketpair "
+    "setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
+    "msgrcv msgctl fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
+    "creat link unlink symlink readlink chmod fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
+    "sysinfo times -ptrace getuid -syslog getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid "
+    "setreuid setregid getgroups setgroups setresuid getresuid setresgid getresgid getpgid setfsuid setfsgid "
+    "getsid capget capset rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime mknod "
+    "-uselib ?personality -ustat statfs fstatfs -sysfs getpriority setpriority sched_setparam sched_getparam "
+    "sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval "
+    "mlock munlock mlockall munlockall -vhangup -modify_ldt -pivot_root -_sysctl ?prctl arch_prctl -adjtimex "
+    "?setrlimit -chroot sync -acct -settimeofday -mount -umount2 -swapon -swapoff -reboot -sethostname "
+    "-setdomainname -iopl -ioperm -create_module -init_module -delete_module -get_kernel_syms -query_module "
+    "-quotactl -nfsservctl -getpmsg -putpmsg -afs_syscall -tuxcall -security gettid readahead setxattr lsetxattr "
+    "fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr "
+    "tkill time futex sched_setaffinity sched_getaffinity -set_thread_area io_setup io_destroy io_getevents "
+    "io_submit io_cancel -get_thread_area -lookup_dcookie epoll_create -epoll_ctl_old -epoll_wait_old "
+    "-remap_file_pages getdents64 set_tid_address restart_syscall semtimedop fadvise64 timer_create timer_settime "
+    "timer_gettime timer_getoverrun timer_delete -clock_settime clock_gettime clock_getres clock_nanosleep "
+    "exit_group epoll_wait epoll_ctl tgkill utimes -vserver !mbind !set_mempolicy !get_mempolicy mq_open "
+    "mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr -kexec_load waitid -add_key -request_key "
+    "-keyctl ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch !migrate_pages openat mkdirat "
+    "mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat "
+    "pselect6 ppoll -unshare set_robust_list get_robust_list splice tee sync_file_range vmsplice !move_pages "
+    "utimensat epoll_pwait signalfd timerfd_create eventfd fallocate timerfd_settime timerfd_gettime accept4 "
+    "signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo -perf_event_open "
+    "recvmmsg -fanotify_init -fanotify_mark ?prlimit64 -name_to_handle_at -open_by_handle_at -clock_adjtime "
+    "syncfs sendmmsg -setns getcpu -process_vm_readv -process_vm_writev -kcmp -finit_module sched_setattr "
+    "sched_getattr renameat2 ?seccomp getrandom memfd_create -kexec_file_load -bpf execveat -userfaultfd "
+    "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx io_pgetevents "
+    "rseq uretprobe uprobe ";
+constexpr std::string_view kFrom424 =
+    "pidfd_send_signal -io_uring_setup -io_uring_enter -io_uring_register -open_tree -move_mount -fsopen "
+    "-fsconfig -fsmount -fspick pidfd_open !clone3 close_range openat2 -pidfd_getfd faccessat2 -process_madvise "
+    "epoll_pwait2 -mount_setattr -quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self "
+    "-memfd_secret -process_mrelease futex_waitv !set_mempolicy_home_node !cachestat fchmodat2 map_shadow_stack "
+    "futex_wake futex_wait futex_requeue !statmount !listmount !lsm_get_self_attr -lsm_set_self_attr "
+    "!lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat -open_tree_attr !file_getattr "
+    "!file_setattr ";
+
+using Table = std::array<std::string_view, kNewestCall + 1>;
+
+void fill(Table& table, size_t number, std::string_view words) {
+  for (size_t end; (end = words.find(' ')) != std::string_view::npos; words.remove_prefix(end + 1))
+    table[number++] = words.substr(0, end);
+}
+
+const Table& table() {
+  static const Table all = [] {
+    Table t{};
+    fill(t, 0, kFrom0);
+    fill(t, 424, kFrom424);
+    return t;
+  }();
+  return all;
+}
+
+constexpr uint32_t kAllow = SECCOMP_RET_ALLOW;
+constexpr uint32_t error(int code) {
+  return SECCOMP_RET_ERRNO | static_cast<uint32_t>(code);
+}
+constexpr uint32_t allow_if(bool yes, int otherwise) {
+  return yes ? kAllow : error(otherwise);
+}
+
+// int and unsigned int arguments: the kernel sees the low half.
+uint32_t low(const seccomp_data& call, int argument) {
+  return static_cast<uint32_t>(call.args[argument]);
+}
+
+uint32_t socket_answer(const seccomp_data& call, const FilterOptions& options) {
+  const uint32_t family = low(call, 0), type = low(call, 1) & 0xf, protocol = low(call, 2);
+  if (family == 1) return allow_if(type == 1 || type == 2 || type == 5, EAFNOSUPPORT);
+  const bool internet = (family == 2 || family == 10) && options.internet == Internet::allowed;
+  const bool tcp = type == 1 && (protocol == 0 || protocol == 6);
+  const bool udp = type == 2 && (protocol == 0 || protocol == 17);
+  return allow_if(internet && (tcp || udp), EAFNOSUPPORT);
+}
+
+uint32_t prctl_answer(uint32_t operation) {
+  switch (operation) {
+    case 35:
+    case 62:
+    case 67:
+      return error(EPERM);  // set_mm, sched_core, set_memory_merge
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 7:
+    case 8:
+    case 13:
+    case 14:
+    case 15:
+    case 16:
+    case 21:
+    case 22:
+    case 23:
+    case 24:
+    case 25:
+    case 26:
+    case 27:
+    case 28:
+    case 29:
+    case 30:
+    case 33:
+    case 34:
+    case 36:
+    case 37:
+    case 38:
+    case 39:
+    case 40:
+    case 41:
+    case 42:
+    case 47:
+    case 52:
+    case 53:
+    case 59:
+    case 65:
+    case 66:
+    case 0x41555856:
+    case 0x53564d41:
+    case 0x59616d61:
+      return kAllow;  // get_auxv, set_vma, set_ptracer
+    default:
+      return error(EINVAL);
+  }
+}
+
+uint32_t by_arguments(std::string_view name, const seccomp_data& call, const FilterOptions& options) {
+  const bool strict_memory = options.write_execute == WriteExecute::refused;
+  if (name == "ioctl")
+    return allow_if(low(call, 1) != 0x5412 && low(call, 1) != 0x541c && low(call, 1) != 0x5423, EPERM);
+  if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
+  if (name == "socket") return socket_answer(call, options);
+  if (name == "socketpair") return low(call, 0) == 1 ? socket_answer(call, options) : error(EAFNOSUPPORT);
+  if (name == "prctl") return prctl_answer(low(call, 0));
+  if (name == "personality") return allow_if(low(call, 0) == 0 || low(call, 0) == 0xffffffff, EPERM);
+  if (name == "seccomp") return allow_if((low(call, 1) & 8) == 0, EPERM);  // new_listener
+  if (name == "setrlimit") return allow_if(low(call, 0) != 4, 0);          // core: done, says the filter
+  if (name == "prlimit64") return allow_if(low(call, 1) != 4 || call.args[2] == 0, 0);
+  if (name == "mmap") return allow_if(!strict_memory || (low(call, 2) & 6) != 6, EPERM);
+  if (name == "mprotect" || name == "pkey_mprotect") return allow_if(!strict_memory || (low(call, 2) & 4) == 0, EPERM);
+  if (name == "shmat") return allow_if(!strict_memory || (low(call, 2) & 0100000) == 0, EPERM);
+  return SECCOMP_RET_TRAP;  // a "?" without an expectation: no filter answers so
+}
+
+using Values = std::vector<uint64_t>;
+
+std::map<std::string_view, std::vector<Values>> values_by_call() {
+  const auto range = [](uint64_t from, uint64_t to, Values more = {}) {
+    for (uint64_t v = from; v <= to; ++v) more.push_back(v);
+    return more;
+  };
+  const auto powers = [](Values more = {}) {
+    for (int bit = 0; bit < 64; ++bit) more.push_back(1ull << bit);
+    return more;
+  };
+  const Values any{0, ~0ull};
+  const Values types = range(0, 15, {0x80001, 0x80801, 0x80002, 0x80805, 0x80003, 0x11, 0x80000000});
+  return {
+      {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
+      {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
+      {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},
+      {"socketpair", {range(0, 50), types, {0, 1, 6, 17}}},
+      {"prctl", {range(0, 100, {0x41555856, 0x53564d41, 0x59616d61})}},
+      {"personality", {powers({0, 0xffffffff, 0x0400000, 0x0040000, 0x20000})}},
+      {"seccomp", {range(0, 4), range(0, 127)}},
+      {"setrlimit", {range(0, 20)}},
+      {"prlimit64", {any, range(0, 20), {0, 1, 1ull << 32, 0x7ffc12345678, 0xfffffffful}}},
+      {"mmap", {any, any, range(0, 15, {0x01000007, 0x02000006})}},
+      {"mprotect", {any, any, range(0, 15, {0x01000004})}},
+      {"pkey_mprotect", {any, any, range(0, 15, {0x01000004})}},
+      {"shmat", {any, any, powers({0, 0150000})}},
+  };
+}
+
+}  // namespace
+
+std::string_view call_name(uint32_t number) {
+  if (number > kNewestCall) return {};
+  std::string_view name = table()[number];
+  if (!name.empty() && std::string_view("-!?").contains(name[0])) name.remove_prefix(1);
+  return name;
+}
+
+uint32_t expected_answer(const seccomp_data& call, const FilterOptions& options) {
+  const auto number = static_cast<uint32_t>(call.nr);
+  if (call.arch != AUDIT_ARCH_X86_64) return SECCOMP_RET_KILL_PROCESS;
+  if (number >= 0x40000000 && number != 0xffffffff) return SECCOMP_RET_KILL_PROCESS;  // x32; -1 is no call at all
+  if (number > kNewestCall || table()[number].empty()) return error(ENOSYS);
+  switch (table()[number][0]) {
+    case '-':
+      return error(EPERM);
+    case '!':
+      return error(ENOSYS);
+    case '?':
+      return by_arguments(call_name(number), call, options);
+    default:
+      return kAllow;
+  }
+}
+
+const std::vector<std::vector<uint64_t>>& values_worth_trying(uint32_t number) {
+  static const auto all = values_by_call();
+  static const std::vector<Values> none;
+  const auto found = all.find(call_name(number));
+  return found == all.end() ? none : found->second;
+}
+
+}  // namespace alos::testing
