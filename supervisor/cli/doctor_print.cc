@@ -13,7 +13,19 @@ namespace {
 using host::By;
 using host::State;
 
-constexpr size_t kMark = 8, kName = 17;
+constexpr size_t kMark = 8, kName = 17, kText = 68;
+
+std::vector<std::string> wrapped(std::string_view text) {
+  std::vector<std::string> out;
+  while (text.size() > kText) {
+    size_t space = text.rfind(' ', kText);
+    if (space == text.npos || space == 0) space = std::min(text.find(' '), text.size());
+    out.emplace_back(text.substr(0, space));
+    text.remove_prefix(std::min(space + 1, text.size()));
+  }
+  if (!text.empty()) out.emplace_back(text);
+  return out;
+}
 
 class Page {
  public:
@@ -25,8 +37,12 @@ class Page {
     fmt::print(out_, "  {}{:{}} {:{}} {}\n", coloured(colour, mark), "", kMark - std::min(kMark, mark.size()), name,
                kName, text);
   }
+  // Indented below a row, wrapped.
   void under(std::string_view label, std::string_view text) {
-    if (!text.empty()) fmt::print(out_, "  {:{}} {:{}} {:<8} {}\n", "", kMark, "", kName, label, text);
+    for (const std::string& part : wrapped(text)) {
+      fmt::print(out_, "  {:{}} {:{}} {:<4} {}\n", "", kMark, "", kName, label, part);
+      label = "";
+    }
   }
   void line(std::string_view text) { fmt::print(out_, "{}\n", text); }
   std::string coloured(const char* code, std::string_view text) const {
@@ -67,15 +83,32 @@ void print_note(Page& page, const Finding& finding) {
 void print_limit(Page& page, const host::Enforcer& enforcer) {
   switch (enforcer.by) {
     case By::nothing:
-      page.row("NOBODY", kRed, name(enforcer.limit), enforcer.how);
-      page.under("so", fmt::format("a policy that limits it is refused without --degrade {}", name(enforcer.limit)));
-      page.under("do", enforcer.remedy);
-      return;
+      return page.row("NOBODY", kRed, name(enforcer.limit), enforcer.how);
     case By::watched:
       return page.row("watched", kYellow, name(enforcer.limit), enforcer.how);
     default:
       return page.row("held", kGreen, name(enforcer.limit), fmt::format("{:<10} {}", name(enforcer.by), enforcer.how));
   }
+}
+
+void print_limits(Page& page, const Report& report) {
+  page.heading("Limits of a box: who holds them");
+  for (const host::Enforcer& enforcer : report.limits)
+    if (std::ranges::find(report.asked, enforcer.limit) != report.asked.end()) print_limit(page, enforcer);
+  if (report.degrade.empty()) return;
+  page.under("so", "a run whose policy sets a limit that nobody holds is refused without " + report.degrade_flag());
+  std::vector<std::string> told;  // most of them are got in the same way
+  for (const host::Enforcer& enforcer : report.limits) {
+    if (enforcer.remedy.empty() || std::ranges::find(report.degrade, enforcer.limit) == report.degrade.end()) continue;
+    if (std::ranges::find(told, enforcer.remedy) == told.end()) page.under("do", told.emplace_back(enforcer.remedy));
+  }
+}
+
+// What hangs on one missing thing is one line: the way to all of it is the same.
+void print_untried(Page& page, const std::vector<std::string>& names) {
+  if (names.empty()) return;
+  page.row("unknown", kYellow, fmt::format("{} more", names.size()), host::kUntried);
+  page.under("", fmt::format("{}", fmt::join(names, ", ")));
 }
 
 std::string_view word_for(State state) {
@@ -100,14 +133,19 @@ void print_report(std::FILE* out, const Report& report, Style style) {
   // What is wrong comes first: whoever asks wants to know that.
   const auto wrong = [](const Finding& f) { return f.need != Need::note && !f.fact.there(); };
   if (std::ranges::any_of(report.findings, wrong)) page.heading("Missing");
-  for (const Finding& finding : report.findings)
-    if (wrong(finding)) print_missing(page, finding);
+  std::vector<std::string> untried;
+  for (const Finding& finding : report.findings) {
+    if (!wrong(finding)) continue;
+    if (finding.fact.detail == host::kUntried)
+      untried.push_back(finding.name);
+    else
+      print_missing(page, finding);
+  }
+  print_untried(page, untried);
   page.heading("There");
   for (const Finding& finding : report.findings)
     if (finding.need != Need::note && finding.fact.there()) print_there(page, finding);
-  page.heading("Limits of a box: who holds them");
-  for (const host::Enforcer& enforcer : report.limits)
-    if (std::ranges::find(report.asked, enforcer.limit) != report.asked.end()) print_limit(page, enforcer);
+  print_limits(page, report);
   page.heading("Worth knowing");
   for (const Finding& finding : report.findings)
     if (finding.need == Need::note) print_note(page, finding);

@@ -47,7 +47,7 @@ constexpr Row kRows[] = {
      "every run is refused"},
     {"seccomp notify", &Facts::seccomp_notify, Need::wanted, "'alos run --observe' sees each refusal",
      "'--observe' is refused"},
-    {"  killable", &Facts::seccomp_killable, Need::note, "an observed call is not restarted by a signal",
+    {"notify killable", &Facts::seccomp_killable, Need::note, "an observed call is not restarted by a signal",
      "an observed call may be seen twice"},
     {"clone3", &Facts::clone3, Need::required, "a box begins in its namespaces, with a pidfd", "every run is refused"},
     {"pidfd", &Facts::pidfd, Need::required, "signals reach the process that was meant", "every run is refused"},

@@ -21,6 +21,9 @@ struct Fact {
   bool there() const { return state == State::yes; }
 };
 
+// `detail` of what was not tried, because it needs the user namespaces that are not there.
+inline constexpr const char* kUntried = "not tried: needs user namespaces";
+
 // A cgroup controller in which this uid could hold a box.
 struct Controller {
   enum class Form : uint8_t { none, v1, v2 };

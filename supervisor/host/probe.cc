@@ -1,5 +1,6 @@
 #include "supervisor/host/probe.h"
 
+#include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -18,6 +19,11 @@ Fact fact_of(const Outcome& outcome, std::string remedy) {
 
 Result<Fact> tried(int flags, const std::function<Outcome()>& what, std::string remedy) {
   return fact_of(TRY(try_in_child(flags, what)), std::move(remedy));
+}
+
+Result<Fact> tried_in_box(const Facts& facts, int flags, const std::function<Outcome()>& what, std::string remedy) {
+  if (!facts.user_namespace.there()) return Fact{.state = State::unknown, .detail = kUntried, .remedy = {}};
+  return tried(CLONE_NEWUSER | flags, what, std::move(remedy));
 }
 
 std::string setting(const std::string& path) {

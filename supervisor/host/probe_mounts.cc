@@ -14,8 +14,6 @@
 namespace alos::host::parts {
 namespace {
 
-constexpr int kMountable = CLONE_NEWUSER | CLONE_NEWNS;
-
 // Raw: Debian 12's glibc has the wrappers, older ones do not.
 int fd_of(long rc) {
   return static_cast<int>(rc);
@@ -24,8 +22,7 @@ int fd_of(long rc) {
 Outcome try_fsopen() {
   const int context = fd_of(::syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC));
   if (context < 0) return failed("fsopen");
-  if (::syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
-    return failed("fsconfig");
+  if (::syscall(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return failed("fsconfig");
   if (fd_of(::syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, 0)) < 0) return failed("fsmount");
   return worked();
 }
@@ -41,9 +38,8 @@ Outcome try_open_tree() {
 Outcome try_move_mount() {
   const int tree = clone_of_root();
   if (tree < 0) return failed("open_tree");
-  return ::syscall(SYS_move_mount, tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) != 0
-             ? failed("move_mount")
-             : worked();
+  return ::syscall(SYS_move_mount, tree, "", AT_FDCWD, "/tmp", MOVE_MOUNT_F_EMPTY_PATH) != 0 ? failed("move_mount")
+                                                                                             : worked();
 }
 
 Outcome try_mount_setattr() {
@@ -68,22 +64,49 @@ Outcome try_overlay(const std::string& at) {
   return worked();
 }
 
-Result<Fact> overlay_in(const std::string& directory) {
-  std::string at = directory + "/.alos-probe-XXXXXX";
-  if (!::mkdtemp(at.data()))
+// A directory for one trial, gone with all that the trial made.
+class TrialDirectory {
+ public:
+  explicit TrialDirectory(const std::string& parent) : path_(parent + "/.alos-probe-XXXXXX") {
+    made_ = ::mkdtemp(path_.data()) != nullptr;
+    // The trial's user is not the one that made it: under root a box is somebody else.
+    usable_ = made_ && (::geteuid() != 0 || ::chown(path_.c_str(), kNobody, kNobody) == 0);
+    error_ = usable_ ? 0 : errno;
+  }
+  TrialDirectory(const TrialDirectory&) = delete;
+  TrialDirectory& operator=(const TrialDirectory&) = delete;
+  ~TrialDirectory() {
+    if (!made_) return;
+    if (const auto fd = sys::open(path_, O_RDONLY | O_DIRECTORY)) (void)sys::remove_below(fd->get());
+    ::rmdir(path_.c_str());
+  }
+  bool usable() const { return usable_; }
+  int error() const { return error_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  bool made_ = false, usable_ = false;
+  int error_ = 0;
+};
+
+Result<Fact> overlay_in(const Facts& facts) {
+  const std::string& directory = facts.directory;
+  if (!facts.user_namespace.there()) return Fact{.state = State::unknown, .detail = kUntried, .remedy = {}};
+  const TrialDirectory at(directory);
+  if (!at.usable())
     return Fact{.state = State::unknown,
-                .detail = "cannot write to " + directory + ": " + strerrorname_np(errno),
-                .remedy = {}};
-  if (::geteuid() == 0 && ::chown(at.c_str(), kNobody, kNobody) != 0) return fail_errno("chown", at);
-  auto fact = tried(
-      kMountable, [&] { return try_overlay(at); },
-      "kernel 5.11 or newer with overlay, on a file system that can be its upper (ext4, xfs, btrfs; tmpfs from 6.6)");
-  if (const auto fd = sys::open(at, O_RDONLY | O_DIRECTORY)) (void)sys::remove_below(fd->get());
-  ::rmdir(at.c_str());
-  return fact;
+                .detail = "nothing can be tried in " + directory + ": " + strerrorname_np(at.error()),
+                .remedy = "say where state goes (XDG_STATE_HOME), or make that directory writable"};
+  return tried_in_box(
+      facts, CLONE_NEWNS, [&] { return try_overlay(at.path()); },
+      "kernel 5.11 or newer with overlay, on a file system that can hold its upper (ext4, xfs, btrfs; tmpfs "
+      "from 6.6)");
 }
 
-Fact idmapped_in(const std::string& directory) {
+Fact idmapped_in(const Facts& facts) {
+  const std::string& directory = facts.directory;
+  if (!facts.user_namespace.there()) return {.state = State::unknown, .detail = kUntried, .remedy = {}};
   const std::string remedy =
       "use a file system that can be id-mapped (ext4, xfs, btrfs; tmpfs from 6.3), or 'workspace: copy'";
   const auto mapping = box::mapping_namespace(1000, 1000, 100123, 100123);
@@ -98,13 +121,13 @@ Fact idmapped_in(const std::string& directory) {
 }  // namespace
 
 Result<void> mounts(Facts& facts) {
-  facts.fsopen = TRY(tried(kMountable, try_fsopen, kNewerKernel));
-  facts.open_tree = TRY(tried(kMountable, try_open_tree, kNewerKernel));
-  facts.move_mount = TRY(tried(kMountable, try_move_mount, kNewerKernel));
-  facts.mount_setattr = TRY(tried(kMountable, try_mount_setattr, kNewerKernel));
-  facts.overlay = TRY(overlay_in(facts.directory));
+  facts.fsopen = TRY(tried_in_box(facts, CLONE_NEWNS, try_fsopen, kNewerKernel));
+  facts.open_tree = TRY(tried_in_box(facts, CLONE_NEWNS, try_open_tree, kNewerKernel));
+  facts.move_mount = TRY(tried_in_box(facts, CLONE_NEWNS, try_move_mount, kNewerKernel));
+  facts.mount_setattr = TRY(tried_in_box(facts, CLONE_NEWNS, try_mount_setattr, kNewerKernel));
+  facts.overlay = TRY(overlay_in(facts));
   if (facts.overlay.there()) facts.overlay.detail = facts.directory;
-  if (facts.uid == 0) facts.idmapped_mount = idmapped_in(facts.directory);
+  if (facts.uid == 0) facts.idmapped_mount = idmapped_in(facts);
   return {};
 }
 

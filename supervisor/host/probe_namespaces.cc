@@ -82,13 +82,10 @@ Outcome reach_process_limit() {
 Result<void> namespaces(Facts& facts) {
   facts.user_namespace = TRY(tried(CLONE_NEWUSER | CLONE_NEWNS, mount_in_it));
   if (!facts.user_namespace.there()) facts.user_namespace = explain_refusal(facts.user_namespace);
-  // As root a box gets the others from the launcher's own privilege, in one clone with its user namespace; the same
-  // here.
-  const std::string remedy = facts.user_namespace.there()
-                                 ? "a limit below /proc/sys/user or a filter around this process forbids it"
-                                 : "needs the user namespace";
+  const std::string remedy =
+      "a limit below /proc/sys/user or a filter around this process forbids it: raise it, or run outside";
   const auto one = [&](Fact Facts::* fact, int flag) -> Result<void> {
-    facts.*fact = TRY(tried(CLONE_NEWUSER | flag, worked, remedy));
+    facts.*fact = TRY(tried_in_box(facts, flag, worked, remedy));
     return {};
   };
   TRY(one(&Facts::mount_namespace, CLONE_NEWNS));
@@ -98,10 +95,10 @@ Result<void> namespaces(Facts& facts) {
   TRY(one(&Facts::uts_namespace, CLONE_NEWUTS));
   TRY(one(&Facts::cgroup_namespace, CLONE_NEWCGROUP));
   facts.procfs =
-      TRY(tried(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID, mount_proc_as_init,
-                "this runs in a container that covers parts of its /proc (\"mount too revealing\"): start the "
-                "container with an uncovered /proc (docker: --security-opt systempaths=unconfined)"));
-  facts.process_limit = TRY(tried(CLONE_NEWUSER, reach_process_limit, "kernel 5.14 or newer"));
+      TRY(tried_in_box(facts, CLONE_NEWNS | CLONE_NEWPID, mount_proc_as_init,
+                       "this runs in a container that covers parts of its /proc (\"mount too revealing\"): start the "
+                       "container with an uncovered /proc (docker: --security-opt systempaths=unconfined)"));
+  facts.process_limit = TRY(tried_in_box(facts, 0, reach_process_limit, "kernel 5.14 or newer"));
   return {};
 }
 

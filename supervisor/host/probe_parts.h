@@ -20,6 +20,8 @@ Result<void> cgroups(Facts& facts);
 Fact fact_of(const Outcome& outcome, std::string remedy = {});
 // What `what` answers in a child in new namespaces of `flags`.
 Result<Fact> tried(int flags, const std::function<Outcome()>& what, std::string remedy = {});
+// The same in a user namespace and those of `flags`; kUntried where there is none.
+Result<Fact> tried_in_box(const Facts& facts, int flags, const std::function<Outcome()>& what, std::string remedy = {});
 
 // The content of a small file of /proc or /sys without its newline; empty where there is none.
 std::string setting(const std::string& path);

@@ -48,8 +48,8 @@ Result<void> settings(Facts& facts) {
       0, try_io_uring, disabled == "1" || disabled == "2" ? "sysctl -w kernel.io_uring_disabled=0" : kNewerKernel));
   if (!facts.io_uring.there() && !disabled.empty())
     facts.io_uring.detail += ", kernel.io_uring_disabled is " + disabled;
-  facts.ptrace_scope = shown("/proc/sys/kernel/yama/ptrace_scope", "no Yama");
-  facts.tiocsti = shown("/proc/sys/dev/tty/legacy_tiocsti", "no switch for it: kernel before 6.2");
+  facts.ptrace_scope = shown("/proc/sys/kernel/yama/ptrace_scope", "not in this kernel");
+  facts.tiocsti = shown("/proc/sys/dev/tty/legacy_tiocsti", "no switch for it in this kernel (6.2 has one)");
   facts.systemd = systemd_fact();
   facts.delegation = delegation_fact(facts.uid);
   return {};
