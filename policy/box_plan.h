@@ -81,5 +81,8 @@ inline constexpr const char* kBoxHome = "/home/agent";
 inline constexpr const char* kBoxWritable[] = {"/tmp/**", "/dev/shm/**", "/home/agent/**"};
 inline constexpr const char* kBoxReadable[] = {"/proc/**",   "/dev/**",       "/etc/passwd",      "/etc/group",
                                                "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/nsswitch.conf"};
+// Devices among them that are written as well.
+inline constexpr const char* kBoxDevices[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
+                                              "/dev/urandom", "/dev/tty",  "/dev/ptmx", "/dev/pts/**"};
 
 }  // namespace alos::policy

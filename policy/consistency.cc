@@ -78,6 +78,11 @@ class Checker {
       if (path.pattern.shape() == Pattern::Shape::literal && path.pattern.matches(own))
         return problem(path, "rule '" + rule.name + "' allows " + shown(path) + " of the host",
                        "other paths: every box has its own", "remove it; the box's own is there without a rule");
+    for (const char* own : kBoxWritable)
+      if (constant(own).includes(path.pattern) && path.pattern.matches(constant(own).literal_prefix()))
+        return problem(
+            path, "rule '" + rule.name + "' allows " + shown(path) + " of the host, where every box has its own",
+            "a directory below " + constant(own).literal_prefix() + ", or elsewhere", "name what is needed there");
     std::string which;
     if (rule.rights.overlaps(kWrite) && !in_copied_workspace(path.pattern) && is_system_place(path.pattern, which))
       problem(path, "rule '" + rule.name + "' lets the box write " + shown(path) + " of the host",

@@ -44,6 +44,7 @@ CompiledPolicy compile(Policy policy) {
   out.rules_ = policy.files;
   out.rules_.push_back(box_rule(kBoxWritable, kAll, policy.files));
   out.rules_.push_back(box_rule(kBoxReadable, kRead, policy.files));
+  out.rules_.push_back(box_rule(kBoxDevices, kRead | Right::write | Right::append, policy.files));
   for (size_t i = 0; i < out.rules_.size(); ++i) {
     const FileRule& rule = out.rules_[i];
     out.keys_.push_back({rule.rights, rule.effect, !rule.except.empty()});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/paths.h"
+#include "policy/consistency.h"
 
 namespace alos::policy {
 namespace {
@@ -43,6 +44,25 @@ std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& pl
   return {"box: outside of everything that it mounts, the path is not there (ENOENT)"};
 }
 
+// For people to put into a file: YAML's single quotes, within which only a quote is special.
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : printable(text)) out.append(c == '\'' ? 2 : 1, c);
+  return out + "'";
+}
+
+// Why no rule could be written that allows it; empty where one could.
+std::string beyond_policy(const Request& request) {
+  const std::string& path = request.reached();
+  for (const char* own : {"/proc", "/sys", "/dev"})
+    if (lies_below(path, own)) return std::string("every box has its own ") + own + ", and the host's leads out of it";
+  std::string which;
+  const auto pattern = Pattern::parse(path == "/" ? path : Pattern::escape(path));
+  if (kWrite.has(request.right()) && pattern && is_system_place(*pattern, which))
+    return "the system itself runs what lies in " + which + ", with more rights than a box";
+  return {};
+}
+
 std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
   if (decision.effect == Effect::allow) {
     if (decision.layer == Layer::built_in) return "every box has this of its own";
@@ -51,13 +71,14 @@ std::string change(const CompiledPolicy& compiled, const Request& request, const
   if (request.kind() == Request::Kind::network)
     return "this version enforces no network rules, so nothing can allow it";
   if (decision.rule) return "nothing in this run can allow it; an operator could add the path to the rule's 'except'";
+  if (const std::string why = beyond_policy(request); !why.empty()) return "no policy can allow it: " + why;
   for (const FileRule& rule : compiled.rules())
     if (rule.effect == Effect::allow && rule.source.line != 0 && rule.matches(request.reached()))
       return "rule '" + rule.name + "' (" + rule.source.text() + ") allows " + rule.rights.text() +
              " there; an operator could add " + std::string(letter(request.right())) + " to it";
   const std::string rights = letter(request.right()) == "r" ? "r" : "r" + std::string(letter(request.right()));
   return "an operator could add a rule under 'files:', as in  NAME: {allow: " + rights +
-         ", path: " + printable(Pattern::escape(request.reached())) + "}";
+         ", path: " + quoted(Pattern::escape(request.reached())) + "}";
 }
 
 }  // namespace

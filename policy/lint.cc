@@ -38,14 +38,13 @@ void passed_secrets(const Policy& policy, Problems& out) {
 }
 
 void missing_limits(const Policy& policy, Problems& out) {
-  const Source whole{policy.sources.empty() ? policy.name : policy.sources.begin()->second.file, 1, 1};
   for (const auto& [value, name, what] :
        {std::tuple(policy.limits.memory, "memory", "one agent can take all memory of the machine"),
         std::tuple(policy.limits.processes, "processes", "one fork bomb can stop the machine"),
         std::tuple(policy.limits.wall_ms, "wall", "a run that hangs is never ended")})
     if (!value)
-      out.push_back({whole, std::string("no limit on ") + name + ": " + what, std::string("'limits: ") + name + ":'",
-                     "add one, or extend 'base'"});
+      out.push_back({policy.source, std::string("no limit on ") + name + ": " + what,
+                     std::string("'limits: ") + name + ":'", "add one, or extend 'base'"});
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ class Assembly {
 
   Checked<Loaded> run(const std::string& name) {
     out_.name = name;
+    out_.source = whole();
     out_.about = file_.own.about;
     values();
     if (!problems_.empty()) return std::unexpected(std::move(problems_));

@@ -1,5 +1,6 @@
 #include "policy/pattern.h"
 
+#include <fmt/format.h>
 #include <limits.h>
 
 #include <algorithm>
@@ -114,8 +115,9 @@ Result<Segment> parse_component(std::string_view part, std::string_view whole) {
         return refuse(whole, "'**' stands alone between slashes: write '**/*name*' for names at any depth");
       out.pieces.emplace_back();
     } else if (c == '?' || c == '[' || c == '{') {
-      return refuse(whole, std::string("'") + c + "' is no wildcard here: write '\\" + c +
-                               "' for the character, '*' or several paths otherwise");
+      return refuse(whole, fmt::format("'{0}' is no wildcard here: write '\\{0}' for the character, '*' or several "
+                                       "paths otherwise",
+                                       c));
     } else if (c == '\\' && ++i == part.size()) {
       return refuse(whole, "'\\' at the end of a component escapes nothing: write '\\\\' for the character");
     } else {

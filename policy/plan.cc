@@ -110,7 +110,9 @@ class Planner {
   // Allows are unions: a mount gives what all rules give that hold on the whole of it.
   void unite(Region& region) {
     for (const Region& other : regions_) {
-      if (other.ground == Ground::own || !other.path->pattern.includes(region.path->pattern)) continue;
+      if (other.ground == Ground::own || !lies_below(region.prefix, other.prefix) ||
+          !other.path->pattern.includes(region.path->pattern))
+        continue;
       const bool excepted = std::ranges::any_of(
           other.rule->except, [&](const PathPattern& except) { return except.pattern.overlaps(region.path->pattern); });
       if (!excepted || other.rule == region.rule) region.rights = region.rights | other.rule->rights;
@@ -163,9 +165,10 @@ class Planner {
   }
 
   // Another mount lies between this region and everything that the taking is about.
-  bool shadowed(const Region& region, const Taking& taking) const {
+  bool shadowed(const Region& region, const Taking& taking, const std::string& prefix) const {
     return std::ranges::any_of(regions_, [&](const Region& nearer) {
-      return &nearer != &region && nearer.path->pattern.includes(taking.path->pattern) &&
+      return &nearer != &region && lies_below(prefix, nearer.prefix) && lies_below(nearer.prefix, region.prefix) &&
+             nearer.path->pattern.includes(taking.path->pattern) &&
              region.path->pattern.includes(nearer.path->pattern) &&
              !nearer.path->pattern.includes(region.path->pattern);
     });
@@ -181,7 +184,7 @@ class Planner {
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.rule->rights.overlaps(taking.rights) ||
           (taking.exception && region.rule != taking.rule) || !region.path->pattern.overlaps(taking.path->pattern) ||
-          shadowed(region, taking))
+          shadowed(region, taking, prefix))
         continue;
       if (!expressible(taking, region)) {
         wrong = true;

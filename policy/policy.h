@@ -49,6 +49,7 @@ struct PolicyTest {
 // A policy with everything that it extends, checked.
 struct Policy {
   std::string name;  // as asked for: the name, or the file
+  Source source;     // of its document
   std::string about;
   std::string hash;  // hex; over every source and every variable
 

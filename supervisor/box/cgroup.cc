@@ -220,7 +220,15 @@ CgroupUsage Cgroup::usage() const {
   return out;
 }
 
+std::vector<std::string> Cgroup::possible(const CgroupView& view, const std::string& name) {
+  std::set<std::string> out;
+  for (const auto* where : {&view.memory, &view.pids, &view.cpu, &view.cpuacct, &view.freezer, &view.unified})
+    if (*where) out.insert((*where)->directory + "/alos-" + name);
+  return {out.begin(), out.end()};
+}
+
 void Cgroup::remove(const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) (void)write_value(directory + "/cgroup.kill", "1");
   for (const std::string& directory : directories)
     // A dying process leaves its cgroup a moment after it is reaped.
     for (int attempt = 0; attempt < 500; ++attempt) {

@@ -53,7 +53,9 @@ class Cgroup {
   Result<void> freeze(bool frozen) const;
   CgroupUsage usage() const;    // what cannot be read is absent
   std::vector<std::string> directories() const;
-  // rmdir, waiting until empty; for the launcher's end and the sweeper.
+  // Every directory that create() may make, before any is.
+  static std::vector<std::string> possible(const CgroupView& view, const std::string& name);
+  // Ends whatever is in them, where the kernel can (cgroup.kill), and removes them, waiting until they are empty.
   static void remove(const std::vector<std::string>& directories);
 
  private:

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -35,7 +36,11 @@ class Reporter {
 
   // Every call that a step makes passes through here; `rc` below 0 is a failure with errno.
   long must(Step step, const char* object, long rc) const {
-    if (static_cast<int>(step) == fault_.step) {
+    if (fault_.delays(step)) {
+      const timespec half{.tv_sec = 0, .tv_nsec = 500'000'000};
+      ::nanosleep(&half, nullptr);
+    }
+    if (fault_.hits(step)) {
       errno = fault_.error;
       rc = -1;
     }
@@ -56,7 +61,7 @@ class Reporter {
 
  private:
   int fd_;
-  Fault fault_;
+  mutable Fault fault_;
 };
 
 long open_path(int dir, const char* path, uint64_t flags) {

@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
+#include "supervisor/box/janitor.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/sources.h"
 
@@ -29,7 +30,8 @@ namespace {
 #define STEP(at, ...)                                                                                 \
   __extension__({                                                                                     \
     auto result_ = (__VA_ARGS__);                                                                     \
-    if (fault.step == static_cast<int>(at)) result_ = alos::fail("fault", name(at), fault.error);     \
+    if (fault.delays(at)) ::usleep(500'000);                                                          \
+    if (fault.hits(at)) result_ = alos::fail("fault", name(at), fault.error);                         \
     if (!result_) return std::unexpected(LaunchError{at, std::move(result_).error()});                \
     ::alos::detail::take(std::move(result_));                                                         \
   })
@@ -50,6 +52,7 @@ Result<void> check_request(const Order& order) {
 
 Result<Cgroup> make_cgroup(const Order& order) {
   const CgroupView view = TRY(view_cgroups());
+  TRY(start_janitor(Cgroup::possible(view, order.run.id)));
   Cgroup cgroup = TRY(Cgroup::create(view, order.run.id, order.policy.plan.limits));
   std::string missing;
   for (const std::string& limit : cgroup.unenforced())
@@ -63,7 +66,9 @@ Result<Cgroup> make_cgroup(const Order& order) {
 }
 
 std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
-  std::vector<LimitValue> out{{RLIMIT_CORE, 0}, {RLIMIT_MSGQUEUE, 1 << 20}};
+  // 1 and not 0: at 0 the kernel still starts the host's crash handler where core_pattern is a pipe, at 1 it does not
+  // (fs/coredump.c).
+  std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
   out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
   // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
   if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -74,26 +73,6 @@ Fault fault_from_environment() {
     if (name(static_cast<Step>(i)) == words.substr(0, colon)) fault.step = i;
   fault.error = colon == words.npos ? EPERM : std::atoi(text + colon + 1);
   return fault;
-}
-
-// Sleeps until the launcher is gone, however it went, and removes what it would have removed: as root nobody else could.
-void start_janitor(const std::vector<std::string>& directories) {
-  if (directories.empty()) return;
-  auto gate = sys::pipe();
-  if (!gate) return;
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::setsid();
-    const int wait_on = ::dup2(gate->a.get(), 0);
-    ::syscall(SYS_close_range, 1, ~0U, 0);
-    char byte;
-    while (::read(wait_on, &byte, 1) < 0 && errno == EINTR) {
-    }
-    Cgroup::remove(directories);
-    ::_exit(0);
-  }
-  gate->a.reset();
-  gate->b.release();  // held open until this process ends
 }
 
 class Keeper {
@@ -200,7 +179,6 @@ int run() {
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   box->control.reset();
   box->terminal.reset();
-  start_janitor(box->cgroup->directories());
   Keeper(std::move(*box), limits).run();
   return 0;
 }

@@ -26,9 +26,10 @@ struct FilterOptions {
   WriteExecute write_execute = WriteExecute::allowed;
 };
 
-// `tree` is what is loaded: libseccomp's binary tree, about 30 instructions a call where the plain chain has hundreds.
-// `plain` decides the same and stands for the tests that compare the two.
-enum class Layout : uint8_t { tree, plain };
+// `fast` is what is loaded: libseccomp's binary tree for calls with arguments that matter, a search over ranges of
+// numbers for the rest. `plain` decides the same, is libseccomp's chain of comparisons throughout, and stands for the
+// tests that compare the two.
+enum class Layout : uint8_t { fast, plain };
 
 using Program = std::vector<sock_filter>;
 
@@ -40,7 +41,7 @@ using Program = std::vector<sock_filter>;
 // There is no option for namespaces, mounts, tracing or io_uring: no policy can want them. no_new_privs must be set by
 // whoever loads the program; SECCOMP_FILTER_FLAG_LOG and _SPEC_ALLOW belong nowhere near it.
 // Errors: a call name that nobody knows, or libseccomp's refusal, with the rule.
-Result<Program> export_filter(const FilterOptions& options, Layout layout = Layout::tree);
+Result<Program> export_filter(const FilterOptions& options, Layout layout = Layout::fast);
 
 // Loaded beside the strict filter, with SECCOMP_FILTER_FLAG_NEW_LISTENER, where renaming a directory of the lower layer
 // answers EXDEV: rename, renameat and renameat2 go to the listener, everything else passes. A renameat2 whose flags
@@ -48,6 +49,6 @@ Result<Program> export_filter(const FilterOptions& options, Layout layout = Layo
 // the in-box rename helper marks its own calls so. It is a convenience and no boundary: of several filters the most
 // restrictive answer wins (KILL > TRAP > ERRNO > USER_NOTIF > TRACE > LOG > ALLOW, seccomp(2)), so nothing that the
 // strict filter refuses is opened by this one.
-Result<Program> export_rename_notify_filter(Layout layout = Layout::tree);
+Result<Program> export_rename_notify_filter(Layout layout = Layout::fast);
 
 }  // namespace alos::seccomp

@@ -48,10 +48,19 @@ std::string_view name(Step step);
 inline constexpr int kSteps = static_cast<int>(Step::exec) + 1;
 
 // Fault injection for the tests: the step that is to fail with the errno given, from ALOS_FAIL_STEP=name:errno. Read by
-// the launcher before it takes any privilege; a launch that is made to fail can only end earlier.
+// the launcher before it takes any privilege; a launch that is made to fail can only end earlier. With errno 0 the step
+// takes half a second more instead, so that something can be killed in the middle of it.
 struct Fault {
   int step = -1;
   int error = 0;
+
+  bool hits(Step at) const { return step == static_cast<int>(at) && error != 0; }
+  // True once; the sleep is the caller's.
+  bool delays(Step at) {
+    if (step != static_cast<int>(at) || error != 0) return false;
+    step = -1;
+    return true;
+  }
 };
 
 // What goes up from the box's side of a launch.

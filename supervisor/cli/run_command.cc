@@ -93,10 +93,14 @@ int run_command(int argc, char** argv) {
       ->default_str("none");
   std::string ask = "deny";
   app.add_option("--ask", ask, "who answers questions")->check(CLI::IsMember({"deny"}))->default_str("deny");
-  app.add_option("command", options.command, "-- CMD [ARG...]")->required();
-  app.prefix_command();
+  app.footer("The command stands after '--'.");
+  // Split here and not by the parser: whatever CMD is given is CMD's own.
+  int own = 0;
+  while (own < argc && std::string_view(argv[own]) != "--") ++own;
+  for (int i = own + 1; i < argc; ++i) options.command.emplace_back(argv[i]);
   try {
-    app.parse(argc, argv);
+    app.parse(own, argv);
+    if (options.command.empty()) throw CLI::RequiredError("'-- CMD [ARG...]'");
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
     app.exit(e);

@@ -128,6 +128,9 @@ Result<void> Start::check_stdio() {
 
 Result<void> Start::choose() {
   directories_ = TRY(directories(::geteuid()));
+  // As root the supervisor, an ordinary id, passes through to what is its own, and cannot list what is not.
+  for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"})
+    TRY(sys::make_dirs(directory, root_ ? 0711 : 0700));
   PolicyChoice choice;
   choice.policy = options_.policy;
   if (choice.policy.find('/') != choice.policy.npos) {
@@ -169,8 +172,6 @@ Result<void> Start::guard() {
 }
 
 Result<void> Start::take_identity() {
-  TRY(sys::make_dirs(directories_.state, 0700));
-  TRY(sys::make_dirs(directories_.runtime, 0700));
   if (!root_) {
     request_.host_uid = ::geteuid();
     request_.host_gid = ::getegid();
@@ -292,16 +293,7 @@ Result<void> Start::own(const std::string& directory) const {
 }
 
 Result<void> Start::register_it() {
-  if (root_) {
-    // It passes through to what is its own, and cannot list what is not.
-    for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"}) {
-      TRY(sys::make_dirs(directory, 0711));
-      const UniqueFd fd = TRY(sys::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-      TRY(sys::fchmod(fd.get(), 0711));
-    }
-    const UniqueFd runs = TRY(sys::open(directories_.runtime + "/runs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    TRY(sys::fchown(runs.get(), kSupervisorId, kSupervisorId));
-  }
+  TRY(own(directories_.runtime + "/runs"));
   TRY(own(order_.audit_directory));
   order_.run_directory = directories_.runtime + "/runs/" + request_.id;
   UniqueFd lock = TRY(register_run(order_.run_directory));

@@ -258,6 +258,7 @@ class Supervisor {
     if (!ending_) {
       register_box(report.pid);
       send_init(init::Order::Kind::go, 0);
+      going_ = true;
     }
   }
 
@@ -377,7 +378,8 @@ class Supervisor {
       } else if (signal == kKillNow) {
         end_with({.reason = "killed", .what = "by operator", .code = 128 + SIGKILL, .executed = executed_});
         end_box();
-      } else if (executed_) {
+      } else if (control_ && going_) {
+        // Also before init has said that the program runs: it reads its orders after it started it.
         send_init(init::Order::Kind::signal, signal);
       } else {
         end_with({.reason = "signal", .what = sigabbrev_np(signal), .code = 128 + signal, .executed = false});
@@ -397,12 +399,12 @@ class Supervisor {
 
   // ---- the end ----
 
+  // It ends by itself once its socket is closed; a bound keeps a stuck one from holding the caller.
   void reap_launcher() {
-    for (int attempt = 0; attempt < 500; ++attempt) {
-      const pid_t gone = ::waitpid(order_.launcher_pid, nullptr, WNOHANG);
-      if (gone == order_.launcher_pid || (gone < 0 && errno == ECHILD)) return;
-      ::usleep(2000);
-    }
+    const auto pidfd = sys::pidfd_open(order_.launcher_pid);
+    if (!pidfd) return;
+    pollfd gone{.fd = pidfd->get(), .events = POLLIN, .revents = 0};
+    if (::poll(&gone, 1, 10'000) == 1) ::waitpid(order_.launcher_pid, nullptr, 0);
   }
 
   void account_for_memory() {
@@ -455,7 +457,7 @@ class Supervisor {
   UniqueFd signals_, pidfd_, control_, output_;
   std::optional<Relay> relay_;
   bool relaying_ = false;
-  bool executed_ = false, box_gone_ = false, launcher_done_ = false;
+  bool going_ = false, executed_ = false, box_gone_ = false, launcher_done_ = false;
   int killed_by_ = 0;
   std::optional<Ending> ending_;
   LauncherReport usage_;

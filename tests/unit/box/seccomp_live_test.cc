@@ -235,7 +235,8 @@ TEST_P(RealPrograms, do_their_work_under_the_filter) {
   const int status = in_child([&] {
     if (::chdir(dir_.c_str()) != 0 || !load(*filter)) return 125;
     const std::string home = "HOME=" + dir_;
-    const char* environment[] = {"PATH=/usr/bin:/bin", home.c_str(), "TERM=xterm", "LC_ALL=C.UTF-8", nullptr};
+    const char* environment[] = {"PATH=/usr/bin:/bin", home.c_str(),     "TERM=xterm",
+                                 "SHELL=/bin/bash",    "LC_ALL=C.UTF-8", nullptr};
     const char* argv[] = {"bash", "-euc", tool.script, nullptr};
     ::execve("/bin/bash", const_cast<char**>(argv), const_cast<char**>(environment));
     return 126;

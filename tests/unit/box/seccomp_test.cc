@@ -2,13 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <linux/audit.h>
-#include <seccomp.h>
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <random>
 
 #include "supervisor/box/seccomp_groups.h"
+#include "supervisor/box/seccomp_ranges.h"
 #include "tests/unit/box/bpf.h"
 #include "tests/unit/box/expectation.h"
 
@@ -78,30 +79,30 @@ void for_each_argument_list(uint32_t number, F each) {
 class Filter : public ::testing::TestWithParam<FilterOptions> {
  protected:
   void SetUp() override {
-    auto tree = export_filter(GetParam(), Layout::tree);
-    ASSERT_TRUE(tree) << tree.error().text();
+    auto fast = export_filter(GetParam(), Layout::fast);
+    ASSERT_TRUE(fast) << fast.error().text();
     auto plain = export_filter(GetParam(), Layout::plain);
     ASSERT_TRUE(plain) << plain.error().text();
-    tree_ = std::move(*tree);
+    fast_ = std::move(*fast);
     plain_ = std::move(*plain);
   }
 
   // False, with a failure reported, where either program answers otherwise than expected.
   bool answers_as_expected(const seccomp_data& c) {
     const uint32_t expected = expected_answer(c, GetParam());
-    const auto tree = run(tree_, c), plain = run(plain_, c);
-    const bool good = tree && plain && tree->action == expected && plain->action == expected;
+    const auto fast = run(fast_, c), plain = run(plain_, c);
+    const bool good = fast && plain && fast->action == expected && plain->action == expected;
     if (!good) {
-      ADD_FAILURE() << text(c) << std::hex << "\n  expected " << expected << "\n  tree     "
-                    << (tree ? tree->action : ~0u) << "\n  plain    " << (plain ? plain->action : ~0u);
+      ADD_FAILURE() << text(c) << std::hex << "\n  expected " << expected << "\n  fast     "
+                    << (fast ? fast->action : ~0u) << "\n  plain    " << (plain ? plain->action : ~0u);
       return ++wrong_ < 20;
     }
     ++checked_;
-    worst_ = std::max(worst_, tree->steps);
+    worst_ = std::max(worst_, fast->steps);
     return true;
   }
 
-  Program tree_, plain_;
+  Program fast_, plain_;
   int wrong_ = 0, checked_ = 0, worst_ = 0;
 };
 
@@ -125,13 +126,13 @@ TEST_P(Filter, foreign_entries_are_killed_whatever_the_call) {
 TEST_P(Filter, numbers_that_no_kernel_has_look_like_an_old_kernel) {
   for (const uint32_t number : {470u, 1000u, 0x3fffffffu, 0xffffffffu}) {
     ASSERT_TRUE(answers_as_expected(call(number)));
-    EXPECT_EQ(run(tree_, call(number))->action, SECCOMP_RET_ERRNO | ENOSYS) << number;
+    EXPECT_EQ(run(fast_, call(number))->action, SECCOMP_RET_ERRNO | ENOSYS) << number;
   }
   for (const uint32_t number : {0x40000000u, 0x7fffffffu, 0x80000000u, 0xfffffffeu})
     ASSERT_TRUE(answers_as_expected(call(number)));
 }
 
-TEST_P(Filter, tree_and_plain_layout_agree_on_random_calls) {
+TEST_P(Filter, fast_and_plain_layout_agree_on_random_calls) {
   std::mt19937_64 random(20251101);
   const auto word = [&]() -> uint64_t {
     const uint64_t v = random();
@@ -160,13 +161,13 @@ TEST_P(Filter, tree_and_plain_layout_agree_on_random_calls) {
 
 TEST_P(Filter, common_calls_take_few_instructions) {
   for (const uint32_t number : {0u, 1u, 9u, 16u, 39u, 41u, 56u, 59u, 202u, 228u, 257u, 262u}) {
-    const auto tree = run(tree_, call(number)), plain = run(plain_, call(number));
-    std::cout << call_name(number) << ": " << tree->steps << " instructions (plain " << plain->steps << ")\n";
-    RecordProperty(std::string(call_name(number)), tree->steps);
-    EXPECT_LE(tree->steps, 64) << call_name(number);
+    const auto fast = run(fast_, call(number)), plain = run(plain_, call(number));
+    std::cout << call_name(number) << ": " << fast->steps << " instructions (plain " << plain->steps << ")\n";
+    RecordProperty(std::string(call_name(number)), fast->steps);
+    EXPECT_LE(fast->steps, 48) << call_name(number);
   }
-  std::cout << "program: " << tree_.size() << " instructions\n";
-  EXPECT_LE(tree_.size(), 1500u);
+  std::cout << "program: " << fast_.size() << " instructions\n";
+  EXPECT_LE(fast_.size(), 400u);
 }
 
 std::string option_names(const ::testing::TestParamInfo<FilterOptions>& options) {
@@ -208,6 +209,24 @@ TEST(Groups, a_name_that_nobody_knows_is_an_error) {
   EXPECT_EQ(number.error().object, "opne");
 }
 
+TEST(Ranges, answer_each_number_and_what_lies_between) {
+  const auto answers_of = [](const std::map<uint32_t, uint32_t>& answers, uint32_t number) {
+    return run(*search_by_number(answers, 1), call(number))->action;
+  };
+  EXPECT_EQ(answers_of({}, 5), 1u);
+  EXPECT_EQ(answers_of({{0, 7}}, 0), 7u);
+  EXPECT_EQ(answers_of({{0, 7}}, 1), 1u);
+  const std::map<uint32_t, uint32_t> some{{0, 1}, {1, 7}, {2, 7}, {3, 8}, {9, 7}, {0xffffffff, 9}};
+  for (const uint32_t number : {0u, 1u, 2u, 3u, 4u, 8u, 9u, 10u, 0x7fffffffu, 0xfffffffeu, 0xffffffffu})
+    EXPECT_EQ(answers_of(some, number), some.contains(number) ? some.at(number) : 1u) << number;
+}
+
+TEST(Ranges, too_many_for_a_jump_is_an_error) {
+  std::map<uint32_t, uint32_t> answers;
+  for (uint32_t number = 0; number < 600; ++number) answers[number] = number % 2;
+  EXPECT_EQ(search_by_number(answers, 0).error().code, E2BIG);
+}
+
 class RenameNotify : public ::testing::TestWithParam<Layout> {};
 
 TEST_P(RenameNotify, sends_renames_to_the_listener_but_for_the_helpers_own) {
@@ -230,7 +249,7 @@ TEST_P(RenameNotify, sends_renames_to_the_listener_but_for_the_helpers_own) {
   EXPECT_EQ(run(*program, call(82, {}, kArchI386))->action, SECCOMP_RET_ALLOW) << "the strict filter kills it";
 }
 
-INSTANTIATE_TEST_SUITE_P(, RenameNotify, ::testing::Values(Layout::tree, Layout::plain));
+INSTANTIATE_TEST_SUITE_P(, RenameNotify, ::testing::Values(Layout::fast, Layout::plain));
 
 TEST(Interpreter, refuses_what_the_kernel_would_not_load) {
   const Program no_end{BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0)};

@@ -37,8 +37,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"/a/*", "/a/b", true}, Case{"/a/*", "/a/.b", true}, Case{"/a/*", "/a", false},
                     Case{"/a/*", "/a/b/c", false}, Case{"/a/*b", "/a/b", true}, Case{"/a/b*", "/a/b", true},
                     Case{"/a/*.c", "/a/.c", true}, Case{"/a/x*y*z", "/a/xyz", true}, Case{"/a/x*y*z", "/a/x1y2z", true},
-                    Case{"/a/x*y*z", "/a/xz", false}, Case{"/a/aa*aa", "/a/aaa", false}, Case{"/a/*ab*ab*", "/a/ab", false},
-                    Case{"/a/*ab*ab*", "/a/xabyab", true},
+                    Case{"/a/x*y*z", "/a/xz", false}, Case{"/a/aa*aa", "/a/aaa", false},
+                    Case{"/a/*ab*ab*", "/a/ab", false}, Case{"/a/*ab*ab*", "/a/xabyab", true},
                     // "**" takes none or many
                     Case{"/a/**", "/a", true}, Case{"/a/**", "/a/b/c", true}, Case{"/a/**", "/ab", false},
                     Case{"/**", "/", true}, Case{"/**", "/a/b", true}, Case{"/a/**/b", "/a/b", true},
@@ -50,8 +50,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"/a/\\*", "/a/*", true}, Case{"/a/\\*", "/a/b", false}, Case{"/a/\\\\b", "/a/\\b", true},
                     Case{"/a/\\[id\\]", "/a/[id]", true}, Case{"/a/\\*\\*", "/a/**", true},
                     // bytes, not letters
-                    Case{"/a/B", "/a/b", false}, Case{"/a/\xc3\xa9", "/a/e\xcc\x81", false},
-                    Case{"/a/b", "a/b", false}, Case{"/a/b", "", false}));
+                    Case{"/a/B", "/a/b", false}, Case{"/a/\xc3\xa9", "/a/e\xcc\x81", false}, Case{"/a/b", "a/b", false},
+                    Case{"/a/b", "", false}));
 
 struct Refusal {
   const char* text;
@@ -67,14 +67,14 @@ TEST_P(PatternRefuses, what_cannot_be_meant_and_says_what_to_write) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Language, PatternRefuses,
-                         testing::Values(Refusal{"", "absolute"}, Refusal{"a/b", "absolute"}, Refusal{"~/a", "absolute"},
-                                         Refusal{"/a//b", "empty component"}, Refusal{"/a/", "empty component"},
-                                         Refusal{"/a/../b", "not followed"}, Refusal{"/a/./b", "not followed"},
-                                         Refusal{"/a/\\.\\.", "not followed"}, Refusal{"/a/b**", "stands alone"},
-                                         Refusal{"/a/***", "stands alone"}, Refusal{"/a/**.c", "stands alone"},
-                                         Refusal{"/a/b?", "'\\?'"}, Refusal{"/a/[ab]", "'\\['"},
-                                         Refusal{"/a/{a,b}", "'\\{'"}, Refusal{"/a/b\\", "'\\\\'"},
-                                         Refusal{"/a/b\\/c", "'\\\\'"}));
+                         testing::Values(Refusal{"", "absolute"}, Refusal{"a/b", "absolute"},
+                                         Refusal{"~/a", "absolute"}, Refusal{"/a//b", "empty component"},
+                                         Refusal{"/a/", "empty component"}, Refusal{"/a/../b", "not followed"},
+                                         Refusal{"/a/./b", "not followed"}, Refusal{"/a/\\.\\.", "not followed"},
+                                         Refusal{"/a/b**", "stands alone"}, Refusal{"/a/***", "stands alone"},
+                                         Refusal{"/a/**.c", "stands alone"}, Refusal{"/a/b?", "'\\?'"},
+                                         Refusal{"/a/[ab]", "'\\['"}, Refusal{"/a/{a,b}", "'\\{'"},
+                                         Refusal{"/a/b\\", "'\\\\'"}, Refusal{"/a/b\\/c", "'\\\\'"}));
 
 TEST(Pattern, refuses_what_no_file_can_be_called) {
   EXPECT_EQ(Pattern::parse("/a/" + std::string(256, 'x')).error().code, ENAMETOOLONG);
@@ -133,17 +133,18 @@ TEST_P(PatternPairs, inclusion_and_overlap) {
   EXPECT_EQ(pattern(p.inner).overlaps(pattern(p.outer)), p.overlaps) << "overlap has no direction";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Language, PatternPairs,
-    testing::Values(Pair{"/a/**", "/a/b/c", true, true}, Pair{"/a/**", "/a/**", true, true},
-                    Pair{"/a/**", "/a/**/b", true, true}, Pair{"/a/*", "/a/**", false, true},
-                    Pair{"/a/**", "/ab/**", false, false}, Pair{"/a/*", "/a/*.c", true, true},
-                    Pair{"/a/*.c", "/a/x*.c", true, true}, Pair{"/a/*.c", "/a/*.h", false, false},
-                    Pair{"/a/x*", "/a/*y", false, true}, Pair{"/a/**/b", "/a/*/b", true, true},
-                    Pair{"/a/**/b/**", "/a/b", true, true}, Pair{"/a/**/b", "/a/**/c", false, false},
-                    Pair{"/**/.env*", "/w/**/.env", true, true}, Pair{"/w/**", "/**/.env*", false, true},
-                    Pair{"/a/b", "/a/b", true, true}, Pair{"/a/\\*", "/a/*", false, true},
-                    Pair{"/a/*", "/a/\\*", true, true}, Pair{"/", "/**", false, true}));
+INSTANTIATE_TEST_SUITE_P(Language, PatternPairs,
+                         testing::Values(Pair{"/a/**", "/a/b/c", true, true}, Pair{"/a/**", "/a/**", true, true},
+                                         Pair{"/a/**", "/a/**/b", true, true}, Pair{"/a/*", "/a/**", false, true},
+                                         Pair{"/a/**", "/ab/**", false, false}, Pair{"/a/*", "/a/*.c", true, true},
+                                         Pair{"/a/*.c", "/a/x*.c", true, true}, Pair{"/a/*.c", "/a/*.h", false, false},
+                                         Pair{"/a/x*", "/a/*y", false, true}, Pair{"/a/**/b", "/a/*/b", true, true},
+                                         Pair{"/a/**/b/**", "/a/b", true, true},
+                                         Pair{"/a/**/b", "/a/**/c", false, false},
+                                         Pair{"/**/.env*", "/w/**/.env", true, true},
+                                         Pair{"/w/**", "/**/.env*", false, true}, Pair{"/a/b", "/a/b", true, true},
+                                         Pair{"/a/\\*", "/a/*", false, true}, Pair{"/a/*", "/a/\\*", true, true},
+                                         Pair{"/", "/**", false, true}));
 
 TEST(Pattern, hostile_patterns_cost_no_more_than_their_length) {
   std::string text = "/w", path = "/w";

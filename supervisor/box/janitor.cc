@@ -1,0 +1,32 @@
+#include "supervisor/box/janitor.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/sys.h"
+#include "supervisor/box/cgroup.h"
+
+namespace alos::box {
+
+Result<void> start_janitor(const std::vector<std::string>& directories) {
+  if (directories.empty()) return {};
+  sys::Pair gate = TRY(sys::pipe());
+  const pid_t pid = ::fork();
+  if (pid < 0) return fail_errno("fork", "janitor");
+  if (pid == 0) {
+    ::setsid();
+    if (::dup2(gate.a.get(), 0) != 0) ::_exit(1);
+    ::syscall(SYS_close_range, 1, ~0U, 0);
+    char byte;
+    while (::read(0, &byte, 1) < 0 && errno == EINTR) {
+    }
+    Cgroup::remove(directories);
+    ::_exit(0);
+  }
+  gate.b.release();  // open until this process ends; close-on-exec, so that no box holds it
+  return {};
+}
+
+}  // namespace alos::box

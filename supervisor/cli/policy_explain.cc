@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "policy/explain.h"
+#include "supervisor/cli/policy_common.h"
+
+namespace alos::cli {
+namespace {
+
+struct Options {
+  Selection selection{.policy = "coding", .workspace = {}, .variables = {}};
+  std::vector<std::string> words;
+  std::string reached;
+  bool json = false;
+};
+
+Result<policy::Request> request(const Options& options, const policy::Variables& variables) {
+  std::string line;
+  for (const std::string& word : options.words) line += (line.empty() ? "" : " ") + word;
+  policy::Request asked = TRY(policy::Request::parse(TRY(policy::expand_text(line, variables))));
+  if (options.reached.empty() || asked.kind() != policy::Request::Kind::file) return asked;
+  return policy::Request::file(asked.right(), asked.asked(), TRY(policy::expand_text(options.reached, variables)));
+}
+
+nlohmann::json to_json(const policy::Explanation& explanation) {
+  nlohmann::json matches = nlohmann::json::array();
+  for (const policy::Match& match : explanation.matches)
+    matches.push_back({{"rule", match.rule->name},
+                       {"effect", name(match.rule->effect)},
+                       {"rights", match.rule->rights.text()},
+                       {"layer", name(match.layer)},
+                       {"at", cli::to_json(match.rule->source)},
+                       {"asked", match.asked},
+                       {"reached", match.reached}});
+  const policy::Decision& decision = explanation.decision;
+  return {{"request", explanation.request},        {"effect", name(decision.effect)},  {"rule", decision.rule_name()},
+          {"at", cli::to_json(decision.source())}, {"layer", name(decision.layer)},    {"reason", decision.reason()},
+          {"matches", std::move(matches)},         {"enforced", explanation.enforced}, {"change", explanation.change}};
+}
+
+int run(const Options& options) {
+  const auto ready = prepare(options.selection);
+  if (!ready) return cannot_load(ready.error());
+  const auto asked = request(options, ready->compiled.policy().variables);
+  if (!asked) {
+    fmt::print(stderr, "alos policy explain: {}\n", asked.error().text());
+    return kUsage;
+  }
+  const auto explanation = policy::explain(ready->compiled, ready->plan, ready->sources, *asked);
+  const bool allowed = explanation.decision.effect == policy::Effect::allow;
+  if (options.json) {
+    print_json(to_json(explanation));
+  } else {
+    const std::string text = explanation.text();
+    const size_t verdict = text.find(' ');
+    fmt::print("{}{}", paint(allowed ? Colour::green : Colour::red, text.substr(0, verdict)), text.substr(verdict));
+  }
+  return allowed ? kYes : kNo;
+}
+
+}  // namespace
+
+std::function<int()> add_explain(CLI::App& command) {
+  auto options = std::make_shared<Options>();
+  command.add_option("--policy", options->selection.policy, "name of an installed policy, or a file (with a '/')")
+      ->type_name("POLICY")
+      ->capture_default_str();
+  add_values(command, options->selection);
+  command.add_option("--reached", options->reached, "the file that the name leads to, where that is another one")
+      ->type_name("PATH");
+  command.add_flag("--json", options->json, "print JSON");
+  command
+      .add_option("REQUEST", options->words, "what is asked: fs.read PATH, fs.write PATH, net.connect HOST:PORT ...")
+      ->required();
+  return [options] { return run(*options); };
+}
+
+}  // namespace alos::cli

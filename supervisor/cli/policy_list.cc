@@ -1,0 +1,69 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "supervisor/cli/policy_common.h"
+
+namespace alos::cli {
+namespace {
+
+struct Installed {
+  std::string name, path, hash, about;
+};
+
+// The hash is that of the file alone, as `b2sum -l 256` prints it: what a policy amounts to has values that are given
+// at start, and a hash of its own (`show --effective`).
+Installed describe(const std::string& name, const std::string& path) {
+  Installed out{name, path, "", ""};
+  const auto text = read_policy(path);
+  if (!text) return out.about = "(cannot be read: " + text.error().text() + ")", out;
+  out.hash = hex(digest(*text));
+  const auto ready = prepare_alone({.policy = name, .workspace = {}, .variables = {}});
+  out.about = ready ? ready->compiled.policy().about : "(does not load: alos policy check " + name + ")";
+  return out;
+}
+
+std::vector<Installed> installed() {
+  std::vector<Installed> out;
+  for (const std::string& directory : policy_directories()) {
+    std::error_code error;  // a directory that is not there holds no policies
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+      if (entry.path().extension() == ".yaml") out.push_back(describe(entry.path().stem(), entry.path()));
+  }
+  std::ranges::sort(out, {}, &Installed::name);
+  return out;
+}
+
+int run(bool json) {
+  const std::vector<Installed> all = installed();
+  nlohmann::json out = nlohmann::json::array();
+  size_t names = 0, paths = 0;
+  for (const Installed& each : all) {
+    names = std::max(names, each.name.size());
+    paths = std::max(paths, each.path.size());
+    out.push_back({{"name", each.name}, {"path", each.path}, {"hash", each.hash}, {"about", each.about}});
+  }
+  if (json) {
+    print_json({{"policies", std::move(out)}});
+    return kYes;
+  }
+  for (const Installed& each : all)
+    fmt::print("{:<{}}  {:<{}}  {}  {}\n", printable(each.name), names, printable(each.path), paths,
+               each.hash.substr(0, 16), printable(each.about));
+  if (all.empty()) fmt::print(stderr, "no policies in {}\n", policy::alternatives(policy_directories()));
+  return kYes;
+}
+
+}  // namespace
+
+std::function<int()> add_list(CLI::App& command) {
+  auto json = std::make_shared<bool>(false);
+  command.add_flag("--json", *json, "print JSON");
+  return [json] { return run(*json); };
+}
+
+}  // namespace alos::cli

@@ -1,0 +1,195 @@
+// alos-runs: `alos ps`, `alos logs`, `alos kill` for foreground runs.
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/host/registry.h"
+
+namespace {
+
+using namespace alos;
+using host::RunInfo;
+using nlohmann::ordered_json;
+
+enum Code { kYes = 0, kNo = 1, kUsage = 2, kCannotTell = 3 };
+
+int say(const Error& error) {
+  fmt::print(stderr, "alos: {}\n", error.text());
+  return error.code == ENOENT || error.code == EEXIST ? kNo : kCannotTell;
+}
+
+std::string duration(int64_t ns) {
+  const int64_t s = ns / 1'000'000'000;
+  if (s < 60) return fmt::format("{}s", s);
+  if (s < 3600) return fmt::format("{}m{:02}s", s / 60, s % 60);
+  if (s < 86'400) return fmt::format("{}h{:02}m", s / 3600, s / 60 % 60);
+  return fmt::format("{}d{:02}h", s / 86'400, s / 3600 % 24);
+}
+
+std::string command_of(const RunInfo& run) {
+  std::string out;
+  for (const std::string& arg : run.argv) out += (out.empty() ? "" : " ") + printable(arg);
+  return out;
+}
+
+// "T" in the third field of /proc/PID/stat: stopped as a whole, by ^Z or a signal.
+std::string state_of(const RunInfo& run) {
+  const auto text = sys::read_file("/proc/" + std::to_string(run.supervisor) + "/stat", 4096);
+  if (!text) return "ending";
+  const size_t paren = text->rfind(')');
+  return paren != text->npos && paren + 2 < text->size() && (*text)[paren + 2] == 'T' ? "stopped" : "running";
+}
+
+ordered_json json_of(const RunInfo& run) {
+  return {{"id", run.id},
+          {"name", run.name},
+          {"state", state_of(run)},
+          {"policy", run.policy},
+          {"policy_hash", run.policy_hash},
+          {"about", run.about},
+          {"workspace", run.workspace},
+          {"workspace_mode", run.workspace_mode},
+          {"argv", run.argv},
+          {"started", rfc3339(run.started_ns)},
+          {"age_s", (wall_ns() - run.started_ns) / 1'000'000'000},
+          {"wall_ms", run.wall_ms},
+          {"degraded", run.degraded},
+          {"supervisor", run.supervisor},
+          {"box", run.box}};
+}
+
+void print_json(const ordered_json& value) {
+  fmt::print("{}\n", value.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+int ps(const Directories& directories, bool json) {
+  auto runs = host::list_runs(directories.runtime);
+  if (!runs) return say(runs.error());
+  std::ranges::sort(*runs, {}, &RunInfo::started_ns);
+  if (json) {
+    ordered_json all = ordered_json::array();
+    for (const RunInfo& run : *runs) all.push_back(json_of(run));
+    print_json(all);
+    return kYes;
+  }
+  if (runs->empty()) {
+    fmt::print(stderr, "nothing runs\n");
+    return kYes;
+  }
+  size_t names = 4, policies = 6;
+  for (const RunInfo& run : *runs) {
+    names = std::max(names, std::min<size_t>(20, printable(run.name).size()));
+    policies = std::max(policies, std::min<size_t>(20, printable(run.policy).size()));
+  }
+  fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  COMMAND\n", "ID", "NAME", names, "POLICY", policies, "STATE", "AGE",
+             "LEFT");
+  for (const RunInfo& run : *runs) {
+    const int64_t age = wall_ns() - run.started_ns;
+    const std::string left =
+        run.wall_ms == 0 ? "-" : duration(std::max<int64_t>(0, static_cast<int64_t>(run.wall_ms) * 1'000'000 - age));
+    fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  {}\n", run.id, printable(run.name).substr(0, 20), names,
+               printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left, command_of(run));
+    if (!run.workspace.empty())
+      fmt::print("{:<20}  in {} ({})\n", "", printable(run.workspace), run.workspace_mode);
+    for (const std::string& gone : run.degraded) fmt::print("{:<20}  without {}\n", "", printable(gone));
+  }
+  return kYes;
+}
+
+int logs(const Directories& directories, const std::string& name, bool json) {
+  auto run = host::find_run(directories.runtime, name);
+  if (!run) return say(run.error());
+  const std::string path = directories.runtime + "/runs/" + run->id + "/output.log";
+  const auto text = sys::read_file(path, 8 << 20);
+  if (json) {
+    ordered_json out = json_of(*run);
+    out["output"] = text ? ordered_json(*text) : ordered_json();
+    print_json(out);
+    return kYes;
+  }
+  fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", run->id, printable(run->name), printable(run->policy),
+             run->policy_hash, rfc3339(run->started_ns), duration(wall_ns() - run->started_ns), command_of(*run));
+  if (!text) {
+    fmt::print("  its output goes where its caller sent it; only what is written to a terminal is kept\n");
+    return kYes;
+  }
+  fmt::print("  output so far:\n");
+  // Line by line and made visible: what an agent prints may hold escape sequences.
+  for (size_t at = 0; at < text->size();) {
+    size_t end = text->find('\n', at);
+    if (end == text->npos) end = text->size();
+    std::string_view line(text->data() + at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    fmt::print("  | {}\n", printable(line));
+    at = end + 1;
+  }
+  return kYes;
+}
+
+// Asks the program first (SIGTERM), then ends the box. The supervisor is addressed by a descriptor that is checked after
+// it was opened: its lock is still held, so the pid is still the supervisor's.
+int kill_run(const Directories& directories, const std::string& name, double grace, bool json) {
+  auto run = host::find_run(directories.runtime, name);
+  if (!run) return say(run.error());
+  auto supervisor = sys::pidfd_open(run->supervisor);
+  if (!supervisor) return say(supervisor.error());
+  if (auto again = host::find_run(directories.runtime, run->id); !again) return say(again.error());
+  const auto ended_within = [&](double seconds) {
+    pollfd gone{.fd = supervisor->get(), .events = POLLIN, .revents = 0};
+    return ::poll(&gone, 1, static_cast<int>(seconds * 1000)) == 1;
+  };
+  std::string how = "by itself";
+  if (grace > 0) {
+    if (auto sent = sys::pidfd_signal(supervisor->get(), SIGTERM); !sent) return say(sent.error());
+  }
+  if (grace <= 0 || !ended_within(grace)) {
+    how = "with its box";
+    if (auto sent = sys::pidfd_signal(supervisor->get(), SIGRTMIN); !sent && sent.error().code != ESRCH)
+      return say(sent.error());
+    if (!ended_within(15)) {
+      fmt::print(stderr, "alos: {} does not end; its supervisor is process {}\n", run->id, run->supervisor);
+      return kCannotTell;
+    }
+  }
+  if (json)
+    print_json({{"id", run->id}, {"ended", true}, {"how", how}});
+  else
+    fmt::print("{} ended {}\n", run->id, how);
+  return kYes;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Runs in progress.", "alos"};
+  app.require_subcommand(1);
+  bool json = false;
+  std::string name;
+  double grace = 5;
+  auto* ps_command = app.add_subcommand("ps", "lists runs\n  alos ps --json");
+  auto* logs_command = app.add_subcommand("logs", "what a run wrote on its terminal\n  alos logs claude");
+  auto* kill_command = app.add_subcommand("kill", "ends a run: asks the program, then ends the box\n  alos kill --grace 0 run_1f0c");
+  for (CLI::App* command : {ps_command, logs_command, kill_command}) command->add_flag("--json", json, "for programs");
+  for (CLI::App* command : {logs_command, kill_command})
+    command->add_option("run", name, "name, id, or the beginning of one")->required();
+  kill_command->add_option("--grace", grace, "seconds between asking and ending")->check(CLI::Range(0.0, 3600.0))->default_str("5");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kYes : kUsage;
+  }
+  const auto where = directories(::geteuid());
+  if (!where) return say(where.error());
+  if (*ps_command) return ps(*where, json);
+  if (*logs_command) return logs(*where, name, json);
+  return kill_run(*where, name, grace, json);
+}

@@ -1,0 +1,198 @@
+// What a user of `alos run` sees: exit codes, streams, the box's shape, the terminal, the end.
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+class Run : public testing::TestWithParam<Mode> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
+    world_.emplace(GetParam());
+  }
+  void TearDown() override {
+    if (world_) {
+      EXPECT_EQ(world_->leftovers(), "");
+    }
+  }
+  World& world() { return *world_; }
+  std::optional<World> world_;
+};
+
+TEST_P(Run, exits_with_the_programs_code) {
+  for (const int code : {0, 1, 7, 124, 255}) {
+    const Outcome run = world().shell("strict", "exit " + std::to_string(code));
+    EXPECT_EQ(run.code, code) << run.err;
+    EXPECT_EQ(run.end()["reason"], "exit");
+    EXPECT_EQ(run.end()["code"], code);
+    EXPECT_EQ(run.end()["executed"], true);
+  }
+}
+
+TEST_P(Run, a_signal_that_ends_the_program_shows_as_128_and_its_number) {
+  const Outcome run = world().shell("strict", "kill -SEGV $$");
+  EXPECT_EQ(run.code, 128 + SIGSEGV);
+  EXPECT_EQ(run.end()["reason"], "signal");
+  EXPECT_EQ(run.end()["what"], "SEGV");
+}
+
+TEST_P(Run, streams_are_the_callers) {
+  const Outcome run = world().shell("strict", "cat; echo to-err >&2", {.input = "from outside"});
+  EXPECT_EQ(run.out, "from outside");
+  EXPECT_EQ(run.err, "to-err\n");
+}
+
+TEST_P(Run, a_program_that_is_nowhere_is_127_and_one_that_cannot_be_executed_126) {
+  Outcome run = world().run("strict", {"no-such-program"});
+  EXPECT_EQ(run.code, 127);
+  EXPECT_THAT(run.err, HasSubstr("'no-such-program' is not in this box; nor is it on PATH outside"));
+  EXPECT_EQ(run.end()["executed"], false);
+  run = world().run("strict", {"/etc/passwd"});
+  EXPECT_EQ(run.code, 126);
+  EXPECT_THAT(run.err, HasSubstr("cannot be executed"));
+  EXPECT_EQ(run.end()["executed"], false);
+}
+
+TEST_P(Run, a_program_that_is_only_outside_is_named_with_the_line_that_would_add_it) {
+  world().write(world().root() + "/tools/shims/mytool", "#!/bin/sh\necho hi\n", 0755);
+  const Outcome run =
+      world().run("strict", {"mytool"}, {.env = {{"PATH", World::programs() + ":" + world().root() + "/tools/shims"}}});
+  EXPECT_EQ(run.code, 127);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("outside it is " + world().root() + "/tools/shims/mytool"),
+                             HasSubstr("tools: {allow: rx, path: " + world().root() + "/tools/**}")));
+}
+
+TEST_P(Run, misuse_is_125_and_says_so) {
+  EXPECT_EQ(world().call({"alos", "run"}).code, 125);
+  EXPECT_EQ(world().call({"alos", "run", "true"}).code, 125);
+  EXPECT_EQ(world().call({"alos", "run", "--"}).code, 125);
+  EXPECT_EQ(world().call({"alos", "run", "--no-such-flag", "--", "true"}).code, 125);
+  const Outcome unknown = world().run("no-such-policy", {"true"});
+  EXPECT_EQ(unknown.code, 125);
+  EXPECT_THAT(unknown.err, HasSubstr("no-such-policy"));
+  const Outcome nowhere = world().run("coding", {"true"}, {}, {"--workspace", "/no/such/place"});
+  EXPECT_EQ(nowhere.code, 125);
+  EXPECT_THAT(nowhere.err, HasSubstr("/no/such/place"));
+}
+
+TEST_P(Run, the_environment_is_built_from_nothing) {
+  const Outcome run = world().run("strict", {"/usr/bin/env"}, {.env = {{"SECRET_TOKEN", "x"}, {"LD_PRELOAD", ""}}});
+  EXPECT_THAT(run.out, AllOf(Not(HasSubstr("SECRET_TOKEN")), Not(HasSubstr("LD_PRELOAD")), HasSubstr("HOME=/home/agent"),
+                             HasSubstr("ALOS=1"), HasSubstr("TERM=xterm"), Not(HasSubstr(world().root()))));
+}
+
+TEST_P(Run, nothing_but_stdio_is_inherited) {
+  // ls itself holds one for the directory it reads.
+  const Outcome run = world().shell("strict", "cd /proc/self/fd && echo *");
+  EXPECT_EQ(run.out, "0 1 2 3\n") << "3 is bash's own, for the directory";
+}
+
+TEST_P(Run, the_box_holds_no_capability_and_cannot_get_one) {
+  const Outcome run = world().shell("strict", "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status");
+  EXPECT_THAT(run.out, AllOf(HasSubstr("CapEff:\t0000000000000000"), HasSubstr("CapPrm:\t0000000000000000"),
+                             HasSubstr("CapBnd:\t0000000000000000"), HasSubstr("CapInh:\t0000000000000000"),
+                             HasSubstr("CapAmb:\t0000000000000000"), HasSubstr("NoNewPrivs:\t1"),
+                             HasSubstr("Seccomp:\t2")));
+}
+
+TEST_P(Run, the_box_is_never_a_host_root_and_sees_no_other_process) {
+  const Outcome run = world().shell("strict", "cat /proc/self/uid_map; id -u; ls /proc | grep -c '^[0-9]'");
+  EXPECT_THAT(run.out, ContainsRegex("^ *1000 +[1-9][0-9]* +1\n1000\n"));
+}
+
+TEST_P(Run, proc_sys_cannot_be_written) {
+  const Outcome run = world().shell(
+      "strict", "for f in kernel/core_pattern kernel/hostname vm/overcommit_memory; do echo x > /proc/sys/$f && echo WROTE $f; done");
+  EXPECT_THAT(run.out, Not(HasSubstr("WROTE")));
+}
+
+TEST_P(Run, a_directory_or_a_socket_as_stdio_is_refused) {
+  const Outcome directory =
+      world().call({"/bin/bash", "-c", "alos run --degrade memory,cpus,cpu-time -- true < / 2>&1; echo $?"});
+  EXPECT_THAT(directory.out, AllOf(HasSubstr("takes no directory"), HasSubstr("125")));
+  const Outcome socket = world().call({"/usr/bin/python3", "-c",
+                                       "import socket,subprocess,sys\n"
+                                       "a,b=socket.socketpair()\n"
+                                       "sys.exit(subprocess.call(['alos','run','--','true'],stdin=a))"});
+  EXPECT_EQ(socket.code, 125);
+  EXPECT_THAT(socket.err, HasSubstr("takes no socket"));
+}
+
+TEST_P(Run, a_terminal_is_the_boxs_own) {
+  // script(1) gives alos a terminal of its own.
+  auto argv = world().run_arguments("strict", {});
+  std::string line;
+  for (const std::string& word : argv) line += word + " ";
+  line += "-- /bin/bash -c 'tty; test -t 0 && test -t 1 && test -t 2 && echo all-terminals; stty size; exit 9'";
+  const Outcome run = world().call({"/usr/bin/script", "-qec", "stty rows 33 cols 77; " + line, "/dev/null"});
+  EXPECT_EQ(run.code, 9) << run.out << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("/dev/pts/0"), HasSubstr("all-terminals"), HasSubstr("33 77")));
+}
+
+TEST_P(Run, a_signal_to_alos_reaches_the_program) {
+  auto argv = world().run_arguments("strict", {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c",
+                           "trap 'echo got-term; exit 33' TERM; echo ready; while :; do sleep 0.05; done"});
+  const auto running = world().start(argv);
+  char buffer[256];
+  ASSERT_GT(::read(running.output.get(), buffer, sizeof buffer), 0);
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
+  int status = 0;
+  ::waitpid(running.pid, &status, 0);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 33);
+}
+
+TEST_P(Run, what_daemonised_dies_with_the_box) {
+  // A process that left session and group, ignores what it can and outlives its parent.
+  const Outcome run = world().shell("strict",
+                                    "(trap '' TERM HUP INT; setsid sleep 987 </dev/null >/dev/null 2>&1 & ) ; sleep 0.2; "
+                                    "pgrep -c sleep");
+  EXPECT_EQ(run.out, "1\n") << "it did run";
+  const Outcome after = world().call({"/usr/bin/pgrep", "-f", "^sleep 987"});
+  EXPECT_EQ(after.out, "");
+}
+
+TEST_P(Run, wall_ends_the_whole_box_and_says_so) {
+  const std::string policy = world().policy("short", "alos: 1\nabout: short\nextends: [base]\nlimits: {wall: 1s}\n");
+  const Outcome run = world().shell(policy, "(setsid sleep 986 &); trap '' TERM; sleep 986", {.timeout = std::chrono::seconds(20)});
+  EXPECT_EQ(run.code, 124);
+  EXPECT_THAT(run.err, HasSubstr("limit 'wall' (1s)"));
+  EXPECT_EQ(run.end()["reason"], "limit");
+  EXPECT_EQ(run.end()["what"], "wall");
+  EXPECT_EQ(world().call({"/usr/bin/pgrep", "-f", "^sleep 986"}).out, "");
+}
+
+TEST_P(Run, the_number_of_processes_is_bounded_for_this_box_alone) {
+  const std::string policy = world().policy("few", "alos: 1\nabout: few\nextends: [base]\nlimits: {processes: 24, wall: 30s}\n");
+  const Outcome run = world().run(
+      policy, {"/usr/bin/python3", "-c",
+               "import os,time\nn=0\n"
+               "try:\n  while n<500:\n    if os.fork()==0: time.sleep(60)\n    n+=1\n"
+               "except BlockingIOError: print('refused after',n)\n"});
+  EXPECT_THAT(run.out, ContainsRegex("refused after (1[0-9]|2[0-4])\n")) << run.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, Run, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test

@@ -1,0 +1,164 @@
+#include "policy/explain.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "policy/lint.h"
+#include "tests/unit/policy/files.h"
+
+namespace alos::policy {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+struct Whole {
+  CompiledPolicy compiled;
+  Plan plan;
+  std::vector<SourceFile> sources;
+};
+
+Whole whole(const std::string& yaml) {
+  auto loaded = load_text(yaml);
+  EXPECT_TRUE(loaded) << render(loaded ? Problems() : loaded.error());
+  Whole out{compile(std::move(loaded->policy)), {}, std::move(loaded->sources)};
+  auto made = plan(out.compiled);
+  EXPECT_TRUE(made) << render(made ? Problems() : made.error());
+  out.plan = std::move(*made);
+  return out;
+}
+
+std::string explained(const Whole& policy, const std::string& line) {
+  return explain(policy.compiled, policy.plan, policy.sources, *Request::parse(line)).text();
+}
+
+const std::string kPolicy = with_rules(
+    "  sources: {allow: rw, path: $workspace/**}\n"
+    "  secrets: {deny: rwx, path: $workspace/**/.env*, reason: secrets stay out}\n"
+    "  tools: {allow: rx, path: /usr/**}\n");
+
+TEST(Explain, a_denial_teaches) {
+  EXPECT_EQ(
+      explained(whole(kPolicy), "fs.read /w/a/.env"),
+      "denied  fs.read /w/a/.env\n"
+      "        by rule 'secrets' (./p.yaml:5:3), layer policy: \"secrets stay out\"\n"
+      "          5 |   secrets: {deny: rwx, path: $workspace/**/.env*, reason: secrets stay out}\n"
+      "            |   ^\n"
+      "        also    allow rw by rule 'sources' (./p.yaml:4:3)\n"
+      "        kept by box: what exists at launch is covered, opening it fails (EACCES); layer: what is made later is "
+      "the "
+      "agent's own and cannot leave the layer\n"
+      "        change  nothing in this run can allow it; an operator could add the path to the rule's 'except'\n");
+}
+
+TEST(Explain, a_missing_right_names_the_rule_that_could_have_it) {
+  const std::string text = explained(whole(kPolicy), "fs.execute /w/tool");
+  EXPECT_THAT(text, HasSubstr("by the default: no rule allows it"));
+  EXPECT_THAT(text, HasSubstr("kept by box: mounted there with rw only"));
+  EXPECT_THAT(text, HasSubstr("rule 'sources' (./p.yaml:4:3) allows rw there; an operator could add x to it"));
+}
+
+TEST(Explain, never_proposes_what_would_not_load) {
+  const Whole policy = whole(kPolicy);
+  EXPECT_THAT(explained(policy, "fs.write /usr/bin/x"), HasSubstr("no policy can allow it"));
+  EXPECT_THAT(explained(policy, "fs.write /etc/x"), HasSubstr("no policy can allow it"));
+  EXPECT_THAT(explained(policy, "fs.read /sys/kernel/x"), HasSubstr("no policy can allow it"));
+  EXPECT_THAT(explained(policy, "fs.write /proc/1/mem"), HasSubstr("no policy can allow it"));
+}
+
+TEST(Explain, the_rule_that_it_proposes_loads_and_allows) {
+  const std::string text = explained(whole(kPolicy), "fs.write /srv/odd*name");
+  const size_t begin = text.find("{allow"), end = text.find('}');
+  ASSERT_NE(begin, text.npos) << text;
+  const CompiledPolicy changed = compiled(with_rules("  fresh: " + text.substr(begin, end + 1 - begin) + "\n"));
+  EXPECT_EQ(decided(changed, "fs.write /srv/odd*name"), Effect::allow);
+}
+
+TEST(Explain, shows_what_an_agent_named_without_its_tricks) {
+  const std::string text = explained(whole(kPolicy), "fs.read /srv/a\x1b[2J\nallowed\u202e");
+  EXPECT_THAT(text, HasSubstr("/srv/a\\x1b[2J\\x0aallowed\\u{202e}"));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+}
+
+TEST(Explain, tells_the_name_asked_from_the_file_reached) {
+  const Whole policy = whole(kPolicy);
+  const std::string text =
+      explain(policy.compiled, policy.plan, policy.sources, *Request::file(Right::read, "/w/.env", "/w/plain")).text();
+  EXPECT_THAT(text, HasSubstr("denied"));
+  EXPECT_THAT(text, HasSubstr("by rule 'sources' (./p.yaml:4:3), on the file reached"));
+}
+
+TEST(Explain, network_has_no_rules_yet) {
+  const std::string text = explained(whole(kPolicy), "net.connect evil.com:443");
+  EXPECT_THAT(text, HasSubstr("denied  net.connect evil.com:443"));
+  EXPECT_THAT(text, HasSubstr("enforces no network rules"));
+}
+
+std::string findings(const std::string& yaml) {
+  const Whole policy = whole(yaml);
+  return render(lint(policy.compiled, policy.plan));
+}
+
+const std::string kBounds = "limits: {memory: 1GiB, processes: 10, wall: 1h}\n";
+
+TEST(Lint, finds_nothing_in_a_careful_policy) {
+  EXPECT_THAT(findings(kPolicy + kBounds), IsEmpty());
+}
+
+TEST(Lint, finds_missing_limits) {
+  EXPECT_THAT(findings(kPolicy), HasSubstr("no limit on memory"));
+  EXPECT_THAT(findings(kPolicy), HasSubstr("no limit on processes"));
+  EXPECT_THAT(findings(kPolicy), HasSubstr("no limit on wall"));
+}
+
+TEST(Lint, finds_whole_homes) {
+  for (const char* path : {"/home/**", "/root/**", "/home/alice/**", "\"/home/*/**\""})
+    EXPECT_THAT(findings(kPolicy + kBounds + "")
+                    .append(findings(with_rules(std::string("  a: {allow: r, path: ") + path + "}\n", kBounds))),
+                HasSubstr("whole home directory"))
+        << path;
+  EXPECT_THAT(findings(with_rules(
+                  "  a: {allow: r, path: /home/alice/project/**}\n  b: {allow: r, path: $workspace/**}\n", kBounds)),
+              IsEmpty());
+}
+
+TEST(Lint, finds_secrets_in_the_environment) {
+  EXPECT_THAT(findings(kPolicy + kBounds + "env: {pass: [TERM, GITHUB_TOKEN]}\n"), HasSubstr("hands 'GITHUB_TOKEN'"));
+}
+
+TEST(Lint, finds_a_degrade_that_gives_nothing_up) {
+  EXPECT_THAT(findings(with_rules(
+                  "  a: {allow: rw, path: $workspace/**}\n  b: {deny: r, path: $workspace/**/.env, degrade: allow}\n",
+                  kBounds)),
+              HasSubstr("rule 'b' says 'degrade: allow', and all of it can be enforced"));
+}
+
+TEST(Lint, finds_a_workspace_that_nothing_may_use) {
+  EXPECT_THAT(findings(with_rules("  a: {allow: r, path: /srv/a}\n", kBounds)),
+              HasSubstr("no rule allows anything in $workspace"));
+}
+
+TEST(PolicyTests, are_decided_by_the_evaluator) {
+  const Problems failed =
+      run_tests(compiled(kPolicy + "tests:\n"
+                                   "  allow: [fs.read $workspace/a, fs.read $workspace/.env]\n"
+                                   "  deny: [fs.read $workspace/.env -> secrets, fs.read $workspace/.env -> default,\n"
+                                   "         fs.read /srv -> default, net.connect a.b:1, fs.write $workspace/a]\n"));
+  ASSERT_THAT(failed, SizeIs(3)) << render(failed);
+  EXPECT_EQ(
+      failed[0].render(),
+      "./p.yaml:8:33: test failed: fs.read /w/.env is deny by rule 'secrets' (./p.yaml:5:3)\n    expected: allow");
+  EXPECT_THAT(failed[1].expected, HasSubstr("deny by rule 'default'"));
+  EXPECT_THAT(failed[2].text, HasSubstr("fs.write /w/a is allow by rule 'sources'"));
+}
+
+TEST(PolicyTests, accept_any_of_several_rules_that_decide) {
+  EXPECT_THAT(run_tests(compiled(with_rules("  a: {deny: w, path: /s/**}\n  b: {deny: w, path: /s/x}\n") +
+                                 "tests: {deny: [fs.write /s/x -> b, fs.write /s/x -> a]}\n")),
+              IsEmpty());
+}
+
+}  // namespace
+}  // namespace alos::policy

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "policy/load.h"
+#include "policy/plan.h"
+
+namespace alos::policy {
+
+// Policies in memory: what load() reads instead of a file system.
+struct Files {
+  std::map<std::string, std::string> content;  // by path
+  std::map<std::string, std::string> variables;
+  Missing missing = Missing::refuse;
+
+  Reader reader() const {
+    return [this](const std::string& path) -> Result<std::string> {
+      const auto found = content.find(path);
+      if (found == content.end()) return fail("open", path, ENOENT);
+      return found->second;
+    };
+  }
+  Checked<Loaded> load(const std::string& name) const {
+    return policy::load(name, {{"/shipped", "/installed"}, variables, missing}, reader());
+  }
+};
+
+inline const std::string kHead = "alos: 1\n";
+
+// The one file ./p.yaml, with a workspace at /w where it declares one.
+inline Checked<Loaded> load_text(const std::string& yaml) {
+  Files files{{{"./p.yaml", yaml}}, {}, Missing::refuse};
+  if (yaml.find("workspace: dir") != yaml.npos) files.variables["workspace"] = "/w";
+  return files.load("./p.yaml");
+}
+
+// What a policy has to say to load, with `files` as its rules.
+inline std::string with_rules(const std::string& rules, const std::string& more = "") {
+  return kHead + "vars: {workspace: dir}\n" + more + "files:\n" + rules;
+}
+
+inline CompiledPolicy compiled(const std::string& yaml) {
+  auto loaded = load_text(yaml);
+  EXPECT_TRUE(loaded) << render(loaded ? Problems() : loaded.error());
+  return compile(loaded ? std::move(loaded->policy) : Policy());
+}
+
+inline Effect decided(const CompiledPolicy& policy, const std::string& line) {
+  auto request = Request::parse(line);
+  EXPECT_TRUE(request) << line;
+  return decide(policy, *request).effect;
+}
+
+}  // namespace alos::policy
