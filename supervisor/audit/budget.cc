@@ -46,12 +46,13 @@ void Repeats::drop(const Record& record) {
 
 std::vector<Repeats::Repeat> Repeats::take(int64_t now_ns, std::string_view run) {
   std::vector<Repeat> out;
-  if (seen_.empty() || (now_ns != INT64_MAX && now_ns - oldest_ns_ < window_)) return out;
+  // A clock that was set back ends every window: nothing waits for it to come round again.
+  const auto over = [&](int64_t first_ns) { return now_ns < first_ns || now_ns - first_ns >= window_; };
+  if (seen_.empty() || !over(oldest_ns_)) return out;
   oldest_ns_ = INT64_MAX;
   for (auto at = seen_.begin(); at != seen_.end();) {
     Repeat& repeat = at->second;
-    const bool over = now_ns == INT64_MAX || now_ns - repeat.first_ns >= window_;
-    if (!over || (!run.empty() && repeat.run != run)) {
+    if (!over(repeat.first_ns) || (!run.empty() && repeat.run != run)) {
       oldest_ns_ = std::min(oldest_ns_, repeat.first_ns);
       ++at;
       continue;

@@ -31,8 +31,13 @@ void append_escaped(std::string& out, char32_t c) {
   }
 }
 
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (int c = 0x20; c < 0x7f; ++c) plain[static_cast<size_t>(c)] = c != '"' && c != '\\';
+  return plain;
+}();
 bool plain(char c) {
-  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+  return kPlain[static_cast<unsigned char>(c)];
 }
 
 // One character or one byte that is none; returns how many bytes it took.
@@ -71,17 +76,23 @@ void append_field(std::string& out, std::string_view name, std::string_view text
 }
 
 void append_hex(std::string& out, const Digest& bytes) {
-  for (const uint8_t byte : bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
+  std::array<char, kHex> text;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    text[2 * i] = kDigits[bytes[i] >> 4];
+    text[2 * i + 1] = kDigits[bytes[i] & 15];
   }
+  out.append(text.data(), text.size());
+}
+
+int value_of(char digit) {
+  return digit >= '0' && digit <= '9' ? digit - '0' : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
 // Lower case only: the one spelling that a writer produces, so that no byte of a line has a second valid value.
 bool parse_hex(std::string_view text, Digest& out) {
   for (size_t i = 0; i < out.size(); ++i) {
-    const size_t high = kDigits.find(text[2 * i]), low = kDigits.find(text[2 * i + 1]);
-    if (high == kDigits.npos || low == kDigits.npos) return false;
+    const int high = value_of(text[2 * i]), low = value_of(text[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
     out[i] = static_cast<uint8_t>(high << 4 | low);
   }
   return true;

@@ -29,6 +29,7 @@ std::string Log::id(uint64_t number) const {
 Result<uint64_t> Log::append(const Record& record) {
   if (record.action.empty() || record.action.starts_with("audit."))
     return fail("append", record.action, EINVAL, "an audit record needs an action, and 'audit.' is the log's own");
+  if (!open_) return fail("append", record.action, EBADF, "the log has been closed");
   if (batch_.bytes() >= options_.queue_bytes) TRY(flush(Durability::process));
   const int64_t now = wall_ns();
   if (const auto first = repeats_.absorb(record, number_ + 1, now)) return *first;

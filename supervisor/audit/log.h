@@ -71,7 +71,7 @@ class Log {
     return describe(writer_.keys().payload, data, preview);
   }
 
-  // Everything counted and queued is written, synced and sealed. Nothing may be appended afterwards.
+  // Everything counted and queued is written, synced and sealed. append() is EBADF afterwards.
   Result<Head> close();
 
  private:

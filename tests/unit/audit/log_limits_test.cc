@@ -41,6 +41,14 @@ TEST_F(LogLimits, a_window_that_is_over_is_written_by_the_next_flush) {
   EXPECT_EQ(entries({.decision = "deny"}).size(), 3u) << "a new window begins with a record of its own";
 }
 
+TEST(Repeats, a_clock_that_was_set_back_does_not_hold_counts) {
+  Repeats repeats(std::chrono::seconds(10));
+  ASSERT_FALSE(repeats.absorb(denial("/env"), 1, 1'000'000'000'000));
+  ASSERT_EQ(repeats.absorb(denial("/env"), 2, 1'000'000'000'001), 1u);
+  EXPECT_TRUE(repeats.take(1'000'000'000'002).empty());
+  EXPECT_EQ(repeats.take(5).size(), 1u);
+}
+
 TEST_F(LogLimits, what_is_not_a_denial_is_never_counted_away) {
   Log log = open();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(log.append({.run = "r", .action = "fs.write", .decision = Decision::allow}));

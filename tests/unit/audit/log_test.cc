@@ -166,6 +166,7 @@ TEST_F(LogTest, refuses_what_is_no_record) {
   EXPECT_EQ(log.append(huge).error().code, EMSGSIZE);
   ASSERT_TRUE(log.close());
   EXPECT_EQ(entries().size(), 2u);
+  EXPECT_EQ(log.append({.action = "late"}).error().code, EBADF);
 }
 
 }  // namespace

@@ -1,0 +1,74 @@
+// alos doctor: what this machine offers to boxes, what is missing, and what that means for a run.
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/paths.h"
+#include "supervisor/cli/doctor_print.h"
+#include "supervisor/host/probe.h"
+
+namespace alos::cli {
+namespace {
+
+enum Exit : int { kFine = 0, kMissing = 1, kUsage = 2, kUnknown = 3 };
+
+Result<std::vector<host::Limit>> limits_of(const std::vector<std::string>& names) {
+  if (names.empty()) return std::vector<host::Limit>(host::kLimits.begin(), host::kLimits.end());
+  std::vector<host::Limit> out;
+  for (const std::string& text : names) {
+    const auto at = std::ranges::find(host::kLimits, text, [](host::Limit limit) { return host::name(limit); });
+    if (at == host::kLimits.end())
+      return fail("limit", text, EINVAL, "limits are memory, processes, cpus, cpu-time, disk, open-files, wall");
+    out.push_back(*at);
+  }
+  return out;
+}
+
+int complain(const Error& error, Exit code) {
+  fmt::print(stderr, "alos doctor: {}\n", printable(error.text()));
+  return code;
+}
+
+int examine(const std::vector<std::string>& limit_names, bool json) {
+  const auto limits = limits_of(limit_names);
+  if (!limits) return complain(limits.error(), kUsage);
+  const auto places = directories(::geteuid());
+  const auto facts = host::probe(places ? places->state : "/");
+  if (!facts) return complain(facts.error(), kUnknown);
+  const Report report = report_on(*facts, *limits);
+  if (json)
+    fmt::print("{}\n", json_of(report));
+  else
+    print_report(stdout, report, ::isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR") ? Style::colour : Style::plain);
+  return report.missing() ? kMissing : report.unsure() ? kUnknown : kFine;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("What this machine offers to boxes, what is missing, and what that means for a run.", "alos doctor");
+  std::vector<std::string> limits;
+  bool json = false;
+  app.add_option("--limits", limits, "the limits that matter, as in a policy; all of them otherwise")
+      ->delimiter(',')
+      ->type_name("LIMIT,...");
+  app.add_flag("--json", json, "the findings as JSON");
+  app.footer(
+      "Example: alos doctor --limits memory,cpus\nExit code: 0 all there, 1 something missing, 2 used wrongly, 3 "
+      "cannot tell\n");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kFine : kUsage;
+  }
+  return examine(limits, json);
+}
+
+}  // namespace
+}  // namespace alos::cli
+
+int main(int argc, char** argv) {
+  return alos::cli::run(argc, argv);
+}

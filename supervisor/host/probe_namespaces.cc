@@ -1,0 +1,105 @@
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "supervisor/host/probe_parts.h"
+
+namespace alos::host::parts {
+namespace {
+
+// The usual reasons why an ordinary user has none, most telling first.
+Fact explain_refusal(Fact fact) {
+  const auto because = [&](std::string detail, std::string remedy) {
+    fact.detail = std::move(detail);
+    fact.remedy = std::move(remedy);
+    return fact;
+  };
+  if (setting("/proc/sys/kernel/unprivileged_userns_clone") == "0")
+    return because("kernel.unprivileged_userns_clone is 0",
+                   "sysctl -w kernel.unprivileged_userns_clone=1, and in /etc/sysctl.d to keep it");
+  if (setting("/proc/sys/user/max_user_namespaces") == "0")
+    return because("user.max_user_namespaces is 0",
+                   "sysctl -w user.max_user_namespaces=10000, and in /etc/sysctl.d to keep it");
+  if (setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1")
+    return because("AppArmor restricts them (kernel.apparmor_restrict_unprivileged_userns is 1)",
+                   "load an AppArmor profile for alos that says 'userns,', or set that sysctl to 0");
+  return because(fact.detail,
+                 "a container or a seccomp filter around this process forbids it (docker: --security-opt "
+                 "seccomp=..., --privileged): run outside of it, or allow unshare and mount");
+}
+
+// A namespace without power is AppArmor's way of forbidding one: it must be able to mount.
+Outcome mount_in_it() {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return failed("mount");
+  if (::mount("tmpfs", "/tmp", "tmpfs", 0, nullptr) != 0) return failed("mount tmpfs");
+  return worked();
+}
+
+// procfs shows what pid namespace its mounter is in; a container that covers parts of its own /proc gets EPERM ("mount
+// too revealing", fs/namespace.c mount_too_revealing).
+Outcome mount_proc_as_init() {
+  const pid_t init = ::fork();
+  if (init < 0) return failed("fork");
+  if (init == 0) ::_exit(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0 ? 0 : errno);
+  int status = 0;
+  ::waitpid(init, &status, 0);
+  errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+  return errno == 0 ? worked() : failed("mount proc");
+}
+
+// With a limit of 3 a fourth process is refused, and the first two are not, however many this uid has outside.
+Outcome reach_process_limit() {
+  constexpr rlim_t kMost = 3;
+  const rlimit limit{kMost, kMost};
+  if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return failed("setrlimit");
+  std::array<pid_t, 6> children{};
+  size_t count = 0;
+  for (; count < children.size(); ++count) {
+    const pid_t pid = ::fork();
+    if (pid < 0) break;
+    if (pid == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    children[count] = pid;
+  }
+  for (size_t i = 0; i < count; ++i) {
+    ::kill(children[i], SIGKILL);
+    ::waitpid(children[i], nullptr, 0);
+  }
+  errno = ENOTSUP;
+  return count > 0 && count <= kMost ? worked() : failed("RLIMIT_NPROC");
+}
+
+}  // namespace
+
+Result<void> namespaces(Facts& facts) {
+  facts.user_namespace = TRY(tried(CLONE_NEWUSER | CLONE_NEWNS, mount_in_it));
+  if (!facts.user_namespace.there()) facts.user_namespace = explain_refusal(facts.user_namespace);
+  const std::string remedy =
+      "a limit below /proc/sys/user or a filter around this process forbids it: raise it, or run outside";
+  const auto one = [&](Fact Facts::* fact, int flag) -> Result<void> {
+    facts.*fact = TRY(tried_in_box(facts, flag, worked, remedy));
+    return {};
+  };
+  TRY(one(&Facts::mount_namespace, CLONE_NEWNS));
+  TRY(one(&Facts::pid_namespace, CLONE_NEWPID));
+  TRY(one(&Facts::net_namespace, CLONE_NEWNET));
+  TRY(one(&Facts::ipc_namespace, CLONE_NEWIPC));
+  TRY(one(&Facts::uts_namespace, CLONE_NEWUTS));
+  TRY(one(&Facts::cgroup_namespace, CLONE_NEWCGROUP));
+  facts.procfs =
+      TRY(tried_in_box(facts, CLONE_NEWNS | CLONE_NEWPID, mount_proc_as_init,
+                       "this runs in a container that covers parts of its /proc (\"mount too revealing\"): start the "
+                       "container with an uncovered /proc (docker: --security-opt systempaths=unconfined)"));
+  facts.process_limit = TRY(tried_in_box(facts, 0, reach_process_limit, "kernel 5.14 or newer"));
+  return {};
+}
+
+}  // namespace alos::host::parts

@@ -1,0 +1,83 @@
+// alos audit as a person runs it: output, exit codes.
+
+#include <nlohmann/json.hpp>
+
+#include "scratch.h"
+
+namespace alos::audit {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+struct Ran {
+  int code;
+  std::string out;  // both streams
+};
+
+class AuditCommand : public Scratch {
+ protected:
+  void SetUp() override {
+    Scratch::SetUp();
+    Log log = open();
+    log.append({.run = "fix",
+                .action = "fs.read",
+                .target = "/w/a\x1b[31m",
+                .decision = Decision::allow,
+                .rule = "sources"})
+        .value();
+    log.append({.run = "docs", .action = "net.connect", .target = "evil.com:443", .decision = Decision::deny}).value();
+    head_ = log.close().value();
+  }
+  Ran run(const std::string& arguments) const {
+    const std::string command = std::string(ALOS_AUDIT) + " " + arguments + " 2>&1";
+    std::FILE* pipe = ::popen(command.c_str(), "r");
+    Ran out{};
+    std::array<char, 4096> chunk;
+    for (size_t n; (n = std::fread(chunk.data(), 1, chunk.size(), pipe)) > 0;) out.out.append(chunk.data(), n);
+    out.code = WEXITSTATUS(::pclose(pipe));
+    return out;
+  }
+  Head head_;
+};
+
+TEST_F(AuditCommand, show_prints_columns_without_control_characters_or_housekeeping) {
+  const Ran shown = run("show --dir " + dir_);
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_THAT(shown.out, HasSubstr("DECISION"));
+  EXPECT_THAT(shown.out, HasSubstr("fix   allow     sources  fs.read /w/a\\x1b[31m\n"));
+  EXPECT_THAT(shown.out, HasSubstr("docs  deny      -        net.connect evil.com:443\n"));
+  EXPECT_THAT(shown.out, Not(HasSubstr("audit.seal")));
+  EXPECT_THAT(run("show --all --dir " + dir_).out, HasSubstr("audit.seal"));
+}
+
+TEST_F(AuditCommand, show_filters_and_gives_json_lines) {
+  const Ran shown = run("show --json --decision deny --since 1h --dir " + dir_);
+  EXPECT_EQ(nlohmann::json::parse(shown.out)["run"], "docs");
+  EXPECT_THAT(run("show --since 2099-01-01 --dir " + dir_).out, HasSubstr("no records match"));
+  EXPECT_EQ(run("show --since soon --dir " + dir_).code, 2);
+  EXPECT_EQ(run("show --decision perhaps --dir " + dir_).code, 2);
+}
+
+TEST_F(AuditCommand, verify_says_sound_changed_or_unknown_by_its_code) {
+  const Ran sound = run("verify --dir " + dir_ + " --anchor " + head_.text());
+  EXPECT_EQ(sound.code, 0);
+  EXPECT_THAT(sound.out, HasSubstr(head_.text()));
+  std::string bytes = content();
+  bytes[bytes.find("evil")] = 'E';
+  ASSERT_TRUE(sys::replace_file(file(), bytes, 0600));
+  const Ran changed = run("verify --dir " + dir_);
+  EXPECT_EQ(changed.code, 1);
+  EXPECT_THAT(changed.out, HasSubstr("000001.log:3"));
+  const auto json = nlohmann::json::parse(run("verify --json --dir " + dir_).out);
+  EXPECT_EQ(json["sound"], false);
+  EXPECT_EQ(json["findings"][0]["kind"], "edited");
+  EXPECT_EQ(json["findings"][0]["line"], 3);
+  EXPECT_EQ(run("verify --dir " + base_ + "/none").code, 3);
+  EXPECT_EQ(run("verify --anchor 12").code, 2);
+  EXPECT_EQ(run("").code, 2);
+  EXPECT_EQ(run("--help").code, 0);
+}
+
+}  // namespace
+}  // namespace alos::audit
