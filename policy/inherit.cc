@@ -239,7 +239,7 @@ class Inheritance {
       const FileRule &a = known->second->rule, &b = rule.rule;
       const bool own_first = a.origin == file.name;
       const FileRule &here = own_first ? a : b, &there = own_first ? b : a;
-      if (here.origin != file.name && !reported_.insert(here.source.text() + there.source.text()).second) continue;
+      if (!reported_.insert(here.source.text() + " " + there.source.text()).second) continue;
       problem(here.source, "the rule name '" + here.name + "' is also at " + there.source.text(),
               "each name in one file of those that are joined", "rename one of them");
     }

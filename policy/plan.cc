@@ -21,7 +21,8 @@ struct Region {
   const FileRule* rule;
   const PathPattern* path;
   Ground ground;
-  Rights rights;
+  Rights united;  // with what other rules give on the whole of it
+  Rights rights;  // what denies leave of that
   std::string prefix;
 };
 
@@ -62,6 +63,10 @@ class Planner {
     regions();
     for (size_t i = 0; i < policy_count(); ++i) take(compiled_.rules()[i]);
     mounts();
+    for (const auto& [rule, refused] : refused_)  // one mistake, one problem, however many paths the rule has
+      if (refused.second > 0)
+        problems_[refused.first].text +=
+            "; the same holds for " + std::to_string(refused.second) + " more of its paths";
     if (!problems_.empty()) return std::unexpected(std::move(problems_));
     settings();
     for (const FileRule& rule : compiled_.rules())
@@ -83,7 +88,7 @@ class Planner {
       const FileRule& rule = compiled_.rules()[i];
       if (rule.effect != Effect::allow) continue;
       for (const PathPattern& path : rule.paths) {
-        Region region{&rule, &path, Ground::own, rule.rights, path.pattern.literal_prefix()};
+        Region region{&rule, &path, Ground::own, rule.rights, rule.rights, path.pattern.literal_prefix()};
         if (i < policy_count()) region.ground = ground(rule, path);
         regions_.push_back(std::move(region));
       }
@@ -113,10 +118,9 @@ class Planner {
       if (other.ground == Ground::own || !lies_below(region.prefix, other.prefix) ||
           !other.path->pattern.includes(region.path->pattern))
         continue;
-      const bool excepted = std::ranges::any_of(
-          other.rule->except, [&](const PathPattern& except) { return except.pattern.overlaps(region.path->pattern); });
-      if (!excepted || other.rule == region.rule) region.rights = region.rights | other.rule->rights;
+      if (other.rule == region.rule || !excepts(other, region)) region.united = region.united | other.rule->rights;
     }
+    region.rights = region.united;
     if (region.ground == Ground::readable && region.rights.overlaps(kWrite)) region.ground = Ground::direct;
     if (!mountable(region.rights))
       problem(*region.path,
@@ -124,6 +128,28 @@ class Planner {
                   ", and nothing can enforce that: names in a mount are visible, and writing is given as a whole",
               "r, rw, rx or rwx",
               region.rights.overlaps(kWrite) ? "allow rw, or r without the rest" : "allow r with it");
+  }
+
+  // Whether the rule that opens `outer` leaves `inner` out. A part of it cannot be left out: one mount has one set of
+  // rights.
+  bool excepts(const Region& outer, const Region& inner) {
+    if (inner.path->pattern.includes(outer.path->pattern)) return false;  // one mount, where the exception is covered
+    for (const PathPattern& except : outer.rule->except) {
+      if (except.pattern.includes(inner.path->pattern)) return true;
+      if (!except.pattern.overlaps(inner.path->pattern) || inner.rule->rights.has(outer.rule->rights)) continue;
+      contradiction(*outer.rule, except, inner);
+      return true;
+    }
+    return false;
+  }
+
+  void contradiction(const FileRule& rule, const PathPattern& except, const Region& other) {
+    if (std::ranges::count(contradicting_, &except)) return;
+    contradicting_.push_back(&except);
+    problem(except,
+            "the exception " + shown(except) + " of " + quoted(rule) + " overlaps " + shown(*other.path) + ", which " +
+                quoted(*other.rule) + " (" + other.rule->source.text() + ") allows, and nothing can enforce both",
+            "an exception that other rules lie around, not within", "name the directories to allow, without 'except'");
   }
 
   // Denies and exceptions.
@@ -147,11 +173,7 @@ class Planner {
       if (other.rule == &rule || other.ground == Ground::own || !other.rule->rights.overlaps(rights) ||
           !other.path->pattern.overlaps(except.pattern))
         continue;
-      problem(
-          except,
-          "the exception " + shown(except) + " of " + quoted(rule) + " overlaps " + shown(*other.path) + ", which " +
-              quoted(*other.rule) + " (" + other.rule->source.text() + ") allows, and nothing can enforce both",
-          "an exception that other rules lie around, not within", "name the directories to allow, without 'except'");
+      contradiction(rule, except, other);
       return;
     }
     take({&rule, &except, rights.has(Right::read) ? kAll : rights, true});
@@ -182,7 +204,7 @@ class Planner {
     };
     bool pin = false, wrong = false;
     for (Region& region : regions_) {
-      if (wrong || !comparable(region.prefix, prefix) || !region.rule->rights.overlaps(taking.rights) ||
+      if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||
           (taking.exception && region.rule != taking.rule) || !region.path->pattern.overlaps(taking.path->pattern) ||
           shadowed(region, taking, prefix))
         continue;
@@ -248,10 +270,15 @@ class Planner {
                       : workspace                  ? "use 'workspace: layer' (it then cannot leave the layer), "
                                                    : "deny a path or a whole directory instead, allow r there, ";
     fix += taking.exception ? "or write it as a deny with 'degrade: allow'" : "or say 'degrade: allow' on the rule";
+    if (const auto known = refused_.find(taking.rule); known != refused_.end()) {
+      ++known->second.second;
+      return;
+    }
     problem(*taking.path,
             quoted(*taking.rule) + (taking.exception ? " excepts " : " denies ") + shown(*taking.path) +
                 ", and nothing can enforce it here: " + why(region),
             "a rule that is kept", std::move(fix));
+    refused_[taking.rule] = {problems_.size() - 1, 0};
   }
 
   void give_up(const Taking& taking, const Region& region) {
@@ -356,6 +383,8 @@ class Planner {
   std::optional<Pattern> workspace_;
   std::vector<Region> regions_;
   std::vector<const FileRule*> given_up_;
+  std::vector<const PathPattern*> contradicting_;
+  std::map<const FileRule*, std::pair<size_t, size_t>> refused_;  // its problem, and how many like it
   Plan out_;
   Problems problems_;
 };

@@ -94,6 +94,8 @@ TEST_F(Inheritance, refuses_the_same_name_in_two_files) {
   put("base", "files:\n  a: {allow: r, path: /a}\n");
   put("child", "extends: base\nfiles:\n  a: {deny: r, path: /b}\n");
   EXPECT_THAT(refused("child"), HasSubstr("child.yaml:4:3: the rule name 'a' is also at base.yaml:3:3"));
+  put("grandchild", "extends: child\n");
+  EXPECT_THAT(files.load("grandchild").error(), SizeIs(1)) << "and says it once";
 }
 
 TEST_F(Inheritance, reads_a_shared_ancestor_once) {

@@ -235,6 +235,28 @@ TEST(Plan, an_exception_leaves_what_another_rule_allows) {
               HasSubstr("nothing can enforce both"));
 }
 
+TEST(Plan, a_deny_below_an_inner_mount_reaches_the_rights_of_the_outer_one) {
+  const BoxPlan plan = box(
+      with_rules("  a: {allow: rw, path: /s/**}\n  b: {allow: rx, path: /s/in/**}\n  c: {deny: w, path: /s/in/x}\n"));
+  ASSERT_THAT(plan.masks, SizeIs(1));
+  EXPECT_EQ(plan.masks[0].pattern, "/s/in/x");
+  EXPECT_TRUE(plan.masks[0].pin_parents);
+}
+
+TEST(Plan, an_exception_inside_another_rules_mount_is_refused) {
+  EXPECT_THAT(refused(with_rules("  a: {allow: rw, path: /s/**, except: /s/in/x}\n  b: {allow: rx, path: /s/in/**}\n")),
+              HasSubstr("the exception /s/in/x of rule 'a' overlaps /s/in/**"));
+}
+
+TEST(Plan, one_rule_that_cannot_be_kept_is_one_problem) {
+  const auto out =
+      planned(with_rules(kSources + "  b: {deny: r, path: [$workspace/**/.env, $workspace/**/x, $workspace/*.y]}\n",
+                         "workspace: direct\n"));
+  ASSERT_FALSE(out);
+  ASSERT_THAT(out.error(), SizeIs(1));
+  EXPECT_THAT(out.error()[0].text, HasSubstr("; the same holds for 2 more of its paths"));
+}
+
 TEST(Plan, carries_everything_else_to_the_launcher) {
   const BoxPlan plan = box(kHead +
                            "about: words\nvars: {workspace: dir}\nhome: {keep: h}\nlimits: {memory: 1GiB}\n"
