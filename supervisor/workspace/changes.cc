@@ -5,6 +5,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
+#include "supervisor/workspace/manifest.h"
 
 namespace alos::workspace {
 namespace {
@@ -44,8 +45,13 @@ bool is_repository(const Has& has) {
 
 class Scanner {
  public:
-  Scanner(const Layer& layer, Tree& upper, Tree& host, Applied applied, const ScanOptions& options)
-      : record_(layer.record), upper_(upper), host_(host), applied_(std::move(applied)), options_(options) {}
+  Scanner(const Layer& layer, Tree& upper, Tree& host, Applied applied, Manifest manifest, const ScanOptions& options)
+      : record_(layer.record),
+        upper_(upper),
+        host_(host),
+        applied_(std::move(applied)),
+        manifest_(std::move(manifest)),
+        options_(options) {}
 
   Result<Scan> run() {
     std::vector<Item> work;
@@ -143,7 +149,7 @@ class Scanner {
       return fail("layer", printable(change.path), 0,
                   "it carries the attribute " + marks.unknown + ", which alos does not know");
     TRY(resolve(item, upper, marks, change, child));
-    if (skips_copy(item, change, upper)) {
+    if (skips_copy(change, upper)) {
       if (upper.type == Type::directory) descend(change, child, below);
       return {};
     }
@@ -213,15 +219,13 @@ class Scanner {
   }
 
   // Mode copy: the agent touched nothing here; whatever differs is the host's own doing.
-  bool skips_copy(const Item& item, const Change& change, const Node& upper) {
+  bool skips_copy(const Change& change, const Node& upper) const {
     if (record_.mode != Mode::copy) return false;
-    if (upper.type == Type::directory && !change.before.there()) {
-      const int64_t born = upper_.born_ns(change.path);
-      return born != 0 && born <= record_.copied_ns;
-    }
-    if (upper.there()) return upper.type != Type::directory && upper.ctime_ns <= record_.copied_ns;
-    const auto parent = upper_.node(item.path);
-    return item.in_upper && parent && parent->ctime_ns <= record_.copied_ns;
+    const bool special = change.before.there() && change.before.type != Type::file &&
+                         change.before.type != Type::directory && change.before.type != Type::link;
+    if (!upper.there()) return special || !manifest_.had(change.path);
+    if (!manifest_.is(change.path, upper)) return false;
+    return upper.type == Type::directory ? !change.before.there() : upper.ctime_ns <= record_.copied_ns;
   }
 
   bool changed_later(std::string_view path, const Node& node) const {
@@ -240,6 +244,7 @@ class Scanner {
     }
     if (before.there())
       return changed_later(change.path, before) ? std::string("the host's file was changed meanwhile") : std::string();
+    if (record_.mode == Mode::copy && manifest_.had(change.path)) return std::string("the host removed it meanwhile");
     if (!marks.copied || !item.on_host) return std::string();
     // A copied file that the host does not have: the agent renamed it here, or the host removed it.
     const Node parent = TRY(host_.node(item.path));
@@ -322,6 +327,7 @@ class Scanner {
   Tree& upper_;
   Tree& host_;
   const Applied applied_;
+  const Manifest manifest_;
   const ScanOptions& options_;
   Scan out_;
   size_t paths_ = 0;
@@ -341,8 +347,11 @@ char letter(Kind kind) {
 
 Result<Scan> scan(const Layer& layer, Tree& host, const ScanOptions& options) {
   if (layer.record.mode == Mode::layer) TRY(can_read_marks(layer.dir.get(), layer.record.form));
+  if (layer.record.mode == Mode::copy && layer.record.copied_ns == 0) return Scan{};
   Tree content(TRY(sys::dup(layer.content())));
-  return Scanner(layer, content, host, TRY(Applied::load(layer)), options).run();
+  Manifest manifest;
+  if (layer.record.mode == Mode::copy) manifest = TRY(Manifest::load(layer));
+  return Scanner(layer, content, host, TRY(Applied::load(layer)), std::move(manifest), options).run();
 }
 
 Result<bool> has_changes(const Layer& layer) {

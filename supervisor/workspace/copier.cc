@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
+#include "supervisor/workspace/manifest.h"
 
 namespace alos::workspace {
 namespace {
@@ -136,6 +137,7 @@ Result<void> fill_copy(Layer& layer, const Step& step) {
   for (const std::string& name : TRY(host.list("")))
     if (!is_special(TRY(host.node(name)))) TRY(copies.copy(name, copy, name));
   TRY(remove_tree(layer.dir.get(), "staging"));
+  TRY(Manifest::write(layer));
   layer.record.copied_ns = stamp_now(layer.dir.get());
   return layer.save();
 }

@@ -17,7 +17,7 @@
 //
 //   layer.json   what is known about it (Record), replaced whole
 //   upper/ work/ the overlay's directories, in mode layer
-//   copy/        the agent's own copy of the tree, in mode copy
+//   copy/        the agent's own copy of the tree, in mode copy, and manifest (manifest.h)
 //   staging/     half-made things of our own; emptied whenever the layer is taken
 //   lock         flock, exclusive while a run or an apply uses the layer; its text names who
 //   applied, apply.journal   see journal.h
