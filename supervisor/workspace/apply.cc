@@ -1,6 +1,7 @@
 #include "supervisor/workspace/apply.h"
 
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <set>
@@ -8,12 +9,15 @@
 
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/workspace/manifest.h"
 #include "supervisor/workspace/place.h"
 
 namespace alos::workspace {
 namespace {
 
 constexpr size_t kBatch = 64;  // files written and synced together before the first of them takes its place
+
+constexpr size_t kManyDirectories = 32;  // from here on one sync of the file system costs less than one of each
 
 bool becomes_directory(const Change& change) {
   return change.after.type == Type::directory && change.before.type != Type::directory;
@@ -149,6 +153,10 @@ class Execution {
       : host_(host), placer_(layer, host, content, journal, step), journal_(journal), decision_(decision) {}
 
   Result<void> run() {
+    std::set<std::string> parents;
+    for (size_t i = 0; i < decision_.lines().size(); ++i)
+      if (decision_.goes(i)) parents.emplace(parent_of(line(i).change.path));
+    TRY(journal_.announce(parents));
     each([&](const Change& c) { return becomes_directory(c); }, [&](const Change& c) { return placer_.directory(c); });
     TRY(contents());
     each([&](const Change& c) { return c.kind == Kind::modified && c.after.type == Type::file && !c.content_differs; },
@@ -210,11 +218,18 @@ class Execution {
   }
 
   Result<void> sync_directories() {
-    std::set<std::string_view> parents;
-    for (size_t i = 0; i < decision_.lines().size(); ++i)
-      if (decision_.goes(i)) parents.insert(parent_of(line(i).change.path));
-    for (const std::string_view parent : parents)
-      if (const auto dir = host_.dir(parent)) TRY(sys::fsync(*dir));
+    std::set<std::string_view> changed;
+    for (size_t i = 0; i < decision_.lines().size(); ++i) {
+      if (!decision_.goes(i)) continue;
+      changed.insert(parent_of(line(i).change.path));
+      if (line(i).change.after.type == Type::directory) changed.insert(line(i).change.path);
+    }
+    if (changed.size() > kManyDirectories) {
+      if (::syncfs(host_.root()) != 0) return fail_errno("syncfs", "workspace");
+      return {};
+    }
+    for (const std::string_view path : changed)
+      if (const auto dir = host_.dir(path)) TRY(sys::fsync(*dir));
     return {};
   }
 
@@ -264,6 +279,12 @@ Result<ApplyReport> report_of(Decision& decision) {
   return report;
 }
 
+Result<void> note_in_manifest(const Layer& layer, Tree& content, const std::set<std::string>& applied) {
+  Manifest manifest = TRY(Manifest::load(layer));
+  for (const std::string& path : applied) manifest.note(path, TRY(content.node(path)));
+  return manifest.save(layer);
+}
+
 Result<void> conclude(Layer& layer, Decision& decision) {
   const bool empty = layer.record.mode == Mode::copy || TRY(sys::list(layer.upper.get())).empty();
   if (!decision.all() || !empty) return {};
@@ -302,7 +323,10 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   Journal journal = TRY(Journal::begin(layer));
   TRY(Execution(layer, host, content, journal, decision, options.step).run());
   const std::set<std::string> applied = TRY(note(layer, host, decision));
-  if (layer.record.mode == Mode::layer) TRY(settle(layer, host, applied, options.step));
+  if (layer.record.mode == Mode::layer)
+    TRY(settle(layer, host, applied, options.step));
+  else
+    TRY(note_in_manifest(layer, content, applied));
   TRY(conclude(layer, decision));
   TRY(journal.end(layer));
   return report_of(decision);

@@ -106,11 +106,16 @@ Result<Journal> Journal::begin(const Layer& layer) {
   return journal;
 }
 
+Result<void> Journal::announce(const std::set<std::string>& directories) {
+  std::string text;
+  for (const std::string& dir : directories)
+    if (directories_.insert(dir).second) text.append("d").append(dir).push_back('\0');
+  TRY(sys::write_all(file_.get(), text));
+  return sync();
+}
+
 Result<std::string> Journal::temporary(const std::string& dir) {
-  if (directories_.emplace(dir, true).second) {
-    TRY(append(file_.get(), 'd', dir));
-    TRY(sync());
-  }
+  if (!directories_.contains(dir)) TRY(announce({dir}));
   return prefix(session_) + std::to_string(count_++);
 }
 
@@ -142,6 +147,10 @@ Result<void> recover(const Layer& layer, Tree& host) {
     if (record.starts_with('d')) TRY(clean(host, record.substr(1), session));
     if (record.starts_with('i')) TRY(note_placed(applied, host, record.substr(1)));
   }
+  // The directories' own times are ours as well; they only tell whether something may have been removed from them.
+  for (const std::string_view record : records(text))
+    if (record.starts_with('d'))
+      if (const Node dir = TRY(host.node(record.substr(1))); dir.there()) applied.note(record.substr(1), dir.ctime_ns);
   TRY(applied.save(layer));
   return sys::unlinkat(layer.dir.get(), kJournal, 0);
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,8 @@ class Applied {
 class Journal {
  public:
   static Result<Journal> begin(const Layer& layer);
+  // Host directories that temporary names will be in, with one sync for all of them.
+  Result<void> announce(const std::set<std::string>& directories);
   // A name for something temporary in the host directory `dir`; on disk before the name is used.
   Result<std::string> temporary(const std::string& dir);
   Result<void> placing(uint64_t inode, std::string_view path);
@@ -41,7 +44,7 @@ class Journal {
  private:
   UniqueFd file_;
   std::string session_;
-  std::map<std::string, bool> directories_;
+  std::set<std::string> directories_;
   uint64_t count_ = 0;
 };
 

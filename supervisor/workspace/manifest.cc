@@ -13,7 +13,7 @@ constexpr size_t kLimit = 1 << 30;
 
 Result<void> Manifest::write(const Layer& layer) {
   Tree copy(TRY(sys::dup(layer.copy.get())));
-  std::string text;
+  Manifest manifest;
   std::vector<std::string> work = {""};
   while (!work.empty()) {
     const std::string path = std::move(work.back());
@@ -21,10 +21,23 @@ Result<void> Manifest::write(const Layer& layer) {
     for (const std::string& name : TRY(copy.list(path))) {
       std::string below = join(path, name);
       const Node node = TRY(copy.node(below));
-      text.append(std::to_string(node.inode)).append(" ").append(below).push_back('\0');
+      manifest.note(below, node);
       if (node.type == Type::directory) work.push_back(std::move(below));
     }
   }
+  return manifest.save(layer);
+}
+
+void Manifest::note(std::string_view path, const Node& node) {
+  if (node.there())
+    inodes_.insert_or_assign(std::string(path), node.inode);
+  else
+    inodes_.erase(std::string(path));
+}
+
+Result<void> Manifest::save(const Layer& layer) const {
+  std::string text;
+  for (const auto& [path, inode] : inodes_) text.append(std::to_string(inode)).append(" ").append(path).push_back('\0');
   return sys::replace_file(layer.path + "/manifest", text, 0600);
 }
 

@@ -18,6 +18,10 @@ class Manifest {
   static Result<void> write(const Layer& layer);
   static Result<Manifest> load(const Layer& layer);
 
+  // After an apply: both sides have it now, or neither.
+  void note(std::string_view path, const Node& node);
+  Result<void> save(const Layer& layer) const;
+
   bool had(std::string_view path) const { return inodes_.contains(std::string(path)); }
   // The very one that was copied, at its place. Its content may differ.
   bool is(std::string_view path, const Node& node) const;

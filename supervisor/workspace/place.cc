@@ -96,8 +96,8 @@ Result<void> Placer::finish_directory(const Change& change) {
   const struct stat st = TRY(sys::fstat(dir));
   const mode_t mode = mode_to_apply(change) | (st.st_mode & 06000);  // setgid that its parent gave it
   say("mode");
-  if ((st.st_mode & 07777) != mode) TRY(sys::fchmod(dir, mode));
-  return sys::fsync(dir);
+  if ((st.st_mode & 07777) == mode) return {};
+  return sys::fchmod(dir, mode);
 }
 
 Result<Staged> Placer::stage(const Change& change) {

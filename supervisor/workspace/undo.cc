@@ -26,6 +26,17 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   Tree copy(TRY(sys::dup(layer.copy.get())));
   const Matcher all;
   const Copier copies = TRY(Copier::create(layer, host, all, step));
+  for (size_t end = path.find('/'); end != path.npos; end = path.find('/', end + 1)) {
+    const std::string above = path.substr(0, end);
+    const Node ours = TRY(copy.node(above)), theirs = TRY(host.node(above));
+    if (ours.there() && ours.type != Type::directory)
+      return fail("undo", printable(path), ENOTDIR, "the agent replaced " + printable(above) + "; undo that");
+    if (!ours.there() && theirs.type != Type::directory) return {};  // neither side has anything there
+    if (ours.there()) continue;
+    const std::string made = TRY(copies.directory_like(theirs));
+    TRY(sys::renameat2(copies.scratch(), made, TRY(copy.dir(parent_of(above))), std::string(base_of(above)),
+                       RENAME_NOREPLACE));
+  }
   const int parent = TRY(copy.dir(parent_of(path)));
   TRY(remove_tree(parent, std::string(base_of(path))));
   copy.forget(path);

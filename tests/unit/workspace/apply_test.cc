@@ -387,27 +387,6 @@ TEST_P(Apply, a_huge_sparse_file_costs_what_its_data_costs) {
   });
 }
 
-TEST_P(Apply, ten_thousand_levels_are_walked_applied_and_dropped) {
-  run([](World& world) {
-    constexpr int kLevels = 10'000;
-    const auto dig = [] {
-      for (int i = 0; i < kLevels; ++i) ASSERT_TRUE(::mkdir("d", 0755) == 0 && ::chdir("d") == 0) << i;
-      write("bottom", "x");
-    };
-    world.agent(dig);
-    EXPECT_EQ(world.changes().size(), kLevels + 1u);
-    const ApplyReport report = world.apply();
-    EXPECT_EQ(report.count(Outcome::applied), kLevels + 1u);
-    EXPECT_FALSE(report.pending);
-    world.agent([&] {
-      ASSERT_TRUE(::mkdir("again", 0755) == 0 && ::chdir("again") == 0);
-      dig();
-    });
-    world.undo();
-    EXPECT_TRUE(world.changes().empty());
-  });
-}
-
 TEST_P(Apply, a_dry_run_tells_the_same_and_changes_nothing) {
   run([](World& world) {
     make_tree(world);
