@@ -11,8 +11,9 @@
 
 namespace alos::workspace {
 
-// Mode copy: which inode each path of copy/ was when the copy was complete. Says what the agent did where a ctime cannot:
-// a file in a directory that was renamed keeps its ctime, and what is missing may have been removed, or never copied.
+// Mode copy: which inode each path of copy/ was when the copy was complete. Says what the agent did where a ctime
+// cannot: a file in a directory that was renamed keeps its ctime, and what is missing may have been removed, or never
+// copied.
 class Manifest {
  public:
   static Result<void> write(const Layer& layer);

@@ -16,7 +16,8 @@ INSTANTIATE_TEST_SUITE_P(, Apply, testing::Values(Kernel::user_overlay, Kernel::
 
 std::string outcome(const ApplyReport& report, const std::string& path) {
   for (const Line& line : report.lines)
-    if (line.change.path == path) return std::string(name(line.outcome)) + (line.reason.empty() ? "" : ": " + line.reason);
+    if (line.change.path == path)
+      return std::string(name(line.outcome)) + (line.reason.empty() ? "" : ": " + line.reason);
   return "nothing";
 }
 
@@ -292,8 +293,11 @@ TEST_P(Apply, what_a_host_tool_would_run_goes_only_when_named_itself) {
 TEST_P(Apply, what_the_policy_denies_stays_also_when_named) {
   run([](World& world) {
     make_tree(world);
-    const std::vector<LayerDeny> denies = {{world.workspace() + "/**/.env*", {world.workspace() + "/**/.env.example"},
-                                            "rwx", "secrets", "secrets stay out"}};
+    const std::vector<LayerDeny> denies = {{world.workspace() + "/**/.env*",
+                                            {world.workspace() + "/**/.env.example"},
+                                            "rwx",
+                                            "secrets",
+                                            "secrets stay out"}};
     world.agent([] { write(".env", "x"), write("src/.env.example", "x"), write("src/.env2", "x"); }, denies);
     const Layer layer = world.open(Access::look);
     const Matcher denied = matcher_of(layer.record.layer_denies);
@@ -378,7 +382,7 @@ TEST_P(Apply, a_huge_sparse_file_costs_what_its_data_costs) {
       ::close(fd);
     });
     EXPECT_EQ(outcome(world.apply(), "sparse"), "applied");
-    struct stat st {};
+    struct stat st{};
     ASSERT_EQ(::stat(world.host("sparse").c_str(), &st), 0);
     EXPECT_EQ(st.st_size, off_t{8} << 40);
     EXPECT_LT(st.st_blocks, 1000);
@@ -408,7 +412,9 @@ TEST_P(Apply, an_attribute_of_an_unknown_overlay_is_left_alone) {
     make_tree(world);
     world.agent([] { ::mkdir("strange", 0755), write("strange/x", "x"), write("fine", "x"); });
     const bool user = GetParam() == Kernel::user_overlay;
-    ASSERT_EQ(::setxattr(world.upper("strange").c_str(), user ? "user.overlay.future" : "trusted.overlay.future", "1", 1, 0), 0);
+    ASSERT_EQ(
+        ::setxattr(world.upper("strange").c_str(), user ? "user.overlay.future" : "trusted.overlay.future", "1", 1, 0),
+        0);
     const ApplyReport report = world.apply();
     EXPECT_THAT(outcome(report, "strange"), HasSubstr("overlay.future"));
     EXPECT_FALSE(exists(world.host("strange")));
@@ -429,7 +435,7 @@ TEST_P(Apply, a_file_of_the_layers_owner_becomes_the_directorys) {
     });
     world.apply();
     for (const char* path : {"dir", "dir/new"}) {
-      struct stat st {};
+      struct stat st{};
       ASSERT_EQ(::stat(world.host(path).c_str(), &st), 0);
       EXPECT_EQ(st.st_uid, 4711u) << path;
     }

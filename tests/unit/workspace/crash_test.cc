@@ -17,8 +17,10 @@ INSTANTIATE_TEST_SUITE_P(, Crash, testing::Values(Kernel::user_overlay, Kernel::
                          kernel_name);
 
 void make_host(World& world) {
-  for (const char* dir : {"src", "src/deep", "gone", "gone/sub", "becomes-file"}) ::mkdir(world.host(dir).c_str(), 0755);
-  for (const char* file : {"a", "b", "src/one", "src/deep/two", "gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir"})
+  for (const char* dir : {"src", "src/deep", "gone", "gone/sub", "becomes-file"})
+    ::mkdir(world.host(dir).c_str(), 0755);
+  for (const char* file :
+       {"a", "b", "src/one", "src/deep/two", "gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir"})
     write(world.host(file), std::string("host ") + file);
   make_link("a", world.host("link"));
 }
@@ -84,7 +86,9 @@ TEST_P(Crash, an_apply_that_ends_at_any_step_leaves_each_path_old_or_new_and_can
       const Snapshot before = world.host_tree();
       const Snapshot after = world.agent_sees(work);
       finished = ends_at(n, [&](const Step& step) { world.apply({}, {}, step); });
-      { const Layer recovered = world.open(Access::change); }
+      {
+        const Layer recovered = world.open(Access::change);
+      }
       expect_old_or_new(world.host_tree(), before, after);
       EXPECT_EQ(world.agent_sees([] {}), after) << "what the agent sees changed";
       const ApplyReport report = world.apply();

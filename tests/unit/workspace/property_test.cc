@@ -52,17 +52,26 @@ class Agent {
     const std::string at = path(), to = path();
     switch (pick(12)) {
       case 0:
-      case 1: return put(at, O_TRUNC);
-      case 2: return put(at, O_APPEND);
-      case 3: return ignore(::truncate(at.c_str(), pick(4)));
+      case 1:
+        return put(at, O_TRUNC);
+      case 2:
+        return put(at, O_APPEND);
+      case 3:
+        return ignore(::truncate(at.c_str(), pick(4)));
       case 4:
-      case 5: return ignore(::mkdir(at.c_str(), 0755));
+      case 5:
+        return ignore(::mkdir(at.c_str(), 0755));
       case 6:
-      case 7: return ignore(::rename(at.c_str(), to.c_str()));
-      case 8: return ignore(::unlink(at.c_str()));
-      case 9: return ignore(remove_tree(AT_FDCWD, at).has_value());
-      case 10: return ignore(pick(2) ? ::symlink(to.c_str(), at.c_str()) : ::link(at.c_str(), to.c_str()));
-      default: return ignore(::fchmodat(AT_FDCWD, at.c_str(), kModes[pick(5)] | 0700, 0));
+      case 7:
+        return ignore(::rename(at.c_str(), to.c_str()));
+      case 8:
+        return ignore(::unlink(at.c_str()));
+      case 9:
+        return ignore(remove_tree(AT_FDCWD, at).has_value());
+      case 10:
+        return ignore(pick(2) ? ::symlink(to.c_str(), at.c_str()) : ::link(at.c_str(), to.c_str()));
+      default:
+        return ignore(::fchmodat(AT_FDCWD, at.c_str(), kModes[pick(5)] | 0700, 0));
     }
   }
   static void ignore(int) {}

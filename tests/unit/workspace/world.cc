@@ -76,7 +76,7 @@ std::string read(const std::string& path) {
 }
 
 bool exists(const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   return ::lstat(path.c_str(), &st) == 0;
 }
 
@@ -88,7 +88,7 @@ void pause_a_tick() {
 Snapshot snapshot(const std::string& root) {
   Snapshot out;
   for (const auto& entry : fs::recursive_directory_iterator(root)) {
-    struct stat st {};
+    struct stat st{};
     if (::lstat(entry.path().c_str(), &st) != 0) continue;
     Seen seen{'?', st.st_mode & 07777u, ""};
     if (S_ISDIR(st.st_mode)) seen.type = 'd';
@@ -128,7 +128,8 @@ void World::agent(const std::function<void()>& act, const std::vector<LayerDeny>
     pause_a_tick();  // an agent starts later than that
   } else {
     const std::string options = "lowerdir=" + workspace() + ",upperdir=" + layer.path + "/upper,workdir=" + layer.path +
-                                "/work" + (form_ == Form::user ? ",userxattr" : ",redirect_dir=on,metacopy=off,index=off");
+                                "/work" +
+                                (form_ == Form::user ? ",userxattr" : ",redirect_dir=on,metacopy=off,index=off");
     must(::mount("overlay", merged.c_str(), "overlay", 0, options.c_str()) == 0, "mount overlay " + options);
   }
   must(::chdir(merged.c_str()) == 0, "chdir");
@@ -151,7 +152,9 @@ std::string World::upper(const std::string& path) const {
   return layers_directory(state()) + "/" + layer_key(workspace()) + "/upper" + (path.empty() ? "" : "/" + path);
 }
 
-Layer World::open(Access access) { return must(open_layer(state(), workspace(), access)); }
+Layer World::open(Access access) {
+  return must(open_layer(state(), workspace(), access));
+}
 
 std::map<std::string, Change> World::changes(const Matcher& denied) {
   const Layer layer = open(Access::look);
@@ -177,7 +180,9 @@ void World::undo(const std::vector<std::string>& paths) {
   must(workspace::undo(layer, paths, {}, {}));
 }
 
-Snapshot World::host_tree() const { return snapshot(workspace()); }
+Snapshot World::host_tree() const {
+  return snapshot(workspace());
+}
 
 std::string kernel_name(const testing::TestParamInfo<Kernel>& info) {
   constexpr const char* kNames[] = {"user_overlay", "root_overlay", "copy"};
