@@ -144,7 +144,7 @@ Step progress() {
 }
 
 Result<int> apply(const Arguments& arguments) {
-  Opened opened = TRY(open_for(arguments, Access::change));
+  Opened opened = TRY(open_for(arguments, arguments.dry_run ? Access::look : Access::change));
   const Effect effect = arguments.dry_run ? Effect::show : Effect::apply;
   const ApplyReport report = TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress()}));
   if (arguments.json)

@@ -39,6 +39,7 @@ std::string sizes(const Change& change) {
   if (!change.moved_from.empty()) return "renamed from " + printable(change.moved_from) + "/";
   if (change.kind == Kind::modified && !change.content_differs) return mode();
   if (change.is_directory()) return "";
+  if (change.source.where == Place::Where::host) return "as it was in " + printable(change.source.path);
   if ((after.there() ? after : before).type != Type::file)
     return std::string(name((after.there() ? after : before).type));
   if (change.kind == Kind::added) return size_text(after.size);
@@ -59,11 +60,26 @@ std::string why_it_stays(const Change& change) {
   return text;
 }
 
+// Tabs are what source is full of; everything else that a terminal obeys is spelled out.
+std::string text_line(std::string_view line) {
+  std::string out;
+  for (size_t at = 0; at <= line.size();) {
+    const size_t end = std::min(line.find('\t', at), line.size());
+    out += printable(line.substr(at, end - at));
+    if (end < line.size()) out += '\t';
+    at = end + 1;
+  }
+  return out;
+}
+
 void show_line(const Change& change, const std::string& more, Style style) {
   const std::string letter_text = paint(style, colour_of(change.kind), std::string(1, letter(change.kind)));
   const std::string size = sizes(change);
-  fmt::print("  {}  {:<44}{}{}{}\n", letter_text, shown(change), size.empty() ? "" : "  ", size,
-             more.empty() ? "" : "  " + more);
+  std::string text = shown(change);
+  if (!size.empty() || !more.empty()) text = fmt::format("{:<44}", text);
+  if (!size.empty()) text += "  " + size;
+  if (!more.empty()) text += "  " + more;
+  fmt::print("  {}  {}\n", letter_text, text);
 }
 
 // A directory that goes as a whole is one line.
@@ -102,9 +118,9 @@ void show_hunks(const std::vector<DiffLine>& lines, Style style) {
     if (line.sign == '@')
       fmt::print("{}\n", paint(style, kYellow, fmt::format("@@ -{} +{} @@", line.before, line.after)));
     else if (line.sign == ' ')
-      fmt::print(" {}\n", printable(line.text));
+      fmt::print(" {}\n", text_line(line.text));
     else
-      fmt::print("{}\n", paint(style, line.sign == '+' ? kGreen : kRed, line.sign + printable(line.text)));
+      fmt::print("{}\n", paint(style, line.sign == '+' ? kGreen : kRed, line.sign + text_line(line.text)));
   }
 }
 
@@ -184,9 +200,13 @@ void show_changes(const std::vector<Change>& changes, Style style) {
 }
 
 void show_texts(const std::vector<Change>& changes, Tree& host, Tree& content, Style style) {
-  for (const Change& change : changes)
-    if (change.content_differs && (change.before.type == Type::file || change.after.type == Type::file))
+  std::string_view gone = "/";  // no path begins so
+  for (const Change& change : changes) {
+    const bool whole = is_below(change.path, gone) || change.source.where == Place::Where::host;
+    if (change.kind == Kind::deleted && change.is_directory() && !is_below(change.path, gone)) gone = change.path;
+    if (!whole && change.content_differs && (change.before.type == Type::file || change.after.type == Type::file))
       show_text(change, host, content, style);
+  }
 }
 
 void show_report(const ApplyReport& report, Effect effect, Style style) {

@@ -25,6 +25,11 @@ bool becomes_directory(const Change& change) {
 bool stops_being_directory(const Change& change) {
   return change.before.type == Type::directory && change.after.type != Type::directory;
 }
+// In place, where no other name of the file is meant.
+bool only_mode(const Change& change) {
+  return change.kind == Kind::modified && change.after.type == Type::file && !change.content_differs &&
+         change.before.links == 1;
+}
 bool has_content(const Change& change) {
   return change.after.type == Type::file || change.after.type == Type::link;
 }
@@ -159,14 +164,14 @@ class Execution {
     TRY(journal_.announce(parents));
     each([&](const Change& c) { return becomes_directory(c); }, [&](const Change& c) { return placer_.directory(c); });
     TRY(contents());
-    each([&](const Change& c) { return c.kind == Kind::modified && c.after.type == Type::file && !c.content_differs; },
-         [&](const Change& c) { return placer_.change_mode(c); });
+    each([&](const Change& c) { return only_mode(c); }, [&](const Change& c) { return placer_.change_mode(c); });
     each_reversed([&](const Change& c) { return c.kind == Kind::deleted || stops_being_directory(c); },
                   [&](const Change& c) { return remove(c); });
     each_reversed([&](const Change& c) { return c.after.type == Type::directory; },
                   [&](const Change& c) { return placer_.finish_directory(c); });
     return sync_directories();
   }
+  const std::vector<Node>& unlinked() const { return placer_.unlinked(); }
 
  private:
   template <class Which, class Do>
@@ -194,8 +199,7 @@ class Execution {
     std::vector<std::pair<size_t, Staged>> batch;
     for (size_t i = 0; i < decision_.lines().size(); ++i) {
       const Change& change = line(i).change;
-      if (!decision_.goes(i) || !has_content(change) || !change.content_differs || stops_being_directory(change))
-        continue;
+      if (!decision_.goes(i) || !has_content(change) || only_mode(change) || stops_being_directory(change)) continue;
       if (auto staged = placer_.stage(change))
         batch.emplace_back(i, std::move(*staged));
       else
@@ -243,7 +247,7 @@ Result<void> must_have_room(Tree& host, Decision& decision) {
   uint64_t bytes = 0;
   for (size_t i = 0; i < decision.lines().size(); ++i) {
     const Change& change = decision.lines()[i].change;
-    if (decision.goes(i) && change.after.type == Type::file && change.content_differs) bytes += change.after.blocks;
+    if (decision.goes(i) && has_content(change) && !only_mode(change)) bytes += change.after.blocks;
   }
   struct statvfs vfs{};
   if (::fstatvfs(host.root(), &vfs) != 0) return fail_errno("fstatvfs", "workspace");
@@ -255,8 +259,10 @@ Result<void> must_have_room(Tree& host, Decision& decision) {
 }
 
 // Remembers what the host's files look like now that they are as the layer wants them.
-Result<std::set<std::string>> note(const Layer& layer, Tree& host, Decision& decision) {
+Result<std::set<std::string>> note(const Layer& layer, Tree& host, Decision& decision,
+                                   const std::vector<Node>& unlinked) {
   Applied applied = TRY(Applied::load(layer));
+  for (const Node& node : unlinked) applied.note_inode(node);
   std::set<std::string> paths, touched;
   for (size_t i = 0; i < decision.lines().size(); ++i) {
     if (!decision.goes(i)) continue;
@@ -321,8 +327,9 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));
   Journal journal = TRY(Journal::begin(layer));
-  TRY(Execution(layer, host, content, journal, decision, options.step).run());
-  const std::set<std::string> applied = TRY(note(layer, host, decision));
+  Execution execution(layer, host, content, journal, decision, options.step);
+  TRY(execution.run());
+  const std::set<std::string> applied = TRY(note(layer, host, decision, execution.unlinked()));
   if (layer.record.mode == Mode::layer)
     TRY(settle(layer, host, applied, options.step));
   else

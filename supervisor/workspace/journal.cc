@@ -90,9 +90,21 @@ Result<void> Applied::save(const Layer& layer) const {
   return sys::replace_file(layer.path + "/" + kApplied, text, 0600, true);
 }
 
+// No path begins with a slash.
+static std::string inode_key(const Node& node) {
+  return "/" + std::to_string(node.inode);
+}
+
+void Applied::note_inode(const Node& node) {
+  note(inode_key(node), node.ctime_ns);
+}
+
 bool Applied::is_ours(std::string_view path, const Node& node) const {
-  const auto at = known_.find(path);
-  return at != known_.end() && at->second == node.ctime_ns;
+  const auto is = [&](std::string_view key) {
+    const auto at = known_.find(key);
+    return at != known_.end() && at->second == node.ctime_ns;
+  };
+  return is(path) || (node.type == Type::file && is(inode_key(node)));
 }
 
 Result<Journal> Journal::begin(const Layer& layer) {

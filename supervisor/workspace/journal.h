@@ -24,6 +24,8 @@ class Applied {
   static Result<Applied> load(const Layer& layer);
   Result<void> save(const Layer& layer) const;
   void note(std::string_view path, int64_t ctime_ns) { known_.insert_or_assign(std::string(path), ctime_ns); }
+  // A file with other names got a new ctime when one of them went.
+  void note_inode(const Node& node);
   bool is_ours(std::string_view path, const Node& node) const;
 
  private:

@@ -97,6 +97,16 @@ Result<void> clear_redirect(int dir, Form form) {
   return clear(dir, attribute(form, "redirect"));
 }
 
+Result<void> forget_origin(Tree& upper, std::string_view path, Form form) {
+  const UniqueFd fd =
+      TRY(sys::openat(TRY(upper.dir(parent_of(path))), std::string(base_of(path)), O_PATH | O_NOFOLLOW));
+  const std::string at = by_descriptor(fd), key = attribute(form, "origin");
+  if (::getxattr(at.c_str(), key.c_str(), nullptr, 0) <= 0) return {};  // a link carries none of user.*
+  // A value of no bytes is the kernel's own way to say it (ovl_get_fh).
+  if (::setxattr(at.c_str(), key.c_str(), "", 0, XATTR_REPLACE) != 0) return fail_errno("setxattr", printable(path));
+  return {};
+}
+
 Result<void> make_whiteout(int dir, const std::string& name) {
   if (::mknodat(dir, name.c_str(), S_IFCHR, makedev(0, 0)) != 0) return fail_errno("mknodat", printable(name));
   return {};

@@ -131,8 +131,12 @@ Result<Staged> Placer::stage_link(const Change& change, int parent, const std::s
   return Staged{&change, name, TRY(sys::lstatat(parent, name)).st_ino};
 }
 
-void Placer::discard(const Staged& staged) {
-  if (const auto parent = host_.dir(parent_of(staged.change->path))) ::unlinkat(*parent, staged.temporary.c_str(), 0);
+Result<void> Placer::unlink(int parent, const std::string& name) {
+  const UniqueFd fd = TRY(sys::openat(parent, name, O_PATH | O_NOFOLLOW));
+  TRY(sys::unlinkat(parent, name, 0));
+  const Node left = Node::of(TRY(sys::fstat(fd.get())));
+  if (left.links > 0) unlinked_.push_back(left);
+  return {};
 }
 
 Result<void> Placer::commit(const Staged& staged) {
@@ -162,7 +166,7 @@ Result<void> Placer::put(const Change& change, int parent, const std::string& te
   const Node out = TRY(look(parent, temporary));
   const bool expected =
       directory ? out.type == Type::directory && out.same_inode(change.before) : as_seen(out, change.before);
-  if (expected && ::unlinkat(parent, temporary.c_str(), directory ? AT_REMOVEDIR : 0) == 0) return {};
+  if (expected && (directory ? sys::unlinkat(parent, temporary, AT_REMOVEDIR) : unlink(parent, temporary))) return {};
   TRY(sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE));
   return conflict(change, "the host changed it meanwhile");
 }
@@ -184,7 +188,7 @@ Result<void> Placer::remove(const Change& change) {
   if (!moved && moved.error().code == ENOENT) return {};
   TRY(std::move(moved));
   say("moved aside");
-  if (as_seen(TRY(look(parent, aside)), change.before)) return sys::unlinkat(parent, aside, 0);
+  if (as_seen(TRY(look(parent, aside)), change.before)) return unlink(parent, aside);
   TRY(sys::renameat2(parent, aside, parent, name, RENAME_NOREPLACE));
   return conflict(change, "the host changed it meanwhile");
 }

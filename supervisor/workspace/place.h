@@ -34,11 +34,13 @@ class Placer {
   Result<void> commit(const Staged& staged);
   // Of a file, link, special file or empty directory.
   Result<void> remove(const Change& change);
-  // Mode alone.
+  // Mode alone, of a file with one name.
   Result<void> change_mode(const Change& change);
-  void discard(const Staged& staged);
+  // Files that lost one of several names; the others have a new ctime by that.
+  const std::vector<Node>& unlinked() const { return unlinked_; }
 
  private:
+  Result<void> unlink(int parent, const std::string& name);
   Result<std::string> temporary(const Change& change);
   Result<Staged> stage_file(const Change& change, int parent, const std::string& temporary);
   Result<Staged> stage_link(const Change& change, int parent, const std::string& temporary);
@@ -54,6 +56,7 @@ class Placer {
   Tree& content_;
   Journal& journal_;
   const Step& step_;
+  std::vector<Node> unlinked_;
 };
 
 }  // namespace alos::workspace

@@ -141,6 +141,22 @@ class Settler {
   const Step& step_;
 };
 
+// Of all files: what the host has now is not what they were copied from.
+Result<void> forget_origins(const Layer& layer, Tree& upper) {
+  std::vector<std::string> work = {""};
+  while (!work.empty()) {
+    const std::string path = std::move(work.back());
+    work.pop_back();
+    for (const std::string& name : TRY(upper.list(path))) {
+      std::string child = join(path, name);
+      const Type type = TRY(upper.node(child)).type;
+      if (type == Type::file || type == Type::link) TRY(forget_origin(upper, child, layer.record.form));
+      if (type == Type::directory) work.push_back(std::move(child));
+    }
+  }
+  return {};
+}
+
 // A whiteout becomes an opaque directory like the host's: as empty as before, but with names below it.
 Result<void> open_whiteout(const Layer& layer, Tree& upper, Tree& host, const std::string& path, const Step& step) {
   const Copier copies = TRY(Copier::create(layer, host, {}, step));
@@ -204,7 +220,8 @@ Result<std::vector<Moved>> materialise(const Layer& layer, Tree& host, const Sca
 
 Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied, const Step& step) {
   Tree upper = TRY(upper_of(layer));
-  return Settler(layer, upper, host, applied, step).run();
+  TRY(Settler(layer, upper, host, applied, step).run());
+  return forget_origins(layer, upper);
 }
 
 Result<void> drop(const Layer& layer, Tree& host, const std::string& path, const Step& step) {
