@@ -1,0 +1,270 @@
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+
+#include "base/clock.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/cli/workspace_show.h"
+#include "supervisor/workspace/apply.h"
+#include "supervisor/workspace/gc.h"
+#include "supervisor/workspace/undo.h"
+
+// `alos diff`, `apply`, `undo` and `gc`: what agents changed in a layered workspace.
+namespace alos::workspace {
+namespace {
+
+constexpr int kNothing = 0, kSomething = 1, kUsage = 2, kCannotTell = 3;
+
+struct Arguments {
+  std::string workspace;
+  std::vector<std::string> paths;
+  bool json = false, stat = false, dry_run = false, yes = false;
+  std::string older_than;
+};
+
+// An ordinary user may own files that their mode forbids them to read, as the agent's chmod left them. In a user
+// namespace of its own the program may read what its user owns, and nothing else. Where that is forbidden, such paths
+// are refused by name.
+void read_own_files() {
+  const uid_t uid = ::geteuid();
+  const gid_t gid = ::getegid();
+  if (uid == 0 || ::unshare(CLONE_NEWUSER) != 0) return;
+  const auto put = [](const char* file, const std::string& text) {
+    const auto fd = sys::open(file, O_WRONLY);
+    return fd && sys::write_all(fd->get(), text);
+  };
+  const bool mapped = put("/proc/self/setgroups", "deny") &&
+                      put("/proc/self/uid_map", fmt::format("{} {} 1", uid, uid)) &&
+                      put("/proc/self/gid_map", fmt::format("{} {} 1", gid, gid));
+  if (mapped) return;
+  fmt::print(stderr, "alos: cannot set up a user namespace of its own\n");
+  std::exit(kCannotTell);  // half mapped, it would take the user's files for somebody else's
+}
+
+Result<std::string> real_directory(const std::string& path) {
+  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), std::free);
+  if (!real) return fail_errno("realpath", printable(path));
+  return std::string(real.get());
+}
+
+// The named directory, or the nearest one from here up that has a layer.
+Result<std::string> find_workspace(const std::string& state, const Arguments& arguments) {
+  if (!arguments.workspace.empty()) return real_directory(arguments.workspace);
+  const std::string here = TRY(real_directory("."));
+  for (std::string at = here; !at.empty(); at.resize(at.rfind('/')))
+    if (::access((layers_directory(state) + "/" + layer_key(at)).c_str(), F_OK) == 0) return at;
+  return fail("layer", printable(here), ENOENT,
+              "no agent has run here or above with a layered workspace; name one with --workspace");
+}
+
+// As typed, from the current directory, to the path below the workspace.
+Result<std::vector<std::string>> below_workspace(const std::string& workspace, const std::vector<std::string>& paths) {
+  std::vector<std::string> out;
+  const std::string here = TRY(real_directory("."));
+  // Relative names are meant from here when here is in the workspace, else from its top.
+  const std::string base = lies_below(here, workspace) ? here : workspace;
+  for (const std::string& path : paths) {
+    const std::string full = TRY(canonical_path(path.starts_with('/') ? path : base + "/" + path));
+    if (!lies_below(full, workspace))
+      return fail("path", printable(path), EXDEV, "it does not lie in " + printable(workspace));
+    out.push_back(full == workspace ? "" : full.substr(workspace.size() + 1));
+  }
+  return out;
+}
+
+struct Opened {
+  Layer layer;
+  std::vector<std::string> paths;
+  Matcher denied;
+};
+
+Result<Opened> open_for(const Arguments& arguments, Access access) {
+  const std::string state = TRY(directories(::geteuid())).state;
+  const std::string workspace = TRY(find_workspace(state, arguments));
+  Opened opened{TRY(open_layer(state, workspace, access)), TRY(below_workspace(workspace, arguments.paths)), {}};
+  opened.denied = matcher_of(opened.layer.record.layer_denies);
+  return opened;
+}
+
+bool confirmed(const Arguments& arguments, const std::string& question) {
+  if (arguments.yes) return true;
+  if (::isatty(STDIN_FILENO) != 1) {
+    fmt::print(stderr, "alos: {} needs a person or --yes\n", question);
+    return false;
+  }
+  fmt::print("{}? [y/N] ", question);
+  std::fflush(stdout);
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "yes";
+}
+
+std::vector<Change> chosen(std::vector<Change> changes, const std::vector<std::string>& paths) {
+  std::erase_if(changes, [&](const Change& change) {
+    const auto covers = [&](const std::string& path) { return is_below(change.path, path); };
+    return !paths.empty() && std::none_of(paths.begin(), paths.end(), covers);
+  });
+  return changes;
+}
+
+Result<int> diff(const Arguments& arguments) {
+  const Opened opened = TRY(open_for(arguments, Access::look));
+  Tree host = TRY(Tree::open(opened.layer.record.workspace));
+  Tree content(TRY(sys::dup(opened.layer.content())));
+  const std::vector<Change> changes =
+      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  const std::string who = holder(opened.layer.path);
+  if (arguments.json) {
+    fmt::print("{}", json_of(opened.layer, who, changes));
+    return changes.empty() ? kNothing : kSomething;
+  }
+  if (!who.empty()) fmt::print("{} goes on: this may change meanwhile\n", printable(who));
+  if (changes.empty()) {
+    fmt::print("no changes in {}\n", printable(opened.layer.record.workspace));
+    return kNothing;
+  }
+  show_changes(changes, Style::for_stdout());
+  if (!arguments.stat) show_texts(changes, host, content, Style::for_stdout());
+  return kSomething;
+}
+
+Step progress() {
+  if (::isatty(STDERR_FILENO) != 1) return {};
+  return [begun = boot_ns(), last = boot_ns(), done = 0](std::string_view) mutable {
+    ++done;
+    if (boot_ns() - begun < 1'000'000'000 || boot_ns() - last < 200'000'000) return;
+    last = boot_ns();
+    fmt::print(stderr, "\r{} steps", done);
+  };
+}
+
+Result<int> apply(const Arguments& arguments) {
+  Opened opened = TRY(open_for(arguments, arguments.dry_run ? Access::look : Access::change));
+  const Effect effect = arguments.dry_run ? Effect::show : Effect::apply;
+  const ApplyReport report = TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress()}));
+  if (arguments.json)
+    fmt::print("{}", json_of(report, effect));
+  else if (report.lines.empty() && report.unknown.empty())
+    fmt::print("nothing to apply in {}\n", printable(opened.layer.record.workspace));
+  else
+    show_report(report, effect, Style::for_stdout());
+  return report.unknown.empty() && report.count(Outcome::applied) == report.lines.size() ? kNothing : kSomething;
+}
+
+Result<int> undo(const Arguments& arguments) {
+  Opened opened = TRY(open_for(arguments, Access::change));
+  Tree host = TRY(Tree::open(opened.layer.record.workspace));
+  const std::vector<Change> changes =
+      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
+  if (!arguments.json && changes.empty())
+    fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));
+  if (!arguments.json && !changes.empty()) {
+    const Style style = Style::for_stdout();
+    show_changes(changes, style);
+  }
+  if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
+  if (!confirmed(arguments, fmt::format("drop these {} changes", changes.size())))
+    return arguments.yes ? kNothing : kUsage;
+  TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
+  if (!arguments.json) fmt::print("dropped\n");
+  return kNothing;
+}
+
+// "30d", "12h"
+Result<std::optional<int64_t>> duration(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  char* unit = nullptr;
+  errno = 0;
+  const long long value = std::strtoll(text.c_str(), &unit, 10);
+  const int64_t hours = std::string_view(unit) == "d" ? 24 : std::string_view(unit) == "h" ? 1 : 0;
+  if (errno != 0 || value < 0 || hours == 0 || value > 1'000'000)
+    return fail("--older-than", printable(text), EINVAL, "write a number of days or hours, as in 30d or 12h");
+  return value * hours * 3'600'000'000'000;
+}
+
+bool removable(const Arguments& arguments, const Candidate& layer) {
+  if (layer.verdict == Verdict::empty) return true;
+  if (layer.verdict != Verdict::old && layer.verdict != Verdict::orphan) return false;
+  return confirmed(arguments,
+                   fmt::format("remove the changes of {} ({})", printable(layer.workspace), name(layer.verdict)));
+}
+
+Result<int> gc(const Arguments& arguments) {
+  const std::string state = TRY(directories(::geteuid())).state;
+  const auto layers = TRY(survey(state, wall_ns(), TRY(duration(arguments.older_than))));
+  if (!arguments.json) show_layers(layers, wall_ns());
+  std::vector<std::string> removed;
+  for (const Candidate& layer : layers) {
+    if (arguments.dry_run || !removable(arguments, layer)) continue;
+    TRY(remove_layer(layer.path));
+    removed.push_back(layer.path);
+  }
+  if (arguments.json)
+    fmt::print("{}", json_of(layers, removed));
+  else
+    fmt::print("removed {} of {} layers\n", removed.size(), layers.size());
+  return kNothing;
+}
+
+void options_of(CLI::App* command, Arguments& arguments, const char* example) {
+  command->add_option("--workspace", arguments.workspace,
+                      "the directory; default: the nearest from here up that has a layer");
+  command->add_flag("--json", arguments.json, "for programs");
+  command->footer(std::string("Example:\n  ") + example);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("What agents changed in a workspace: look at it, bring it to the host, drop it.", "alos");
+  app.require_subcommand(1);
+  Arguments arguments;
+  bool all_safe = false;  // what happens without it
+  CLI::App* diff_command = app.add_subcommand("diff", "shows what is in the layer; exit 1 when there is something");
+  diff_command->add_option("PATHS", arguments.paths, "only these and what is below them");
+  diff_command->add_flag("--stat", arguments.stat, "paths alone, no text");
+  options_of(diff_command, arguments, "alos diff --stat src");
+  CLI::App* apply_command = app.add_subcommand(
+      "apply", "brings changes to the host; what a tool there would run only when named; exit 1 when something stayed");
+  apply_command->add_option("PATHS", arguments.paths,
+                            "only these and what is safe below them; default: all that is safe");
+  apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
+  apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
+  options_of(apply_command, arguments, "alos apply src docs/README.md");
+  CLI::App* undo_command = app.add_subcommand("undo", "drops changes; the host is not touched");
+  undo_command->add_option("PATHS", arguments.paths, "only these and what is below them");
+  undo_command->add_flag("--yes", arguments.yes, "does not ask");
+  undo_command->add_flag("--dry-run", arguments.dry_run, "says what would be dropped");
+  options_of(undo_command, arguments, "alos undo --yes src/generated");
+  CLI::App* gc_command = app.add_subcommand("gc", "lists the layers and removes those without changes");
+  gc_command->add_option("--older-than", arguments.older_than,
+                         "also those with changes not used for so long (30d, 12h); asks");
+  gc_command->add_flag("--yes", arguments.yes, "does not ask");
+  gc_command->add_flag("--dry-run", arguments.dry_run, "lists only");
+  options_of(gc_command, arguments, "alos gc --older-than 30d");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kNothing : kUsage;
+  }
+  read_own_files();
+  const auto result = *diff_command    ? diff(arguments)
+                      : *apply_command ? apply(arguments)
+                      : *undo_command  ? undo(arguments)
+                                       : gc(arguments);
+  if (result) return *result;
+  fmt::print(stderr, "alos: {}\n", result.error().text());
+  return kCannotTell;
+}
+
+}  // namespace
+}  // namespace alos::workspace
+
+int main(int argc, char** argv) {
+  ::umask(077);
+  return alos::workspace::run(argc, argv);
+}

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+// Paths that the policy keeps in the layer: what matches cannot leave it, named or not.
+namespace alos::workspace {
+
+struct Denied {
+  std::string rule;
+  std::string reason;  // the policy's own words, may be empty
+};
+
+// Asked with an absolute host path; empty: nothing denies it. Injected, so that the policy's own evaluator can stand
+// here.
+using Matcher = std::function<std::optional<Denied>(std::string_view path)>;
+
+// One rule as layer.json keeps it, in the policy's pattern language.
+struct LayerDeny {
+  std::string pattern;
+  std::vector<std::string> except;
+  std::string denied;  // the rights taken away, "rwx"; any of them keeps the path in the layer
+  std::string rule;
+  std::string reason;
+};
+
+// `*` within a component, dotfiles too; `**` zero or more components; "d/**" includes d; `\` makes the next character
+// literal.
+bool pattern_matches(std::string_view pattern, std::string_view path);
+
+Matcher matcher_of(std::vector<LayerDeny> denies);
+
+}  // namespace alos::workspace

@@ -1,0 +1,84 @@
+#include "supervisor/workspace/gc.h"
+
+#include <sys/file.h>
+
+#include <algorithm>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/workspace/changes.h"
+#include "supervisor/workspace/meter.h"
+
+namespace alos::workspace {
+namespace {
+
+uint64_t measure(const Layer& layer) {
+  auto root = sys::dup(layer.dir.get());
+  if (!root) return 0;
+  Meter meter(std::move(*root));
+  while (meter.rounds() == 0) meter.step(4096);
+  return meter.bytes();
+}
+
+int64_t last_use(const Record& record) {
+  int64_t last = record.stamp_ns;
+  for (const Run& run : record.runs) last = std::max({last, run.started_ns, run.ended_ns});
+  return last;
+}
+
+bool is_gone(const std::string& workspace) {
+  const auto dir = sys::open(workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  return !dir && (dir.error().code == ENOENT || dir.error().code == ENOTDIR);
+}
+
+Candidate broken(Candidate candidate, const Error& error) {
+  candidate.verdict = Verdict::broken;
+  candidate.reason = error.text();
+  return candidate;
+}
+
+Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t> older_than_ns) {
+  Candidate candidate;
+  candidate.path = path;
+  const auto layer = open_layer_at(path, Access::look);
+  if (!layer) return broken(std::move(candidate), layer.error());
+  candidate.workspace = layer->record.workspace;
+  candidate.used_ns = last_use(layer->record);
+  candidate.bytes = measure(*layer);
+  if (!holder(path).empty()) {
+    candidate.verdict = Verdict::in_use;
+  } else if (is_gone(layer->record.workspace)) {
+    candidate.verdict = Verdict::orphan;
+  } else {
+    const auto changed = has_changes(*layer);
+    if (!changed) return broken(std::move(candidate), changed.error());
+    const bool old = older_than_ns && candidate.used_ns + *older_than_ns < now_ns;
+    candidate.verdict = !*changed ? Verdict::empty : old ? Verdict::old : Verdict::pending;
+  }
+  return candidate;
+}
+
+}  // namespace
+
+std::string_view name(Verdict verdict) {
+  constexpr std::string_view kNames[] = {"in use", "empty", "orphan", "old", "pending", "broken"};
+  return kNames[static_cast<size_t>(verdict)];
+}
+
+Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, std::optional<int64_t> older_than_ns) {
+  std::vector<Candidate> out;
+  for (const std::string& path : TRY(list_layers(state))) out.push_back(examine(path, now_ns, older_than_ns));
+  return out;
+}
+
+Result<void> remove_layer(const std::string& path) {
+  const std::string above = path.substr(0, path.rfind('/'));
+  const UniqueFd dir = TRY(sys::open(above, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const UniqueFd layer = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const UniqueFd lock = TRY(sys::openat(layer.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail("gc", path, EBUSY, printable(holder(path)) + " is using it");
+  return remove_tree(dir.get(), path.substr(above.size() + 1));
+}
+
+}  // namespace alos::workspace

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "supervisor/workspace/layer.h"
+
+namespace alos::workspace {
+
+enum class Verdict : uint8_t {
+  in_use,   // a run holds it
+  empty,    // nothing that is not on the host
+  orphan,   // its workspace is gone
+  old,      // has changes and is older than asked
+  pending,  // has changes
+  broken,   // cannot be read
+};
+std::string_view name(Verdict verdict);
+
+struct Candidate {
+  std::string path;
+  std::string workspace;  // empty when broken
+  Verdict verdict = Verdict::pending;
+  std::string reason;   // for broken
+  int64_t used_ns = 0;  // when a run last began or ended, or the stamp
+  uint64_t bytes = 0;   // on disk
+};
+
+// Looks at every layer. `older_than_ns`: with changes and not used for so long counts as old.
+Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, std::optional<int64_t> older_than_ns);
+// Removes the layer, once its lock is free. Errors: EBUSY.
+Result<void> remove_layer(const std::string& path);
+
+}  // namespace alos::workspace

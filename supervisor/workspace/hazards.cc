@@ -1,0 +1,421 @@
+#include "supervisor/workspace/hazards.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "base/paths.h"
+#include "supervisor/workspace/denies.h"
+
+namespace alos::workspace {
+namespace {
+
+using Parts = std::vector<std::string>;
+
+Parts split_lower(std::string_view path) {
+  Parts parts;
+  for (size_t at = 0; at < path.size();) {
+    const size_t end = std::min(path.find('/', at), path.size());
+    std::string part(path.substr(at, end - at));
+    std::transform(part.begin(), part.end(), part.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    parts.push_back(std::move(part));
+    at = end + 1;
+  }
+  return parts;
+}
+
+struct Known {
+  Hazard hazard;
+  const char* reason;
+  std::span<const char* const> patterns;
+};
+
+// Patterns are in lower case. Without a slash they match the last component; "x/" matches any component, with all below
+// it; "a/b" matches the last two.
+constexpr const char* kAgent[] = {".claude/",       ".claude.json", ".mcp.json",  "mcp.json",       ".codex/",
+                                  ".cursor/",       ".gemini/",     ".continue/", ".aider*",        ".windsurf/",
+                                  ".roo/",          ".kiro/",       ".amazonq/",  ".opencode/",     "opencode.json",
+                                  "opencode.jsonc", ".alos/",       ".agents/",   ".claude-plugin/"};
+constexpr const char* kPrompt[] = {"agents.md",    "agents.override.md", "claude.md",      "claude.local.md",
+                                   "gemini.md",    ".cursorrules",       ".windsurfrules", ".clinerules",
+                                   ".clinerules/", "skill.md",           ".goosehints",    "copilot-instructions.md"};
+constexpr const char* kEditor[] = {".vscode/tasks.json",
+                                   ".vscode/settings.json",
+                                   ".vscode/launch.json",
+                                   ".vscode/extensions.json",
+                                   ".vscode/mcp.json",
+                                   "*.code-workspace",
+                                   ".idea/",
+                                   ".zed/",
+                                   ".fleet/",
+                                   ".devcontainer/",
+                                   ".devcontainer.json",
+                                   "devcontainer.json",
+                                   ".vimrc",
+                                   ".gvimrc",
+                                   ".exrc",
+                                   ".nvimrc",
+                                   ".nvim.lua",
+                                   ".lvimrc",
+                                   "nvim/",
+                                   ".vim/",
+                                   ".emacs",
+                                   ".emacs.d/",
+                                   ".dir-locals.el",
+                                   ".dir-locals-2.el",
+                                   "*.sublime-project",
+                                   ".gdbinit",
+                                   ".lldbinit",
+                                   ".pdbrc"};
+constexpr const char* kShell[] = {
+    ".envrc",   ".bashrc",        ".bash_profile",    ".bash_login", ".bash_logout", ".bash_aliases", ".profile",
+    ".zshrc",   ".zshenv",        ".zprofile",        ".zlogin",     ".zlogout",     ".kshrc",        ".mkshrc",
+    ".cshrc",   ".tcshrc",        ".login",           ".inputrc",    ".xprofile",    ".xsession",     ".xsessionrc",
+    ".xinitrc", ".xserverrc",     ".pam_environment", ".tmux.conf",  ".screenrc",    ".gitconfig",    "git/config",
+    "fish/",    ".ssh/",          ".gnupg/",          "mise.toml",   ".mise.toml",   ".mise/",        ".tool-versions",
+    ".rvmrc",   ".forward",       ".procmailrc",      ".mailcap",    ".hgrc",        ".hg/hgrc",      ".svn/",
+    "*.rc.d/",  "environment.d/", ".netrc",           ".curlrc",     ".wgetrc",      ".psqlrc",       ".sqliterc"};
+constexpr const char* kBuild[] = {"makefile",
+                                  "gnumakefile",
+                                  "bsdmakefile",
+                                  "makefile.*",
+                                  "*.mk",
+                                  "*.mak",
+                                  "cmakelists.txt",
+                                  "*.cmake",
+                                  "cmakepresets.json",
+                                  "cmakeuserpresets.json",
+                                  "meson.build",
+                                  "meson.options",
+                                  "configure",
+                                  "configure.ac",
+                                  "configure.in",
+                                  "*.m4",
+                                  "sconstruct",
+                                  "sconscript",
+                                  "wscript",
+                                  "build.ninja",
+                                  "justfile",
+                                  ".justfile",
+                                  "*.just",
+                                  "taskfile.yml",
+                                  "taskfile.yaml",
+                                  "build",
+                                  "build.bazel",
+                                  "workspace",
+                                  "workspace.bazel",
+                                  "module.bazel",
+                                  "*.bzl",
+                                  ".bazelrc",
+                                  "buck",
+                                  "package.json",
+                                  ".npmrc",
+                                  ".yarnrc*",
+                                  ".yarn/",
+                                  ".pnp.cjs",
+                                  ".pnp.loader.mjs",
+                                  ".pnpmfile.cjs",
+                                  ".pnpmfile.mjs",
+                                  "pnpm-workspace.yaml",
+                                  "bunfig.toml",
+                                  "deno.json",
+                                  "deno.jsonc",
+                                  "*.config.js",
+                                  "*.config.cjs",
+                                  "*.config.mjs",
+                                  "*.config.ts",
+                                  "*.config.mts",
+                                  "*.config.cts",
+                                  ".*rc.js",
+                                  ".*rc.cjs",
+                                  ".*rc.mjs",
+                                  ".*rc.ts",
+                                  "gulpfile.*",
+                                  "gruntfile.*",
+                                  "jakefile*",
+                                  ".mocharc.*",
+                                  ".babelrc",
+                                  ".babelrc.*",
+                                  ".swcrc",
+                                  "lerna.json",
+                                  "nx.json",
+                                  "turbo.json",
+                                  "setup.py",
+                                  "setup.cfg",
+                                  "pyproject.toml",
+                                  "conftest.py",
+                                  "pytest.ini",
+                                  ".pytest.ini",
+                                  "tox.ini",
+                                  "noxfile.py",
+                                  "tasks.py",
+                                  "fabfile.py",
+                                  "dodo.py",
+                                  "pip.conf",
+                                  "pip.ini",
+                                  ".condarc",
+                                  "hatch.toml",
+                                  "hatch_build.py",
+                                  "build.rs",
+                                  ".cargo/",
+                                  "cargo.toml",
+                                  "rust-toolchain",
+                                  "rust-toolchain.toml",
+                                  "build.gradle*",
+                                  "settings.gradle*",
+                                  "*.gradle",
+                                  "*.gradle.kts",
+                                  "gradle.properties",
+                                  "gradlew",
+                                  "gradlew.bat",
+                                  "gradle/",
+                                  ".gradle/",
+                                  "pom.xml",
+                                  "mvnw",
+                                  "mvnw.cmd",
+                                  ".mvn/",
+                                  "build.xml",
+                                  "build.sbt",
+                                  "*.sbt",
+                                  "rakefile",
+                                  "*.rake",
+                                  "gemfile",
+                                  "*.gemspec",
+                                  ".bundle/",
+                                  ".rspec",
+                                  "guardfile",
+                                  "vagrantfile",
+                                  "podfile",
+                                  "fastfile",
+                                  "package.swift",
+                                  "mix.exs",
+                                  "rebar.config",
+                                  "rebar.config.script",
+                                  "composer.json",
+                                  "cpanfile",
+                                  "makefile.pl",
+                                  "build.pl",
+                                  "dune",
+                                  "dune-project",
+                                  "stack.yaml",
+                                  "setup.hs",
+                                  "*.cabal",
+                                  "cabal.project*",
+                                  "build.zig",
+                                  "shard.yml",
+                                  "default.nix",
+                                  "shell.nix",
+                                  "flake.nix",
+                                  "*.csproj",
+                                  "*.fsproj",
+                                  "*.vbproj",
+                                  "*.vcxproj",
+                                  "*.sln",
+                                  "*.props",
+                                  "*.targets",
+                                  "nuget.config",
+                                  "global.json",
+                                  "dockerfile*",
+                                  "*.dockerfile",
+                                  "containerfile*",
+                                  "docker-compose*",
+                                  "compose.yml",
+                                  "compose.yaml",
+                                  "docker-bake.*",
+                                  "tiltfile",
+                                  "skaffold.yaml",
+                                  "procfile*",
+                                  ".github/workflows/",
+                                  ".github/actions/",
+                                  "action.yml",
+                                  "action.yaml",
+                                  ".gitlab-ci*",
+                                  ".gitlab/",
+                                  ".circleci/",
+                                  "jenkinsfile*",
+                                  ".travis.yml",
+                                  "azure-pipelines*",
+                                  "bitbucket-pipelines.yml",
+                                  ".drone.yml",
+                                  ".woodpecker*",
+                                  ".buildkite/",
+                                  ".forgejo/",
+                                  ".gitea/",
+                                  "appveyor.yml",
+                                  ".appveyor.yml",
+                                  "cloudbuild.yaml",
+                                  "buildspec.yml",
+                                  ".pre-commit-config.yaml",
+                                  ".pre-commit-hooks.yaml",
+                                  ".husky/",
+                                  ".lefthook*",
+                                  "lefthook*",
+                                  ".overcommit.yml",
+                                  ".rprofile",
+                                  ".renviron",
+                                  ".irbrc",
+                                  ".pryrc",
+                                  ".ipython/",
+                                  ".jupyter/",
+                                  ".ocamlinit",
+                                  ".ghci"};
+constexpr const char* kAutostart[] = {
+    "*.service",        "*.socket",    "*.timer",      "*.path",     "*.mount",       "*.automount",
+    "*.target",         "systemd/",    "*.desktop",    "autostart/", "crontab*",      ".crontab",
+    "cron.d/",          "cron.daily/", "cron.hourly/", "*.plist",    "launchagents/", "sitecustomize.py",
+    "usercustomize.py", "*.pth",       ".local/bin/",  "udev/",      "*.rules",       ".dbus-1/"};
+
+constexpr Known kKnown[] = {
+    {Hazard::agent, "configures an agent", kAgent},
+    {Hazard::prompt, "instructs agents", kPrompt},
+    {Hazard::editor, "an editor or debugger obeys it", kEditor},
+    {Hazard::shell, "a shell or login program obeys it", kShell},
+    {Hazard::build, "build, test or CI tools run it", kBuild},
+    {Hazard::autostart, "is started or loaded by itself", kAutostart},
+};
+
+struct Pattern {
+  Parts wanted;
+  bool tree;
+  const Known* known;
+};
+
+// The tables, arranged so that a path costs a few look-ups: an agent may leave 10^5 of them, or very deep ones.
+struct Index {
+  std::unordered_map<std::string, std::vector<const Known*>> last, anywhere;  // single literal components
+  std::vector<Pattern> others;
+
+  Index() {
+    for (const Known& known : kKnown)
+      for (std::string_view text : known.patterns) {
+        const bool tree = text.ends_with('/');
+        if (tree) text.remove_suffix(1);
+        const bool simple = text.find_first_of("*/") == text.npos;
+        if (simple)
+          (tree ? anywhere : last)[std::string(text)].push_back(&known);
+        else
+          others.push_back({split_lower(text), tree, &known});
+      }
+  }
+};
+
+bool component_matches(const std::string& pattern, const std::string& name) {
+  return pattern_matches(pattern, name);
+}
+
+bool matches(const Pattern& pattern, const Parts& parts) {
+  const Parts& wanted = pattern.wanted;
+  if (parts.size() < wanted.size()) return false;
+  for (size_t at = pattern.tree ? 0 : parts.size() - wanted.size(); at + wanted.size() <= parts.size(); ++at)
+    if (std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches)) return true;
+  return false;
+}
+
+// In the order of the table, each kind once.
+std::vector<const Known*> known_for(const Parts& parts) {
+  static const Index index;
+  std::vector<const Known*> found;
+  const auto add = [&](const auto& map, const std::string& part) {
+    if (const auto at = map.find(part); at != map.end())
+      found.insert(found.end(), at->second.begin(), at->second.end());
+  };
+  add(index.last, parts.back());
+  for (const std::string& part : parts) add(index.anywhere, part);
+  for (const Pattern& pattern : index.others)
+    if (matches(pattern, parts)) found.push_back(pattern.known);
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+// What git executes or reads its configuration from, by the path below a repository's directory.
+std::optional<std::string> in_repository(std::span<const std::string> below) {
+  if (below.empty()) return std::nullopt;
+  const std::string& first = below.front();
+  const std::string& last = below.back();
+  if (first == "refs" || first == "logs" || first == "objects") return std::nullopt;  // a branch may be named hooks/x
+  if (std::find(below.begin(), below.end(), "hooks") != below.end()) return "git runs it as a hook";
+  if (last == "config" || last == "config.worktree") return "git takes commands from it";
+  if (last == "commondir" || last == "gitdir") return "points git at another directory";
+  if (first == "rebase-merge" || first == "rebase-apply" || first == "sequencer")
+    return "an interrupted rebase goes on from it, commands included";
+  return std::nullopt;
+}
+
+std::optional<std::string> by_git(const Subject& subject, const Parts& parts) {
+  if (parts.back() == ".gitmodules") return "git fetches what it names";
+  size_t nested = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i] != ".git") continue;
+    if (++nested > 64) return "hides below many directories named .git";
+    if (i + 1 == parts.size() && subject.after.there() && subject.after.type != Type::directory)
+      return "points git at another directory";
+    if (auto why = in_repository(std::span(parts).subspan(i + 1))) return why;
+  }
+  for (const std::string_view repository : subject.repositories) {
+    const size_t depth = repository.empty() ? 0 : split_lower(repository).size();
+    if (auto why = in_repository(std::span(parts).subspan(std::min(depth, parts.size())))) return why;
+  }
+  return std::nullopt;
+}
+
+// The part that was missing until a directory is a repository to git.
+bool completes(const Subject& subject) {
+  if (!subject.completes_repository || subject.before.there() || subject.repositories.empty()) return false;
+  if (parent_of(subject.path) != subject.repositories.back()) return false;
+  const std::string base = split_lower(base_of(subject.path)).back();
+  return base == "head" || base == "objects" || base == "refs" || base == "commondir";
+}
+
+void by_mode(const Subject& subject, std::vector<Flag>& flags) {
+  const mode_t set_id = subject.after.mode & (S_ISUID | S_ISGID);
+  if (subject.after.type != Type::file) return;
+  const bool could = subject.before.type == Type::file && (subject.before.mode & 0111) != 0;
+  if ((subject.after.mode & 0111) != 0 && !could) flags.push_back({Hazard::executable, "is newly executable"});
+  if (set_id != 0)
+    flags.push_back({Hazard::set_id,
+                     set_id & S_ISUID ? "is setuid; applied without that bit" : "is setgid; applied without that bit"});
+}
+
+}  // namespace
+
+std::string_view name(Hazard hazard) {
+  constexpr std::string_view kNames[] = {"git",   "agent",     "prompt",     "editor", "shell",
+                                         "build", "autostart", "executable", "set-id", "link-out"};
+  return kNames[static_cast<size_t>(hazard)];
+}
+
+bool leads_out(std::string_view path, std::string_view target) {
+  if (target.starts_with('/')) return true;
+  const std::string_view parent = parent_of(path);
+  long depth = parent.empty() ? 0 : std::count(parent.begin(), parent.end(), '/') + 1;
+  for (const std::string& part : split_lower(target)) {
+    if (part == "..") --depth;
+    if (part != ".." && part != "." && !part.empty()) ++depth;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+std::vector<Flag> hazards(const Subject& subject) {
+  std::vector<Flag> flags;
+  if (subject.path.empty()) return flags;
+  const bool gone = !subject.after.there();
+  if (completes(subject)) flags.push_back({Hazard::git, "makes its directory a git repository"});
+  // A directory does nothing by itself: what lies in it is judged on its own.
+  if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
+  const Parts parts = split_lower(subject.path);
+  if (auto why = by_git(subject, parts)) flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
+  for (const Known* known : known_for(parts))
+    if (!gone || known->hazard == Hazard::agent)
+      flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
+  if (gone) return flags;
+  by_mode(subject, flags);
+  if (subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
+    flags.push_back({Hazard::link_out, "leads out of the workspace, to " + printable(subject.link_target)});
+  return flags;
+}
+
+}  // namespace alos::workspace

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "supervisor/workspace/tree.h"
+
+// Write now, run later: what a tool on the host would execute, or obey, after the agent is gone. A change that is
+// flagged here reaches the host only when a person names its exact path.
+namespace alos::workspace {
+
+enum class Hazard : uint8_t {
+  git,         // git's hooks and configuration, wherever git would find a repository
+  agent,       // configuration of agents: permissions, servers to start
+  prompt,      // text that agents take as instructions
+  editor,      // what an editor runs or loads on opening the directory
+  shell,       // start-up files of shells, direnv and login programs
+  build,       // what build tools, package managers, test runners and CI execute
+  autostart,   // units, desktop entries, crontabs, modules that interpreters load by themselves
+  executable,  // the execute bit is new
+  set_id,      // setuid or setgid: the bit itself is never applied
+  link_out,    // a link that leads out of the workspace
+};
+std::string_view name(Hazard hazard);
+
+struct Flag {
+  Hazard hazard;
+  std::string reason;  // in words, without the path
+};
+
+struct Subject {
+  std::string_view path;  // relative to the workspace
+  Node before, after;     // absent when added or deleted
+  std::string_view link_target;
+  // Directories above `path` that hold what makes git take them for a repository, by content and whatever their name:
+  // HEAD with objects and refs, or with commondir. On the host and in the layer taken together, because half of it may
+  // have been applied before.
+  std::vector<std::string_view> repositories;
+  bool completes_repository = false;  // the innermost of them is none on the host yet
+};
+
+// Pure. Names are compared without case: some file systems do. A deletion is flagged where it takes away a control (git
+// hooks, an agent's permissions).
+std::vector<Flag> hazards(const Subject& subject);
+
+// Absolute, or climbs above the workspace by "..", judged by text alone.
+bool leads_out(std::string_view path, std::string_view target);
+
+}  // namespace alos::workspace

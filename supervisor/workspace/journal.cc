@@ -1,0 +1,170 @@
+#include "supervisor/workspace/journal.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "base/sys.h"
+
+namespace alos::workspace {
+namespace {
+
+constexpr size_t kLimit = 512 << 20;
+constexpr const char* kJournal = "apply.journal";
+constexpr const char* kApplied = "applied";
+
+Result<std::string> read(const Layer& layer, const char* name) {
+  auto fd = sys::openat(layer.dir.get(), name, O_RDONLY | O_NOFOLLOW);
+  if (!fd && fd.error().code == ENOENT) return std::string();
+  return sys::read_file(TRY(std::move(fd)).get(), kLimit);
+}
+
+// Whole records only: what follows the last NUL was cut off by the crash.
+std::vector<std::string_view> records(std::string_view text) {
+  std::vector<std::string_view> out;
+  for (size_t end; (end = text.find('\0')) != text.npos; text.remove_prefix(end + 1))
+    out.push_back(text.substr(0, end));
+  return out;
+}
+
+struct Numbered {
+  uint64_t number;
+  std::string_view path;
+};
+
+bool split(std::string_view record, Numbered& out) {
+  const auto parsed = std::from_chars(record.data(), record.data() + record.size(), out.number);
+  const size_t used = static_cast<size_t>(parsed.ptr - record.data());
+  if (parsed.ec != std::errc() || used >= record.size() || record[used] != ' ') return false;
+  out.path = record.substr(used + 1);
+  return true;
+}
+
+std::string prefix(std::string_view session) {
+  return ".alos-apply-" + std::string(session) + "-";
+}
+
+Result<void> append(int file, char kind, std::string_view text) {
+  std::string record(1, kind);
+  record.append(text).push_back('\0');
+  return sys::write_all(file, record);
+}
+
+Result<void> clean(Tree& host, std::string_view dir, std::string_view session) {
+  const auto names = host.list(dir);
+  if (!names) return {};  // the directory itself was still temporary, or is gone
+  const int at = TRY(host.dir(dir));
+  for (const std::string& name : *names)
+    if (name.starts_with(prefix(session)))
+      if (::unlinkat(at, name.c_str(), 0) != 0 && ::unlinkat(at, name.c_str(), AT_REMOVEDIR) != 0)
+        return fail_errno("unlinkat", printable(join(dir, name)));
+  return {};
+}
+
+Result<void> note_placed(Applied& applied, Tree& host, std::string_view record) {
+  Numbered placed{};
+  if (!split(record, placed)) return {};
+  const Node node = TRY(host.node(placed.path));
+  if (node.there() && node.inode == placed.number) applied.note(placed.path, node.ctime_ns);
+  return {};
+}
+
+}  // namespace
+
+Result<Applied> Applied::load(const Layer& layer) {
+  Applied applied;
+  const std::string text = TRY(read(layer, kApplied));
+  for (const std::string_view record : records(text)) {
+    Numbered entry{};
+    if (split(record, entry)) applied.note(entry.path, static_cast<int64_t>(entry.number));
+  }
+  return applied;
+}
+
+Result<void> Applied::save(const Layer& layer) const {
+  std::string text;
+  for (const auto& [path, ctime] : known_) text.append(std::to_string(ctime)).append(" ").append(path).push_back('\0');
+  return sys::replace_file(layer.path + "/" + kApplied, text, 0600, true);
+}
+
+// No path begins with a slash.
+static std::string inode_key(const Node& node) {
+  return "/" + std::to_string(node.inode);
+}
+
+void Applied::note_inode(const Node& node) {
+  note(inode_key(node), node.ctime_ns);
+}
+
+bool Applied::is_ours(std::string_view path, const Node& node) const {
+  const auto is = [&](std::string_view key) {
+    const auto at = known_.find(key);
+    return at != known_.end() && at->second == node.ctime_ns;
+  };
+  return is(path) || (node.type == Type::file && is(inode_key(node)));
+}
+
+Result<Journal> Journal::begin(const Layer& layer) {
+  Journal journal;
+  journal.session_ = random_hex(8);
+  journal.file_ =
+      TRY(sys::openat(layer.dir.get(), kJournal, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0600));
+  TRY(append(journal.file_.get(), 's', journal.session_));
+  TRY(sys::fsync(journal.file_.get()));
+  TRY(sys::fsync(layer.dir.get()));
+  return journal;
+}
+
+Result<void> Journal::announce(const std::set<std::string>& directories) {
+  std::string text;
+  for (const std::string& dir : directories)
+    if (directories_.insert(dir).second) text.append("d").append(dir).push_back('\0');
+  TRY(sys::write_all(file_.get(), text));
+  return sync();
+}
+
+Result<std::string> Journal::temporary(const std::string& dir) {
+  if (!directories_.contains(dir)) TRY(announce({dir}));
+  return prefix(session_) + std::to_string(count_++);
+}
+
+Result<void> Journal::placing(uint64_t inode, std::string_view path) {
+  return append(file_.get(), 'i', std::to_string(inode) + " " + std::string(path));
+}
+
+Result<void> Journal::sync() const {
+  if (::fdatasync(file_.get()) != 0) return fail_errno("fdatasync", kJournal);
+  return {};
+}
+
+Result<void> Journal::end(const Layer& layer) {
+  return sys::unlinkat(layer.dir.get(), kJournal, 0);
+}
+
+bool needs_recovery(const Layer& layer) {
+  return ::faccessat(layer.dir.get(), kJournal, F_OK, 0) == 0;
+}
+
+Result<void> recover(const Layer& layer, Tree& host) {
+  if (!needs_recovery(layer)) return {};
+  const std::string text = TRY(read(layer, kJournal));
+  Applied applied = TRY(Applied::load(layer));
+  std::string_view session;
+  for (const std::string_view record : records(text)) {
+    if (record.starts_with('s')) session = record.substr(1);
+    if (session.empty()) continue;
+    if (record.starts_with('d')) TRY(clean(host, record.substr(1), session));
+    if (record.starts_with('i')) TRY(note_placed(applied, host, record.substr(1)));
+  }
+  // The directories' own times are ours as well; they only tell whether something may have been removed from them.
+  for (const std::string_view record : records(text))
+    if (record.starts_with('d'))
+      if (const Node dir = TRY(host.node(record.substr(1))); dir.there()) applied.note(record.substr(1), dir.ctime_ns);
+  TRY(applied.save(layer));
+  return sys::unlinkat(layer.dir.get(), kJournal, 0);
+}
+
+}  // namespace alos::workspace

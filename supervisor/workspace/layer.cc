@@ -1,0 +1,245 @@
+#include "supervisor/workspace/layer.h"
+
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/workspace/changes.h"
+#include "supervisor/workspace/journal.h"
+#include "supervisor/workspace/tree.h"
+
+namespace alos::workspace {
+namespace {
+
+constexpr size_t kRecordLimit = 4 << 20;
+
+Result<UniqueFd> make_directory(int dir, const std::string& name, mode_t mode) {
+  if (auto made = sys::mkdirat(dir, name, mode); !made && made.error().code != EEXIST)
+    return std::unexpected(std::move(made).error());
+  return sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<void> take_lock(Layer& layer) {
+  layer.lock = TRY(sys::openat(layer.dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (::flock(layer.lock.get(), LOCK_EX | LOCK_NB) == 0) return {};
+  const int code = errno;
+  if (code != EWOULDBLOCK) return fail("flock", layer.path + "/lock", code);
+  const std::string who = holder(layer.path);
+  return fail("lock", layer.record.workspace, EBUSY,
+              (who.empty() ? "another alos command" : printable(who)) + " is using its layer; wait until it has ended");
+}
+
+// State that somebody else could have written would be obeyed as ours.
+Result<void> must_be_ours(int dir, const std::string& path) {
+  const struct stat st = TRY(sys::fstat(dir));
+  if (st.st_uid != ::geteuid() || (st.st_mode & 022) != 0)
+    return fail("layer", path, EPERM, "it is not owned by this user alone; chown and chmod 0700 it, or remove it");
+  return {};
+}
+
+Result<void> open_content(Layer& layer) {
+  const int dir = layer.dir.get();
+  if (layer.record.mode == Mode::copy) {
+    layer.copy = TRY(sys::openat(dir, "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    layer.pending = layer.record.copied_ns != 0 && !layer.record.runs.empty();
+    return {};
+  }
+  layer.upper = TRY(sys::openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  layer.work = TRY(sys::openat(dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  layer.pending = !TRY(sys::list(layer.upper.get())).empty();
+  return {};
+}
+
+// The merged root shows the mode of upper/, so it begins as the workspace's own.
+Result<void> make_content(Layer& layer, mode_t mode) {
+  const int dir = layer.dir.get();
+  const Owner owner = layer.record.owner;
+  const auto own = [&](const char* name, mode_t bits) -> Result<void> {
+    const UniqueFd fd = TRY(make_directory(dir, name, 0700));
+    const struct stat st = TRY(sys::fstat(fd.get()));
+    if (st.st_uid != owner.uid || st.st_gid != owner.gid) TRY(sys::fchown(fd.get(), owner.uid, owner.gid));
+    return sys::fchmod(fd.get(), bits);
+  };
+  if (layer.record.mode == Mode::copy) return own("copy", mode);
+  TRY(own("upper", mode));
+  return own("work", 0700);
+}
+
+void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& more) {
+  for (const LayerDeny& deny : more) {
+    const auto same = [&](const LayerDeny& k) {
+      return k.pattern == deny.pattern && k.except == deny.except && k.rule == deny.rule && k.denied == deny.denied;
+    };
+    if (std::none_of(kept.begin(), kept.end(), same)) kept.push_back(deny);
+  }
+}
+
+Result<void> check_pending(const Layer& layer, const Request& request) {
+  const std::string since =
+      layer.pending_since().empty() ? "an earlier run" : "run " + printable(layer.pending_since());
+  if (request.start == Start::fresh)
+    return fail(
+        "layer", printable(request.workspace), EBUSY,
+        "changes of " + since + " are pending; look at them with `alos diff`, then `alos apply` or `alos undo`");
+  if (layer.record.mode != request.mode || layer.record.form != request.form)
+    return fail("layer", printable(request.workspace), EXDEV,
+                "changes of " + since + " are pending in another mode; `alos apply` or `alos undo` them first");
+  return {};
+}
+
+// With nothing pending everything follows the request.
+Result<void> begin_anew(Layer& layer, const Request& request, mode_t mode) {
+  for (const char* name : {"upper", "work", "copy"}) TRY(remove_tree(layer.dir.get(), name));
+  layer.record.mode = request.mode;
+  layer.record.form = request.form;
+  layer.record.owner = request.owner;
+  layer.record.layer_denies.clear();
+  layer.record.copied_ns = 0;
+  TRY(make_content(layer, mode));
+  restart(layer);
+  return {};
+}
+
+Result<Layer> open_directory(const std::string& path) {
+  Layer layer;
+  layer.path = path;
+  layer.dir = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY(must_be_ours(layer.dir.get(), path));
+  return layer;
+}
+
+Result<std::string> read_record(const Layer& layer) {
+  const UniqueFd fd = TRY(sys::openat(layer.dir.get(), "layer.json", O_RDONLY | O_NOFOLLOW));
+  return sys::read_file(fd.get(), kRecordLimit);
+}
+
+// What a crashed command left.
+Result<void> clean_up(const Layer& layer) {
+  TRY(remove_tree(layer.dir.get(), "staging"));
+  if (!needs_recovery(layer)) return {};
+  Tree host = TRY(Tree::open(layer.record.workspace));
+  return recover(layer, host);
+}
+
+}  // namespace
+
+std::string layers_directory(const std::string& state) {
+  return state + "/layers";
+}
+
+std::string layer_key(const std::string& workspace) {
+  const Digest whole = digest(workspace);
+  return hex(std::span(whole).first(8));
+}
+
+Result<void> Layer::save() const {
+  return sys::replace_file(path + "/layer.json", TRY(encode(record)), 0600, true);
+}
+
+Result<void> Layer::hold(const std::string& who) const {
+  if (::ftruncate(lock.get(), 0) != 0 || ::pwrite(lock.get(), who.data(), who.size(), 0) < 0)
+    return fail_errno("write", path + "/lock");
+  return {};
+}
+
+std::string holder(const std::string& path) {
+  const auto fd = sys::open(path + "/lock", O_RDONLY | O_NOFOLLOW);
+  if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) == 0) return "";
+  const auto text = sys::read_file(fd->get(), 4096);
+  return text && !text->empty() ? *text : "somebody";
+}
+
+int64_t stamp_now(int dir) {
+  const auto probe = sys::openat(dir, ".", O_TMPFILE | O_RDWR, 0600);
+  if (!probe) return file_stamp_ns();
+  const auto st = sys::fstat(probe->get());
+  return st ? std::max(Node::of(*st).ctime_ns, file_stamp_ns()) : file_stamp_ns();
+}
+
+void restart(Layer& layer) {
+  ::unlinkat(layer.dir.get(), "applied", 0);
+  layer.record.stamp_ns = stamp_now(layer.dir.get());
+  layer.record.runs.clear();
+  layer.pending = false;
+}
+
+Result<UniqueFd> staging(const Layer& layer) {
+  TRY(remove_tree(layer.dir.get(), "staging"));
+  return make_directory(layer.dir.get(), "staging", 0700);
+}
+
+Result<Layer> open_or_create(const Request& request) {
+  if (!is_canonical_path(request.workspace)) return fail("layer", printable(request.workspace), EINVAL);
+  const UniqueFd workspace = TRY(sys::open(request.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const mode_t mode = TRY(sys::fstat(workspace.get())).st_mode & 07777;
+  const std::string path = layers_directory(request.state) + "/" + layer_key(request.workspace);
+  TRY(sys::make_dirs(path, 0700));
+  Layer layer = TRY(open_directory(path));
+  layer.record.workspace = request.workspace;
+  TRY(take_lock(layer));
+  TRY(layer.hold("run " + request.run));
+  auto text = read_record(layer);
+  if (!text && text.error().code != ENOENT) return std::unexpected(std::move(text).error());
+  if (text) {
+    layer.record = TRY(decode(*text));
+    TRY(open_content(layer));
+    TRY(clean_up(layer));
+    if (layer.record.mode == Mode::copy && layer.pending) layer.pending = TRY(has_changes(layer));
+  }
+  if (layer.record.workspace != request.workspace)
+    return fail("layer", path, EEXIST, "it belongs to " + printable(layer.record.workspace));
+  if (layer.pending) TRY(check_pending(layer, request));
+  if (!layer.pending) TRY(begin_anew(layer, request, mode));
+  layer.record.policy = request.policy;
+  layer.record.policy_hash = request.policy_hash;
+  merge_denies(layer.record.layer_denies, request.layer_denies);
+  layer.record.runs.push_back({request.run, wall_ns(), 0});
+  TRY(layer.save());
+  const bool pending = layer.pending;
+  TRY(open_content(layer));
+  layer.pending = pending;
+  return layer;
+}
+
+Result<void> end_run(Layer& layer, const std::string& run) {
+  for (Run& known : layer.record.runs)
+    if (known.id == run) known.ended_ns = wall_ns();
+  return layer.save();
+}
+
+Result<Layer> open_layer_at(const std::string& path, Access access) {
+  Layer layer = TRY(open_directory(path));
+  layer.record = TRY(decode(TRY(read_record(layer))));
+  if (access == Access::change) {
+    TRY(take_lock(layer));
+    TRY(layer.hold("an alos command"));
+    layer.record = TRY(decode(TRY(read_record(layer))));  // it may have changed until the lock was ours
+  }
+  TRY(open_content(layer));
+  if (access == Access::change) TRY(clean_up(layer));
+  return layer;
+}
+
+Result<Layer> open_layer(const std::string& state, const std::string& workspace, Access access) {
+  auto layer = open_layer_at(layers_directory(state) + "/" + layer_key(workspace), access);
+  if (!layer && layer.error().code == ENOENT)
+    return fail("layer", printable(workspace), ENOENT, "no agent has run here with a layered workspace");
+  return layer;
+}
+
+Result<std::vector<std::string>> list_layers(const std::string& state) {
+  std::vector<std::string> out;
+  const auto dir = sys::open(layers_directory(state), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!dir && dir.error().code == ENOENT) return out;
+  for (const sys::Entry& entry : TRY(sys::list(TRY(sys::dup(dir->get())).get())))
+    out.push_back(layers_directory(state) + "/" + entry.name);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+}  // namespace alos::workspace

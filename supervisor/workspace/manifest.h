@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "supervisor/workspace/layer.h"
+#include "supervisor/workspace/tree.h"
+
+namespace alos::workspace {
+
+// Mode copy: which inode each path of copy/ was when the copy was complete. Says what the agent did where a ctime
+// cannot: a file in a directory that was renamed keeps its ctime, and what is missing may have been removed, or never
+// copied.
+class Manifest {
+ public:
+  static Result<void> write(const Layer& layer);
+  static Result<Manifest> load(const Layer& layer);
+
+  // After an apply: both sides have it now, or neither.
+  void note(std::string_view path, const Node& node);
+  Result<void> save(const Layer& layer) const;
+
+  bool had(std::string_view path) const { return inodes_.contains(std::string(path)); }
+  // The very one that was copied, at its place. Its content may differ.
+  bool is(std::string_view path, const Node& node) const;
+
+ private:
+  std::unordered_map<std::string, uint64_t> inodes_;
+};
+
+}  // namespace alos::workspace

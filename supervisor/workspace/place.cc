@@ -1,0 +1,209 @@
+#include "supervisor/workspace/place.h"
+
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/workspace/content.h"
+
+namespace alos::workspace {
+namespace {
+
+std::unexpected<Error> conflict(const Change& change, std::string_view why) {
+  return fail("conflict", printable(change.path), ESTALE, why);
+}
+
+bool as_seen(const Node& now, const Node& seen) {
+  return now.type == seen.type && now.same_inode(seen) && now.size == seen.size && now.mtime_ns == seen.mtime_ns;
+}
+
+Result<Node> look(int parent, const std::string& base) {
+  const auto st = sys::lstatat(parent, base);
+  if (!st && st.error().code == ENOENT) return Node{};
+  return Node::of(TRY(st));
+}
+
+std::string base(const Change& change) {
+  return std::string(base_of(change.path));
+}
+
+// The host's own attributes stay with its file; what an agent attached to its copy does not come along, and neither do
+// file capabilities, which belonged to the old content.
+Result<void> keep_attributes(int from, int to) {
+  std::string names(65536, '\0');
+  const ssize_t n = ::flistxattr(from, names.data(), names.size());
+  if (n < 0) return errno == ENOTSUP ? Result<void>() : fail_errno("flistxattr", "");
+  names.resize(static_cast<size_t>(n));
+  for (size_t at = 0; at < names.size();) {
+    const std::string key(names.c_str() + at);
+    at += key.size() + 1;
+    if (!key.starts_with("user.") && key != "system.posix_acl_access") continue;
+    std::string value(65536, '\0');
+    const ssize_t size = ::fgetxattr(from, key.c_str(), value.data(), value.size());
+    if (size < 0 || ::fsetxattr(to, key.c_str(), value.data(), static_cast<size_t>(size), 0) != 0)
+      return fail_errno("fsetxattr", printable(key));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> Placer::temporary(const Change& change) {
+  return journal_.temporary(std::string(parent_of(change.path)));
+}
+
+// Owner, attributes, mode. As root a new file belongs to whom its directory belongs, and one that the kernel or a
+// rename kept for somebody else than the agent goes back to that owner.
+Result<void> Placer::dress(int fd, const Change& change, int parent) {
+  const struct stat around = TRY(sys::fstat(parent));
+  const bool replaces = change.before.type == change.after.type && change.before.type == Type::file;
+  if (::geteuid() == 0) {
+    const bool foreign = change.after.uid != layer_.record.owner.uid && change.source.where == Place::Where::layer;
+    const uid_t uid = foreign ? change.after.uid : around.st_uid;
+    gid_t gid = foreign ? change.after.gid : around.st_gid;
+    if (replaces && change.before.uid == uid) gid = change.before.gid;
+    TRY(sys::fchown(fd, uid, gid));
+  } else if (replaces && ::fchown(fd, static_cast<uid_t>(-1), change.before.gid) != 0 && errno != EPERM &&
+             errno != EINVAL) {
+    return fail_errno("fchown",
+                      printable(change.path));  // EPERM: a group that the caller is not in, as with any editor
+  }
+  if (replaces) {
+    const auto old = host_.file(change.path);
+    if (old) TRY(keep_attributes(old->get(), fd));
+  }
+  return {};
+}
+
+Result<void> Placer::directory(const Change& change) {
+  const std::string name = TRY(temporary(change));
+  const int parent = TRY(host_.dir(parent_of(change.path)));
+  say("mkdir");
+  TRY(sys::mkdirat(parent, name, 0700));
+  const UniqueFd fd = TRY(sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  auto done = [&]() -> Result<void> {
+    TRY(dress(fd.get(), change, parent));
+    return put(change, parent, name);
+  }();
+  host_.forget(change.path);
+  if (!done) ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+  return done;
+}
+
+Result<void> Placer::finish_directory(const Change& change) {
+  const int dir = TRY(host_.dir(change.path));
+  const struct stat st = TRY(sys::fstat(dir));
+  const mode_t mode = mode_to_apply(change) | (st.st_mode & 06000);  // setgid that its parent gave it
+  say("mode");
+  if ((st.st_mode & 07777) == mode) return {};
+  return sys::fchmod(dir, mode);
+}
+
+Result<Staged> Placer::stage(const Change& change) {
+  const std::string name = TRY(temporary(change));
+  const UniqueFd parent = TRY(sys::dup(TRY(host_.dir(parent_of(change.path)))));
+  say("stage");
+  auto staged =
+      change.after.type == Type::link ? stage_link(change, parent.get(), name) : stage_file(change, parent.get(), name);
+  if (!staged) ::unlinkat(parent.get(), name.c_str(), 0);
+  return staged;
+}
+
+Result<Staged> Placer::stage_file(const Change& change, int parent, const std::string& name) {
+  const UniqueFd from = TRY(tree(change).file(change.source.path));
+  if (!Node::of(TRY(sys::fstat(from.get()))).same_inode(change.after))
+    return conflict(change, "the layer changed meanwhile");
+  const UniqueFd to = TRY(sys::openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(copy_content(from.get(), to.get()));
+  TRY(dress(to.get(), change, parent));
+  TRY(sys::fchmod(to.get(), mode_to_apply(change)));
+  TRY(sys::fsync(to.get()));
+  return Staged{&change, name, TRY(sys::fstat(to.get())).st_ino};
+}
+
+Result<Staged> Placer::stage_link(const Change& change, int parent, const std::string& name) {
+  const std::string target = TRY(tree(change).link_target(change.source.path));
+  if (::symlinkat(target.c_str(), parent, name.c_str()) != 0) return fail_errno("symlinkat", printable(change.path));
+  const struct stat around = TRY(sys::fstat(parent));
+  if (::geteuid() == 0 && ::fchownat(parent, name.c_str(), around.st_uid, around.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+    return fail_errno("fchownat", printable(change.path));
+  return Staged{&change, name, TRY(sys::lstatat(parent, name)).st_ino};
+}
+
+Result<void> Placer::unlink(int parent, const std::string& name) {
+  const UniqueFd fd = TRY(sys::openat(parent, name, O_PATH | O_NOFOLLOW));
+  TRY(sys::unlinkat(parent, name, 0));
+  const Node left = Node::of(TRY(sys::fstat(fd.get())));
+  if (left.links > 0) unlinked_.push_back(left);
+  return {};
+}
+
+Result<void> Placer::commit(const Staged& staged) {
+  const Change& change = *staged.change;
+  TRY(journal_.placing(staged.inode, change.path));
+  const int parent = TRY(host_.dir(parent_of(change.path)));
+  auto done = put(change, parent, staged.temporary);
+  host_.forget(change.path);
+  if (!done) ::unlinkat(parent, staged.temporary.c_str(), 0);
+  return done;
+}
+
+// NOREPLACE where nothing may be there. Where something was, an exchange: what comes out is looked at before it is
+// removed, and goes back if it is not what the scan saw.
+Result<void> Placer::put(const Change& change, int parent, const std::string& temporary) {
+  say("commit");
+  if (!change.before.there()) {
+    auto placed = sys::renameat2(parent, temporary, parent, base(change), RENAME_NOREPLACE);
+    if (!placed && placed.error().code == EEXIST) return conflict(change, "the host made it meanwhile");
+    return placed;
+  }
+  auto exchanged = sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE);
+  if (!exchanged && exchanged.error().code == ENOENT) return conflict(change, "the host removed it meanwhile");
+  TRY(std::move(exchanged));
+  say("exchanged");
+  const bool directory = change.before.type == Type::directory;
+  const Node out = TRY(look(parent, temporary));
+  const bool expected =
+      directory ? out.type == Type::directory && out.same_inode(change.before) : as_seen(out, change.before);
+  if (expected && (directory ? sys::unlinkat(parent, temporary, AT_REMOVEDIR) : unlink(parent, temporary))) return {};
+  TRY(sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE));
+  return conflict(change, "the host changed it meanwhile");
+}
+
+Result<void> Placer::remove(const Change& change) {
+  const std::string aside = TRY(temporary(change));
+  const int parent = TRY(host_.dir(parent_of(change.path)));
+  const std::string name = base(change);
+  if (change.before.type == Type::directory) {
+    say("rmdir");
+    if (!TRY(look(parent, name)).same_inode(change.before)) return conflict(change, "the host replaced it meanwhile");
+    host_.forget(change.path);
+    auto removed = sys::unlinkat(parent, name, AT_REMOVEDIR);
+    if (!removed && removed.error().code == ENOTEMPTY) return conflict(change, "something else is in it");
+    return removed;
+  }
+  say("unlink");
+  auto moved = sys::renameat2(parent, name, parent, aside, RENAME_NOREPLACE);
+  if (!moved && moved.error().code == ENOENT) return {};
+  TRY(std::move(moved));
+  say("moved aside");
+  if (as_seen(TRY(look(parent, aside)), change.before)) return unlink(parent, aside);
+  TRY(sys::renameat2(parent, aside, parent, name, RENAME_NOREPLACE));
+  return conflict(change, "the host changed it meanwhile");
+}
+
+Result<void> Placer::change_mode(const Change& change) {
+  const UniqueFd fd = TRY(sys::openat2(TRY(host_.dir(parent_of(change.path))), base(change), O_PATH | O_NOFOLLOW, 0));
+  const Node now = Node::of(TRY(sys::fstat(fd.get())));
+  if (!as_seen(now, change.before) || now.ctime_ns != change.before.ctime_ns)
+    return conflict(change, "the host changed it meanwhile");
+  TRY(journal_.placing(now.inode, change.path));
+  say("mode");
+  // fchmod refuses O_PATH descriptors, and any other would need read permission.
+  const std::string by_descriptor = "/proc/self/fd/" + std::to_string(fd.get());
+  if (::chmod(by_descriptor.c_str(), mode_to_apply(change)) != 0) return fail_errno("chmod", printable(change.path));
+  return {};
+}
+
+}  // namespace alos::workspace

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+#include "supervisor/workspace/changes.h"
+#include "supervisor/workspace/journal.h"
+#include "supervisor/workspace/settle.h"
+#include "supervisor/workspace/tree.h"
+
+namespace alos::workspace {
+
+// What is written beside its place and waits to be put there.
+struct Staged {
+  const Change* change = nullptr;
+  std::string temporary;
+  uint64_t inode = 0;
+};
+
+// The writes on the host's tree, one path at a time. An error leaves the host as it was at that path; {"conflict", ...,
+// ESTALE} when the host no longer has what the scan saw.
+class Placer {
+ public:
+  Placer(const Layer& layer, Tree& host, Tree& content, Journal& journal, const Step& step)
+      : layer_(layer), host_(host), content_(content), journal_(journal), step_(step) {}
+
+  // A new directory, or one in the place of a file; its mode is set later, by finish_directory().
+  Result<void> directory(const Change& change);
+  Result<void> finish_directory(const Change& change);
+  // A file or link beside its place, content synced.
+  Result<Staged> stage(const Change& change);
+  // Puts it there.
+  Result<void> commit(const Staged& staged);
+  // Of a file, link, special file or empty directory.
+  Result<void> remove(const Change& change);
+  // Mode alone, of a file with one name.
+  Result<void> change_mode(const Change& change);
+  // Files that lost one of several names; the others have a new ctime by that.
+  const std::vector<Node>& unlinked() const { return unlinked_; }
+
+ private:
+  Result<void> unlink(int parent, const std::string& name);
+  Result<std::string> temporary(const Change& change);
+  Result<Staged> stage_file(const Change& change, int parent, const std::string& temporary);
+  Result<Staged> stage_link(const Change& change, int parent, const std::string& temporary);
+  Result<void> dress(int fd, const Change& change, int parent);
+  Result<void> put(const Change& change, int parent, const std::string& temporary);
+  Tree& tree(const Change& change) { return change.source.where == Place::Where::host ? host_ : content_; }
+  void say(std::string_view what) const {
+    if (step_) step_(what);
+  }
+
+  const Layer& layer_;
+  Tree& host_;
+  Tree& content_;
+  Journal& journal_;
+  const Step& step_;
+  std::vector<Node> unlinked_;
+};
+
+}  // namespace alos::workspace

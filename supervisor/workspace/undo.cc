@@ -1,0 +1,76 @@
+#include "supervisor/workspace/undo.h"
+
+#include <algorithm>
+
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/workspace/changes.h"
+#include "supervisor/workspace/settle.h"
+
+namespace alos::workspace {
+namespace {
+
+Result<void> undo_all(Layer& layer, Tree& host, const Step& step) {
+  for (const sys::Entry& entry : TRY(sys::list(layer.content()))) {
+    if (layer.record.mode == Mode::layer)
+      TRY(drop(layer, host, entry.name, step));
+    else
+      TRY(remove_tree(layer.content(), entry.name));
+  }
+  restart(layer);
+  layer.record.copied_ns = 0;  // mode copy: copied anew by the next run
+  return layer.save();
+}
+
+Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, const Step& step) {
+  Tree copy(TRY(sys::dup(layer.copy.get())));
+  const Matcher all;
+  const Copier copies = TRY(Copier::create(layer, host, all, step));
+  for (size_t end = path.find('/'); end != path.npos; end = path.find('/', end + 1)) {
+    const std::string above = path.substr(0, end);
+    const Node ours = TRY(copy.node(above)), theirs = TRY(host.node(above));
+    if (ours.there() && ours.type != Type::directory)
+      return fail("undo", printable(path), ENOTDIR, "the agent replaced " + printable(above) + "; undo that");
+    if (!ours.there() && theirs.type != Type::directory) return {};  // neither side has anything there
+    if (ours.there()) continue;
+    const std::string made = TRY(copies.directory_like(theirs));
+    TRY(sys::renameat2(copies.scratch(), made, TRY(copy.dir(parent_of(above))), std::string(base_of(above)),
+                       RENAME_NOREPLACE));
+  }
+  const int parent = TRY(copy.dir(parent_of(path)));
+  TRY(remove_tree(parent, std::string(base_of(path))));
+  copy.forget(path);
+  if (TRY(host.node(path)).there()) TRY(copies.copy(path, copy, path));
+  return remove_tree(layer.dir.get(), "staging");
+}
+
+Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::string>& paths, const Matcher& denied,
+                           const Step& step) {
+  const Scan found = TRY(scan(layer, host, {denied, false}));
+  const std::vector<Moved> kept = TRY(materialise(layer, host, found, denied, step));
+  for (const std::string& path : paths) {
+    const auto inside = [&](const Moved& moved) { return moved.path != path && is_below(path, moved.path); };
+    if (std::any_of(kept.begin(), kept.end(), inside))
+      return fail("undo", printable(path), EACCES, "it lies in a renamed directory; undo that as a whole");
+    TRY(drop(layer, host, path, step));
+  }
+  return settle(layer, host, {}, step);
+}
+
+}  // namespace
+
+Result<void> undo(Layer& layer, const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
+  Tree host = TRY(Tree::open(layer.record.workspace));
+  if (paths.empty()) return undo_all(layer, host, step);
+  if (layer.record.mode == Mode::layer)
+    TRY(undo_in_layer(layer, host, paths, denied, step));
+  else
+    for (const std::string& path : paths) TRY(undo_in_copy(layer, host, path, step));
+  if (TRY(has_changes(layer))) return {};
+  if (layer.record.mode == Mode::layer && !TRY(sys::list(layer.upper.get())).empty()) return {};
+  restart(layer);
+  if (layer.record.mode == Mode::copy) layer.record.copied_ns = layer.record.stamp_ns;
+  return layer.save();
+}
+
+}  // namespace alos::workspace

@@ -1,0 +1,446 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "tests/unit/workspace/world.h"
+
+namespace alos::workspace {
+namespace {
+
+using testing::HasSubstr;
+
+class Apply : public WorldTest {};
+INSTANTIATE_TEST_SUITE_P(, Apply, testing::Values(Kernel::user_overlay, Kernel::root_overlay, Kernel::plain_copy),
+                         kernel_name);
+
+std::string outcome(const ApplyReport& report, const std::string& path) {
+  for (const Line& line : report.lines)
+    if (line.change.path == path)
+      return std::string(name(line.outcome)) + (line.reason.empty() ? "" : ": " + line.reason);
+  return "nothing";
+}
+
+void make_tree(World& world) {
+  ::mkdir(world.host("src").c_str(), 0755);
+  ::mkdir(world.host("src/deep").c_str(), 0750);
+  write(world.host("a.txt"), "one\n");
+  write(world.host("src/b.txt"), "two\n", 0600);
+  write(world.host("src/deep/c.txt"), "three\n");
+  make_link("a.txt", world.host("link").c_str());
+}
+
+TEST_P(Apply, what_the_agent_did_is_on_the_host_afterwards_and_the_layer_is_empty) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot before = world.host_tree();
+    const Snapshot merged = world.agent_sees([] {
+      write("a.txt", "changed\n");
+      write("new.txt", "new\n", 0640);
+      ::mkdir("dir", 0711);
+      write("dir/inner", "x");
+      ::unlink("src/b.txt");
+      ::unlink("link");
+      make_link("src", "link");
+      ::chmod("src/deep/c.txt", 0400);
+      ::mkdir("src/deep/empty", 0700);
+    });
+    EXPECT_EQ(world.host_tree(), before) << "the host changed before apply";
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(world.host_tree(), merged);
+    EXPECT_FALSE(report.pending);
+    EXPECT_TRUE(world.changes().empty());
+  });
+}
+
+TEST_P(Apply, a_file_written_back_as_it_was_is_no_change) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { write("a.txt", "one\n"); });
+    EXPECT_TRUE(world.changes().empty());
+    EXPECT_TRUE(world.apply().lines.empty());
+  });
+}
+
+TEST_P(Apply, a_deleted_directory_is_shown_with_all_that_was_in_it) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] {
+      ::unlink("src/deep/c.txt"), ::rmdir("src/deep");
+      ::unlink("src/b.txt"), ::rmdir("src");
+    });
+    const auto changes = world.changes();
+    EXPECT_EQ(changes.size(), 4u);
+    EXPECT_EQ(changes.at("src/deep/c.txt").kind, Kind::deleted);
+    world.apply();
+    EXPECT_FALSE(exists(world.host("src")));
+  });
+}
+
+TEST_P(Apply, a_directory_made_anew_hides_what_the_old_one_had) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot merged = world.agent_sees([] {
+      ::unlink("src/deep/c.txt"), ::rmdir("src/deep"), ::unlink("src/b.txt"), ::rmdir("src");
+      ::mkdir("src", 0755);
+      write("src/only", "x");
+    });
+    world.apply();
+    EXPECT_EQ(world.host_tree(), merged);
+  });
+}
+
+TEST_P(Apply, files_become_directories_and_directories_files_and_links) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot merged = world.agent_sees([] {
+      ::unlink("a.txt"), ::mkdir("a.txt", 0755), write("a.txt/x", "x");
+      ::unlink("src/deep/c.txt"), ::rmdir("src/deep"), write("src/deep", "file");
+      ::unlink("link"), ::mkdir("link", 0700);
+      ::unlink("src/b.txt"), make_link("deep", "src/b.txt");
+    });
+    const auto changes = world.changes();
+    EXPECT_EQ(changes.at("a.txt").kind, Kind::type_changed);
+    world.apply();
+    EXPECT_EQ(world.host_tree(), merged);
+  });
+}
+
+TEST_P(Apply, a_renamed_directory_brings_its_content) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot merged = world.agent_sees([] {
+      // Without redirect_dir the kernel answers EXDEV and programs copy.
+      if (::rename("src", "moved") == 0) {
+        ::rename("moved/deep", "moved/deeper");
+        write("moved/deeper/c.txt", "changed\n");
+        write("moved/more", "x");
+        ::mkdir("src", 0755);
+        write("src/again", "y");
+        ::mkdir("inside", 0755);
+        ::rename("moved/deeper", "inside/deepest");
+      }
+    });
+    const auto changes = world.changes();
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(world.host_tree(), merged);
+    EXPECT_FALSE(report.pending) << outcome(report, "moved");
+  });
+}
+
+TEST_P(Apply, directories_that_changed_places_do_so_on_the_host) {
+  run([](World& world) {
+    make_tree(world);
+    ::mkdir(world.host("other").c_str(), 0755);
+    write(world.host("other/b.txt"), "of the other\n");
+    const Snapshot merged = world.agent_sees([] {
+      if (::rename("src", "t") == 0) ::rename("other", "src"), ::rename("t", "other");
+    });
+    world.apply();
+    EXPECT_EQ(world.host_tree(), merged);
+  });
+}
+
+TEST_P(Apply, a_renamed_directory_stays_exact_when_only_part_of_it_is_applied) {
+  run([](World& world) {
+    make_tree(world);
+    write(world.host("src/Makefile"), "all:\n");
+    const Snapshot merged = world.agent_sees([] { ::rename("src", "moved"); });
+    const ApplyReport report = world.apply();
+    if (merged.contains("moved/b.txt")) {
+      EXPECT_THAT(outcome(report, "moved/Makefile"), HasSubstr("held"));
+    }
+    EXPECT_EQ(world.agent_sees([] {}), merged) << "what the agent sees must not change by an apply";
+    world.apply_all();
+    EXPECT_EQ(world.host_tree(), merged);
+  });
+}
+
+TEST_P(Apply, only_what_is_named_goes_and_the_rest_stays_exactly) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot before = world.host_tree();
+    const Snapshot merged = world.agent_sees([] {
+      write("a.txt", "changed\n");
+      ::mkdir("dir", 0755), ::mkdir("dir/sub", 0755);
+      write("dir/one", "1"), write("dir/two", "2"), write("dir/sub/three", "3");
+      ::unlink("src/deep/c.txt"), ::rmdir("src/deep"), ::unlink("src/b.txt"), ::rmdir("src");
+    });
+    const ApplyReport report = world.apply({"dir/one", "src/deep"});
+    EXPECT_TRUE(report.pending);
+    EXPECT_EQ(read(world.host("dir/one")), "1");
+    EXPECT_FALSE(exists(world.host("dir/two")));
+    EXPECT_FALSE(exists(world.host("src/deep")));
+    EXPECT_EQ(read(world.host("src/b.txt")), "two\n");
+    EXPECT_EQ(read(world.host("a.txt")), "one\n");
+    EXPECT_FALSE(world.changes().contains("dir/one"));
+    EXPECT_EQ(world.agent_sees([] {}), merged);
+    EXPECT_FALSE(world.apply().pending);
+    EXPECT_EQ(world.host_tree(), merged);
+    EXPECT_NE(merged, before);
+  });
+}
+
+TEST_P(Apply, unknown_paths_are_reported) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { write("a.txt", "x"); });
+    EXPECT_THAT(world.apply({"nothing"}).unknown, testing::ElementsAre("nothing"));
+    EXPECT_EQ(read(world.host("a.txt")), "one\n");
+  });
+}
+
+TEST_P(Apply, a_host_file_changed_meanwhile_is_a_conflict_and_the_rest_goes_on) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] {
+      write("a.txt", "agent\n");
+      ::unlink("src/b.txt");
+      write("new", "agent\n");
+      write("fine", "x");
+    });
+    pause_a_tick();
+    write(world.host("a.txt"), "person\n");
+    write(world.host("src/b.txt"), "person\n");
+    write(world.host("new"), "person\n");
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "a.txt"), HasSubstr("conflict"));
+    EXPECT_THAT(outcome(report, "src/b.txt"), HasSubstr("conflict"));
+    EXPECT_THAT(outcome(report, "new"), HasSubstr("conflict"));
+    EXPECT_EQ(outcome(report, "fine"), "applied");
+    for (const char* path : {"a.txt", "src/b.txt", "new"}) EXPECT_EQ(read(world.host(path)), "person\n");
+    EXPECT_TRUE(report.pending);
+    EXPECT_EQ(world.apply().count(Outcome::conflict), 3u) << "a conflict must not be forgotten by an apply";
+  });
+}
+
+TEST_P(Apply, a_file_that_the_host_added_below_a_deleted_directory_keeps_it) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { ::unlink("src/deep/c.txt"), ::rmdir("src/deep"); });
+    pause_a_tick();
+    write(world.host("src/deep/mine"), "person\n");
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(read(world.host("src/deep/mine")), "person\n");
+    EXPECT_THAT(outcome(report, "src/deep"), testing::AnyOf(HasSubstr("held"), HasSubstr("conflict")));
+  });
+}
+
+TEST_P(Apply, a_file_that_the_host_removed_is_not_brought_back) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { write("a.txt", "agent\n"); });
+    pause_a_tick();
+    ::unlink(world.host("a.txt").c_str());
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "a.txt"), HasSubstr("conflict"));
+  });
+}
+
+TEST_P(Apply, what_was_applied_is_no_conflict_when_the_agent_goes_on_with_it) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { write("a.txt", "1"), write("stays", "1"), write("Makefile", "all:"); });
+    pause_a_tick();
+    EXPECT_TRUE(world.apply().pending);
+    pause_a_tick();
+    world.agent([] { write("a.txt", "2"), write("stays", "2"); });
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(outcome(report, "a.txt"), "applied");
+    EXPECT_EQ(outcome(report, "stays"), "applied");
+    EXPECT_EQ(read(world.host("a.txt")), "2");
+  });
+}
+
+TEST_P(Apply, a_host_directory_replaced_by_a_link_is_never_written_through) {
+  run([](World& world) {
+    make_tree(world);
+    ::mkdir(world.host("../outside").c_str(), 0755);
+    write(world.host("../outside/b.txt"), "outside\n");
+    world.agent([] { write("src/b.txt", "agent\n"), write("src/new", "agent\n"); });
+    ::rename(world.host("src").c_str(), world.host("src.old").c_str());
+    make_link("../outside", world.host("src").c_str());
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(report.count(Outcome::applied), 0u);
+    EXPECT_EQ(snapshot(world.host("../outside")).size(), 1u);
+    EXPECT_EQ(read(world.host("../outside/b.txt")), "outside\n");
+  });
+}
+
+TEST_P(Apply, what_a_host_tool_would_run_goes_only_when_named_itself) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] {
+      ::mkdir("sub", 0755), ::mkdir("sub/.git", 0755), ::mkdir("sub/.git/hooks", 0755);
+      write("sub/.git/hooks/post-checkout", "#!/bin/sh\n", 0755);
+      write("sub/.git/config", "[core]\nfsmonitor=x\n");
+      write("sub/code.c", "int x;\n");
+      make_link("/etc/passwd", "out");
+      write("tool", "#!/bin/sh\n", 0755);
+    });
+    ApplyReport report = world.apply({"sub", "out", "tool"});
+    EXPECT_EQ(outcome(report, "sub/code.c"), "applied");
+    EXPECT_THAT(outcome(report, "sub/.git/config"), HasSubstr("held"));
+    EXPECT_THAT(outcome(report, "sub/.git/hooks/post-checkout"), HasSubstr("hook"));
+    EXPECT_FALSE(exists(world.host("sub/.git/config")));
+    EXPECT_EQ(outcome(report, "out"), "applied") << "it was named";
+    report = world.apply({"sub/.git/config"});
+    EXPECT_EQ(outcome(report, "sub/.git/config"), "applied");
+    EXPECT_FALSE(exists(world.host("sub/.git/hooks/post-checkout")));
+  });
+}
+
+TEST_P(Apply, what_the_policy_denies_stays_also_when_named) {
+  run([](World& world) {
+    make_tree(world);
+    const std::vector<LayerDeny> denies = {{world.workspace() + "/**/.env*",
+                                            {world.workspace() + "/**/.env.example"},
+                                            "rwx",
+                                            "secrets",
+                                            "secrets stay out"}};
+    world.agent([] { write(".env", "x"), write("src/.env.example", "x"), write("src/.env2", "x"); }, denies);
+    const Layer layer = world.open(Access::look);
+    const Matcher denied = matcher_of(layer.record.layer_denies);
+    const ApplyReport report = world.apply({".env", "src/.env2", "src"}, denied);
+    EXPECT_THAT(outcome(report, ".env"), HasSubstr("'secrets'"));
+    EXPECT_THAT(outcome(report, "src/.env2"), HasSubstr("secrets stay out"));
+    EXPECT_EQ(outcome(report, "src/.env.example"), "applied");
+    EXPECT_FALSE(exists(world.host(".env")));
+  });
+}
+
+TEST_P(Apply, a_denied_file_does_not_leave_under_a_new_name_of_its_directory) {
+  run([](World& world) {
+    make_tree(world);
+    write(world.host("src/.env"), "secret");
+    const Matcher denied = [&](std::string_view path) -> std::optional<Denied> {
+      if (path == world.host("src/.env")) return Denied{"secrets", ""};
+      return std::nullopt;
+    };
+    bool moved = false;
+    const Snapshot merged = world.agent_sees([&] { moved = ::rename("src", "moved") == 0; });
+    if (!moved || GetParam() == Kernel::plain_copy) return;  // there the agent could only copy what it could read
+    const ApplyReport report = world.apply({"moved", "src", "moved/.env"}, denied);
+    EXPECT_FALSE(exists(world.host("moved/.env")));
+    EXPECT_EQ(read(world.host("src/.env")), "secret");
+    EXPECT_FALSE(exists(world.upper("moved/.env"))) << "copied to where the agent can read it";
+    EXPECT_EQ(world.agent_sees([] {}), merged);
+  });
+}
+
+TEST_P(Apply, special_files_setuid_and_attributes_stay_behind) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] {
+      ASSERT_EQ(::mkfifo("fifo", 0644), 0);
+      write("set", "x", 04644);
+      write("attr", "x");
+      ::setxattr("attr", "user.evil", "1", 1, 0);
+      ::setxattr("attr", "user.overlay.opaque", "y", 1, 0);
+    });
+    const ApplyReport report = world.apply({"fifo", "set", "attr"});
+    EXPECT_THAT(outcome(report, "fifo"), HasSubstr("refused"));
+    EXPECT_EQ(outcome(report, "set"), "applied");
+    const Snapshot host = world.host_tree();
+    EXPECT_EQ(host.at("set").mode, 0644u);
+    EXPECT_FALSE(host.contains("fifo"));
+    char names[256];
+    EXPECT_EQ(::listxattr(world.host("attr").c_str(), names, sizeof names), 0);
+  });
+}
+
+TEST_P(Apply, the_hosts_own_attributes_stay_with_its_file) {
+  run([](World& world) {
+    make_tree(world);
+    ASSERT_EQ(::setxattr(world.host("a.txt").c_str(), "user.mine", "1", 1, 0), 0);
+    world.agent([] { write("a.txt", "changed"); });
+    world.apply();
+    char value = 0;
+    EXPECT_EQ(::getxattr(world.host("a.txt").c_str(), "user.mine", &value, 1), 1);
+    EXPECT_EQ(read(world.host("a.txt")), "changed");
+  });
+}
+
+TEST_P(Apply, names_in_any_bytes_go) {
+  run([](World& world) {
+    make_tree(world);
+    const std::string name = "a\n\x1b[31m\xff\xfe\"'\\ b";
+    world.agent([&] { write(name, "x"); });
+    EXPECT_EQ(outcome(world.apply(), name), "applied");
+    EXPECT_TRUE(exists(world.host(name)));
+  });
+}
+
+TEST_P(Apply, a_huge_sparse_file_costs_what_its_data_costs) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] {
+      write("sparse", "begin");
+      EXPECT_EQ(::truncate("sparse", off_t{8} << 40), 0);
+      const int fd = ::open("sparse", O_WRONLY | O_CLOEXEC);
+      EXPECT_EQ(::pwrite(fd, "end", 3, (off_t{8} << 40) - 3), 3);
+      ::close(fd);
+    });
+    EXPECT_EQ(outcome(world.apply(), "sparse"), "applied");
+    struct stat st{};
+    ASSERT_EQ(::stat(world.host("sparse").c_str(), &st), 0);
+    EXPECT_EQ(st.st_size, off_t{8} << 40);
+    EXPECT_LT(st.st_blocks, 1000);
+    EXPECT_TRUE(world.changes().empty());
+    ::unlink(world.host("sparse").c_str());
+  });
+}
+
+TEST_P(Apply, a_dry_run_tells_the_same_and_changes_nothing) {
+  run([](World& world) {
+    make_tree(world);
+    const Snapshot before = world.host_tree();
+    world.agent([] { write("a.txt", "x"), write("Makefile", "x"); });
+    Layer layer = world.open(Access::change);
+    const auto report = workspace::apply(layer, {{}, Effect::show, {}, {}});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(outcome(*report, "a.txt"), "applied");
+    EXPECT_THAT(outcome(*report, "Makefile"), HasSubstr("held"));
+    EXPECT_EQ(world.host_tree(), before);
+    EXPECT_EQ(world.changes().size(), 2u);
+  });
+}
+
+TEST_P(Apply, an_attribute_of_an_unknown_overlay_is_left_alone) {
+  if (GetParam() == Kernel::plain_copy) GTEST_SKIP() << "no overlay";
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { ::mkdir("strange", 0755), write("strange/x", "x"), write("fine", "x"); });
+    const bool user = GetParam() == Kernel::user_overlay;
+    ASSERT_EQ(
+        ::setxattr(world.upper("strange").c_str(), user ? "user.overlay.future" : "trusted.overlay.future", "1", 1, 0),
+        0);
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "strange"), HasSubstr("overlay.future"));
+    EXPECT_FALSE(exists(world.host("strange")));
+    EXPECT_EQ(outcome(report, "fine"), "applied");
+    EXPECT_TRUE(exists(world.upper("strange/x")));
+  });
+}
+
+TEST_P(Apply, a_file_of_the_layers_owner_becomes_the_directorys) {
+  if (GetParam() == Kernel::user_overlay) GTEST_SKIP() << "an ordinary user owns all of it";
+  run([](World& world) {
+    world.owner = {100123, 100123};
+    ASSERT_EQ(::chown(world.workspace().c_str(), 4711, 4712), 0);
+    ASSERT_EQ(::chmod(world.workspace().c_str(), 0777), 0);
+    world.agent([] {
+      ::mkdir("dir", 0755), write("dir/new", "x");
+      ASSERT_EQ(::chown("dir", 100123, 100123) | ::chown("dir/new", 100123, 100123), 0);
+    });
+    world.apply();
+    for (const char* path : {"dir", "dir/new"}) {
+      struct stat st{};
+      ASSERT_EQ(::stat(world.host(path).c_str(), &st), 0);
+      EXPECT_EQ(st.st_uid, 4711u) << path;
+    }
+  });
+}
+
+}  // namespace
+}  // namespace alos::workspace

@@ -1,0 +1,129 @@
+#include "supervisor/workspace/hazards.h"
+
+#include <gmock/gmock.h>
+
+#include "supervisor/workspace/denies.h"
+
+namespace alos::workspace {
+namespace {
+
+Node file(mode_t mode = 0644) {
+  Node node;
+  node.type = Type::file;
+  node.mode = mode;
+  return node;
+}
+
+std::string flags(const Subject& subject) {
+  std::string out;
+  for (const Flag& flag : hazards(subject)) out.append(out.empty() ? "" : ",").append(name(flag.hazard));
+  return out;
+}
+
+std::string added(std::string_view path, mode_t mode = 0644) {
+  return flags({path, {}, file(mode), "", {}, false});
+}
+
+struct Case {
+  const char* path;
+  const char* expected;
+};
+
+class Hazards : public testing::TestWithParam<Case> {};
+
+TEST_P(Hazards, are_told_by_path) {
+  EXPECT_EQ(added(GetParam().path), GetParam().expected) << GetParam().path;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , Hazards,
+    testing::Values(
+        Case{".git/hooks/pre-commit", "git"}, Case{".GIT/Hooks/pre-commit", "git"}, Case{".git/config", "git"},
+        Case{"sub/dir/.git/config", "git"}, Case{".git/config.worktree", "git"}, Case{".git", "git"},
+        Case{"sub/.git", "git"}, Case{".git/modules/x/config", "git"}, Case{".git/modules/a/b/hooks/update", "git"},
+        Case{".git/worktrees/w/commondir", "git"}, Case{".git/worktrees/w/gitdir", "git"},
+        Case{".git/rebase-merge/git-rebase-todo", "git"}, Case{".gitmodules", "git"}, Case{".git/index", ""},
+        Case{".git/HEAD", ""}, Case{".git/refs/heads/config", ""}, Case{".git/refs/heads/hooks/x", ""},
+        Case{".git/objects/aa/bb", ""}, Case{".gitattributes", ""}, Case{".gitignore", ""},
+        Case{"hooks/pre-commit", ""}, Case{"config", ""}, Case{".claude/settings.json", "agent"},
+        Case{"sub/.Claude/settings.local.json", "agent"}, Case{".mcp.json", "agent"},
+        Case{".codex/config.toml", "agent"}, Case{".cursor/rules/x", "agent"}, Case{"CLAUDE.md", "prompt"},
+        Case{"sub/AGENTS.md", "prompt"}, Case{".vscode/tasks.json", "editor"}, Case{".vscode/Settings.JSON", "editor"},
+        Case{".vscode/snippets.json", ""}, Case{".idea/workspace.xml", "editor"}, Case{".exrc", "editor"},
+        Case{".editorconfig", ""}, Case{".envrc", "shell"}, Case{".bashrc", "shell"}, Case{".zshrc", "shell"},
+        Case{".ssh/authorized_keys", "shell"}, Case{"Makefile", "build"}, Case{"src/rules.mk", "build"},
+        Case{"GNUmakefile", "build"}, Case{"CMakeLists.txt", "build"}, Case{"cmake/x.cmake", "build"},
+        Case{"package.json", "build"}, Case{"package-lock.json", ""}, Case{".npmrc", "build"},
+        Case{".yarnrc.yml", "build"}, Case{"vite.config.ts", "build"}, Case{"setup.py", "build"},
+        Case{"pyproject.toml", "build"}, Case{"tests/conftest.py", "build"}, Case{"build.rs", "build"},
+        Case{".cargo/config.toml", "build"}, Case{"Cargo.toml", "build"}, Case{"build.gradle.kts", "build"},
+        Case{"pom.xml", "build"}, Case{"Dockerfile.dev", "build"}, Case{"docker-compose.yml", "build"},
+        Case{".github/workflows/ci.yml", "build"}, Case{".github/CODEOWNERS", ""}, Case{".gitlab-ci.yml", "build"},
+        Case{".husky/pre-commit", "build"}, Case{"lefthook.yml", "build"}, Case{"x.service", "autostart"},
+        Case{".config/systemd/user/x", "autostart"}, Case{"x.desktop", "autostart"}, Case{"crontab", "autostart"},
+        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"}, Case{".local/bin/ls", "autostart"},
+        Case{"src/main.c", ""}, Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
+
+TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
+  EXPECT_EQ(flags({"data/hooks/update", {}, file(), "", {"data"}, false}), "git");
+  EXPECT_EQ(flags({"data/config", {}, file(), "", {"data"}, false}), "git");
+  EXPECT_EQ(flags({"config", {}, file(), "", {""}, false}), "git") << "the workspace itself is one";
+  EXPECT_EQ(flags({"data/objects/xx", {}, file(), "", {"data"}, false}), "");
+  EXPECT_EQ(flags({"outer/hooks/inner/x", {}, file(), "", {"outer", "outer/hooks/inner"}, false}), "git");
+}
+
+TEST(HazardsOf, the_part_that_makes_a_directory_a_repository_is_flagged) {
+  EXPECT_EQ(flags({"data/HEAD", {}, file(), "", {"data"}, true}), "git");
+  Node directory;
+  directory.type = Type::directory;
+  EXPECT_EQ(flags({"data/objects", {}, directory, "", {"data"}, true}), "git");
+  EXPECT_EQ(flags({"data/other", {}, file(), "", {"data"}, true}), "");
+}
+
+TEST(HazardsOf, new_execute_and_set_id_bits) {
+  EXPECT_EQ(added("tool", 0755), "executable");
+  EXPECT_EQ(added("tool", 04755), "executable,set-id");
+  EXPECT_EQ(flags({"tool", file(0644), file(0744), "", {}, false}), "executable");
+  EXPECT_EQ(flags({"tool", file(0755), file(0755), "", {}, false}), "");
+}
+
+TEST(HazardsOf, links_that_lead_out) {
+  EXPECT_TRUE(leads_out("a", "/etc/passwd"));
+  EXPECT_TRUE(leads_out("a", ".."));
+  EXPECT_TRUE(leads_out("a/b", "../../x"));
+  EXPECT_TRUE(leads_out("a/b", "c/../../../x"));
+  EXPECT_FALSE(leads_out("a/b", "../x"));
+  EXPECT_FALSE(leads_out("a", "b/../c"));
+  EXPECT_FALSE(leads_out("a", "./b"));
+}
+
+TEST(HazardsOf, taking_a_control_away_is_flagged_and_other_deletions_are_not) {
+  EXPECT_EQ(flags({".git/hooks/pre-commit", file(0755), {}, "", {}, false}), "git");
+  EXPECT_EQ(flags({".claude/settings.json", file(), {}, "", {}, false}), "agent");
+  EXPECT_EQ(flags({"Makefile", file(), {}, "", {}, false}), "");
+}
+
+TEST(Denies, match_as_the_policy_language_says) {
+  EXPECT_TRUE(pattern_matches("/w/**/.env*", "/w/.env"));
+  EXPECT_TRUE(pattern_matches("/w/**/.env*", "/w/a/b/.env.local"));
+  EXPECT_FALSE(pattern_matches("/w/**/.env*", "/w/a/env"));
+  EXPECT_TRUE(pattern_matches("/w/infra/**", "/w/infra"));
+  EXPECT_TRUE(pattern_matches("/w/infra/**", "/w/infra/a/b"));
+  EXPECT_FALSE(pattern_matches("/w/infra/**", "/w/infra2"));
+  EXPECT_FALSE(pattern_matches("/w/*", "/w/a/b"));
+  EXPECT_TRUE(pattern_matches("/w/\\*", "/w/*"));
+  EXPECT_FALSE(pattern_matches("/w/\\*", "/w/a"));
+  EXPECT_TRUE(pattern_matches("/**/a/**/b", "/a/x/a/y/z/b"));
+  EXPECT_TRUE(pattern_matches("/w/a*b*c", "/w/aXbXbXc"));
+}
+
+TEST(Denies, exceptions_hold_for_their_own_rule_alone) {
+  const Matcher denied = matcher_of({{"/w/**/.env*", {"/w/**/.env.example"}, "rwx", "secrets", ""},
+                                     {"/w/infra/**", {}, "w", "infra", "people change CI"}});
+  EXPECT_EQ(denied("/w/.env")->rule, "secrets");
+  EXPECT_FALSE(denied("/w/.env.example"));
+  EXPECT_EQ(denied("/w/infra/.env.example")->rule, "infra");
+}
+
+}  // namespace
+}  // namespace alos::workspace

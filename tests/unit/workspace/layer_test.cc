@@ -1,0 +1,134 @@
+#include "supervisor/workspace/layer.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/sys.h"
+#include "supervisor/workspace/gc.h"
+#include "supervisor/workspace/meter.h"
+#include "tests/unit/workspace/world.h"
+
+namespace alos::workspace {
+namespace {
+
+using testing::HasSubstr;
+
+class Layers : public WorldTest {};
+INSTANTIATE_TEST_SUITE_P(, Layers, testing::Values(Kernel::user_overlay, Kernel::root_overlay), kernel_name);
+
+TEST(Record, survives_writing_and_reading) {
+  Record record;
+  record.workspace = "/w/\xff name";
+  record.mode = Mode::copy;
+  record.form = Form::trusted;
+  record.owner = {1, 2};
+  record.stamp_ns = 3;
+  record.layer_denies = {{"/w/**/\xfe", {"/w/a"}, "rw", "rule", "why"}};
+  record.runs = {{"run", 4, 5}};
+  const auto back = decode(encode(record).value());
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_EQ(back->workspace, record.workspace);
+  EXPECT_EQ(back->owner, record.owner);
+  EXPECT_EQ(back->layer_denies.at(0).pattern, "/w/**/\xfe");
+  EXPECT_EQ(back->runs.at(0).ended_ns, 5);
+}
+
+TEST(Record, that_is_damaged_or_of_another_version_is_an_error) {
+  for (const char* text : {"", "{", "[]", "{\"version\":1}", "{\"version\":2}", "{\"version\":1,\"workspace\":7}"})
+    EXPECT_FALSE(decode(text)) << text;
+}
+
+TEST_P(Layers, a_layer_in_use_can_be_looked_at_but_not_changed) {
+  run([](World& world) {
+    const auto held = open_or_create(world.request());
+    ASSERT_TRUE(held) << held.error().text();
+    const auto other = open_layer(world.state(), world.workspace(), Access::change);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().code, EBUSY);
+    EXPECT_THAT(other.error().text(), HasSubstr("run run_1"));
+    EXPECT_TRUE(open_layer(world.state(), world.workspace(), Access::look));
+    EXPECT_EQ(holder(held->path), "run run_1");
+    EXPECT_FALSE(open_or_create(world.request())) << "two runs would share one upper directory";
+  });
+}
+
+TEST_P(Layers, pending_changes_are_said_and_refuse_a_fresh_start) {
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    EXPECT_EQ(open_or_create(world.request(Start::fresh)).error().code, EBUSY);
+    auto layer = open_or_create(world.request());
+    ASSERT_TRUE(layer);
+    EXPECT_EQ(layer->pending_since(), "run_1");
+    layer = Layer();
+    world.undo();
+    layer = open_or_create(world.request(Start::fresh));
+    ASSERT_TRUE(layer) << layer.error().text();
+    EXPECT_FALSE(layer->pending);
+  });
+}
+
+TEST_P(Layers, denies_of_earlier_runs_stay_while_their_changes_do) {
+  run([](World& world) {
+    world.agent([] { write("x", "1"); }, {{"/a", {}, "r", "one", ""}});
+    world.agent([] {}, {{"/b", {}, "r", "two", ""}});
+    EXPECT_EQ(world.open(Access::look).record.layer_denies.size(), 2u);
+    world.undo();
+    world.agent([] {}, {{"/b", {}, "r", "two", ""}});
+    EXPECT_EQ(world.open(Access::look).record.layer_denies.size(), 1u);
+  });
+}
+
+TEST_P(Layers, a_directory_that_others_could_have_written_is_refused) {
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    const std::string path = layers_directory(world.state()) + "/" + layer_key(world.workspace());
+    ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
+    EXPECT_EQ(open_layer_at(path, Access::look).error().code, EPERM);
+  });
+}
+
+TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
+  run([](World& world) {
+    const auto verdict = [&](std::optional<int64_t> older = {}) {
+      return survey(world.state(), INT64_MAX, older).value().at(0).verdict;
+    };
+    world.agent([] { write("x", "1"); });
+    EXPECT_EQ(verdict(), Verdict::pending);
+    EXPECT_EQ(verdict(1), Verdict::old);
+    {
+      const auto held = open_or_create(world.request());
+      EXPECT_EQ(verdict(), Verdict::in_use);
+      EXPECT_EQ(remove_layer(held->path).error().code, EBUSY);
+    }
+    world.undo();
+    EXPECT_EQ(verdict(), Verdict::empty);
+    ASSERT_EQ(::rename(world.workspace().c_str(), (world.workspace() + ".away").c_str()), 0);
+    EXPECT_EQ(verdict(), Verdict::orphan);
+    ASSERT_TRUE(remove_layer(survey(world.state(), 0, {}).value().at(0).path));
+    EXPECT_TRUE(survey(world.state(), 0, {}).value().empty());
+  });
+}
+
+TEST_P(Layers, the_meter_counts_blocks_once_and_in_slices) {
+  run([](World& world) {
+    ::mkdir(world.host("d").c_str(), 0755);
+    write(world.host("d/big"), std::string(1 << 20, 'x'));
+    ASSERT_EQ(::link(world.host("d/big").c_str(), world.host("again").c_str()), 0);
+    write(world.host("sparse"), "x");
+    ASSERT_EQ(::truncate(world.host("sparse").c_str(), off_t{1} << 40), 0);
+    Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
+    int slices = 0;
+    for (; meter.rounds() == 0; ++slices) meter.step(2);
+    EXPECT_GT(slices, 2);
+    EXPECT_GE(meter.bytes(), 1u << 20);
+    EXPECT_LT(meter.bytes(), 1u << 21);
+    write(world.host("more"), std::string(1 << 20, 'x'));
+    for (int i = 0; i < 20; ++i) meter.step(2);
+    EXPECT_GE(meter.bytes(), 1u << 21);
+  });
+}
+
+}  // namespace
+}  // namespace alos::workspace
