@@ -154,7 +154,7 @@ Result<Pattern> Pattern::parse(std::string_view text) {
   if (text.size() >= PATH_MAX) return refuse(text, "no path is longer than 4095 bytes", ENAMETOOLONG);
   Pattern out;
   if (text == "/") {
-    out.text_ = "/";
+    out.text_ = text;
     return out;
   }
   for (size_t at = 1; at <= text.size();) {
@@ -232,7 +232,7 @@ std::string Pattern::literal_prefix() const {
   std::string out;
   for (const Segment& segment : segments_) {
     if (!segment.literal()) break;
-    out += "/" + segment.pieces[0];
+    out.append("/").append(segment.pieces[0]);
   }
   return out.empty() ? "/" : out;
 }
