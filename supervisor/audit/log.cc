@@ -97,11 +97,11 @@ Result<Head> Log::flush(Durability durability) {
   return head();
 }
 
-Result<Head> Log::seal() {
+Result<Head> Log::seal(Durability durability) {
   TRY(writer_.append(batch_, Writer::Seal::now));
   sealed_ns_ = boot_ns();
   unsealed_ = false;
-  TRY(writer_.sync());
+  if (durability == Durability::power) TRY(writer_.sync());
   return head();
 }
 
@@ -112,11 +112,11 @@ Result<void> Log::end_run(std::string_view run) {
   return {};
 }
 
-Result<Head> Log::close() {
+Result<Head> Log::close(Durability durability) {
   if (!open_) return head();
   open_ = false;
   enqueue_repeats(repeats_.take(INT64_MAX), wall_ns());
-  return seal();
+  return seal(durability);
 }
 
 }  // namespace alos::audit

@@ -55,8 +55,8 @@ class Log {
   // again.
   Result<Head> flush(Durability durability);
 
-  // As flush(power), and signs where the log stands unless that has just been done.
-  Result<Head> seal();
+  // As flush(), and signs where the log stands unless that has just been done.
+  Result<Head> seal(Durability durability = Durability::process);
   // The head at this object's last seal; what a caller copies to another place (store, journal) as an anchor.
   const Head& last_seal() const { return writer_.last_seal(); }
 
@@ -71,8 +71,9 @@ class Log {
     return describe(writer_.keys().payload, data, preview);
   }
 
-  // Everything counted and queued is written, synced and sealed. append() is EBADF afterwards.
-  Result<Head> close();
+  // Everything counted and queued is written and sealed. append() is EBADF afterwards. Not synced unless asked: a sync
+  // costs more than a launch may, and what must survive a power loss was flushed so when it happened.
+  Result<Head> close(Durability durability = Durability::process);
 
  private:
   Log(Writer writer, const Options& options);

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::string_view kCut = "the log was cut or removed while it was in use; see 'alos audit verify'";
 
+// More than a segment's first record: one that is full with it would be followed by the next without end.
+constexpr uint64_t kLeastRotate = 1500;
+
 std::string_view hint_for(int code) {
   switch (code) {
     case ENOSPC:
@@ -67,6 +70,7 @@ Result<Writer> Writer::open(const std::string& dir, Limits limits) {
   out.id_ = random_hex(6);
   out.limits_ = limits;
   out.limits_.seal_every = std::max(limits.seal_every, kLeastSealEvery);
+  out.limits_.rotate_bytes = std::max(limits.rotate_bytes, kLeastRotate);
   TRY(about(dir, sys::make_dirs(dir, 0700)));
   out.dir_ = TRY(about(dir, sys::open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)));
   TRY(check_directory(out.dir_.get(), dir));

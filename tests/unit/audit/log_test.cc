@@ -124,6 +124,14 @@ TEST_F(LogTest, rotates_without_breaking_the_chain_at_any_length) {
   }
 }
 
+TEST_F(LogTest, a_senseless_size_does_not_rotate_without_end) {
+  Log log = open({.rotate_bytes = 1});
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(log.append({.action = "a"}));
+  ASSERT_TRUE(log.close(Durability::power));
+  EXPECT_EQ(entries({.action = "a"}).size(), 10u);
+  EXPECT_THAT(verdict(), IsSound());
+}
+
 TEST_F(LogTest, eight_processes_keep_one_chain) {
   constexpr int kProcesses = 8, kEach = 400;
   std::vector<pid_t> children;
