@@ -47,6 +47,12 @@ std::string quoted(const FileRule& rule) {
   return "rule '" + rule.name + "'";
 }
 
+// Directories from the root to the node that is mounted.
+size_t depth(const Region& region) {
+  const auto& segments = region.path->pattern.segments();
+  return segments.size() - (!segments.empty() && segments.back().any_depth() ? 1 : 0);
+}
+
 // What a mount can give: reading always, because its names are visible; writing and running as wholes.
 bool mountable(Rights rights) {
   return rights.has(kRead) && (rights.has(kWrite) || !rights.overlaps(kWrite));
@@ -186,11 +192,12 @@ class Planner {
            });
   }
 
-  // Another mount lies between this region and everything that the taking is about.
+  // Another mount lies between this region and everything that the taking is about: strictly deeper, because two that
+  // may expand to one node are one mount with the rights of both.
   bool shadowed(const Region& region, const Taking& taking, const std::string& prefix) const {
     return std::ranges::any_of(regions_, [&](const Region& nearer) {
-      return &nearer != &region && lies_below(prefix, nearer.prefix) && lies_below(nearer.prefix, region.prefix) &&
-             nearer.path->pattern.includes(taking.path->pattern) &&
+      return depth(nearer) > depth(region) && lies_below(prefix, nearer.prefix) &&
+             lies_below(nearer.prefix, region.prefix) && nearer.path->pattern.includes(taking.path->pattern) &&
              region.path->pattern.includes(nearer.path->pattern) &&
              !nearer.path->pattern.includes(region.path->pattern);
     });

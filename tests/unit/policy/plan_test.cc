@@ -248,6 +248,13 @@ TEST(Plan, an_exception_inside_another_rules_mount_is_refused) {
               HasSubstr("the exception /s/in/x of rule 'a' overlaps /s/in/**"));
 }
 
+TEST(Plan, a_deny_holds_where_a_glob_and_a_path_mount_one_node) {
+  const BoxPlan plan =
+      box(with_rules("  a: {allow: rw, path: \"/s/*b\"}\n  b: {allow: rx, path: /s/b}\n  c: {deny: w, path: /s/b}\n"));
+  ASSERT_THAT(plan.masks, SizeIs(1)) << "the glob's mount gives w there as well";
+  EXPECT_EQ(plan.masks[0].denied, kWrite);
+}
+
 TEST(Plan, one_rule_that_cannot_be_kept_is_one_problem) {
   const auto out =
       planned(with_rules(kSources + "  b: {deny: r, path: [$workspace/**/.env, $workspace/**/x, $workspace/*.y]}\n",

@@ -1,5 +1,6 @@
 // decide() against a reference that is slow and obviously correct, on generated policies over a small alphabet, so that
-// patterns meet. ALOS_PAIRS (policy, request) pairs; fewer for every change, all of them now and then.
+// patterns meet. ALOS_PAIRS (policy, request) pairs; fewer for every change, all of them now and then, as another
+// suite.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -185,7 +186,7 @@ std::string shown(const std::vector<PlainRule>& rules, const Request& request) {
   return out;
 }
 
-TEST(Property, decide_agrees_with_the_reference_whatever_the_order_and_a_deny_never_allows_more) {
+TEST(ALOS_SUITE, decide_agrees_with_the_reference_whatever_the_order_and_a_deny_never_allows_more) {
   constexpr int kRequests = 20;
   int allowed = 0, differing = 0;
   for (int pair = 0; pair < ALOS_PAIRS; pair += kRequests) {
@@ -219,7 +220,7 @@ TEST(Property, decide_agrees_with_the_reference_whatever_the_order_and_a_deny_ne
   EXPECT_GT(differing, ALOS_PAIRS / 200);
 }
 
-TEST(Property, what_is_said_about_pairs_of_patterns_holds_for_every_path) {
+TEST(ALOS_SUITE, what_is_said_about_pairs_of_patterns_holds_for_every_path) {
   Generator make(7);
   std::vector<std::string> paths{"/"};
   for (int i = 0; i < 400; ++i) paths.push_back(make.path());
@@ -308,11 +309,23 @@ class PlannedBox {
   bool globs_ = false;
 };
 
-TEST(Property, a_plan_allows_what_is_decided_and_nothing_else) {
+// Loading refuses allows of the box's own places, and of what lies around them.
+bool lies_apart(const std::vector<PlainRule>& rules) {
+  const Pattern dev = *Pattern::parse("/dev/**");
+  return std::ranges::all_of(rules, [&](const PlainRule& rule) {
+    return rule.effect == Effect::deny || std::ranges::all_of(rule.paths, [&](const std::string& text) {
+             const Pattern path = *Pattern::parse(text);
+             return !path.overlaps(dev) && !path.matches("/") && !path.matches("/tmp");
+           });
+  });
+}
+
+TEST(ALOS_SUITE, a_plan_allows_what_is_decided_and_nothing_else) {
   int planned = 0, allowed = 0;
-  for (int seed = 0; seed < ALOS_PAIRS / 8; ++seed) {
+  for (int seed = 0; seed < ALOS_PAIRS; ++seed) {
     Generator make(static_cast<uint32_t>(seed));
     std::vector<PlainRule> rules = make.rules();
+    if (!lies_apart(rules)) continue;
     constexpr std::array kAllows{kRead, kRead | kWrite, kRead | kExecute, kAll};
     constexpr std::array kDenies{kAll, kWrite, kExecute, kWrite | kExecute};
     for (PlainRule& rule : rules) {
@@ -347,7 +360,7 @@ TEST(Property, a_plan_allows_what_is_decided_and_nothing_else) {
 }
 
 // Printed and not judged: a loaded machine says nothing. The number to hold against is 200 ns with 1000 rules.
-TEST(Property, cost_of_a_decision_by_number_of_rules) {
+TEST(ALOS_SUITE, cost_of_a_decision_by_number_of_rules) {
   for (const int rules : {10, 100, 1000}) {
     std::vector<PlainRule> all{{"all", Effect::allow, kAll, {"/w/**"}, {}}};
     for (int i = 1; i < rules; ++i) {
