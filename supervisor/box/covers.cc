@@ -32,6 +32,12 @@ struct Matcher {
       if (exception.matches(path)) return false;
     return true;
   }
+  // Something below a directory that matches is to stay visible: what matches in it is covered piece by piece.
+  bool spares_below(std::string_view directory) const {
+    for (const Pattern& exception : except)
+      if (exception.may_match_below(directory)) return true;
+    return false;
+  }
 };
 
 Result<std::vector<Matcher>> matchers(const policy::BoxPlan& plan) {
@@ -86,6 +92,19 @@ class Walk {
     return {};
   }
 
+  // In a tree that is written directly a path that is denied by name must exist: nothing can cover what is made later.
+  Result<void> check_present() const {
+    for (const Matcher& matcher : matchers_) {
+      const policy::BoxMask& mask = *matcher.mask;
+      if (!mask.pin_parents || matcher.pattern.shape() == Pattern::Shape::glob || met_.contains(&mask)) continue;
+      return fail("mask", printable(matcher.pattern.literal_prefix()), ENOENT,
+                  fmt::format("rule '{}' ({}) denies it, it does not exist, and the box writes this tree directly: it could be "
+                              "made; make it first, or use 'workspace: layer'",
+                              mask.rule, mask.source.text()));
+    }
+    return {};
+  }
+
   std::vector<Cover> take() {
     std::vector<Cover> out;
     for (auto& [path, cover] : covers_) out.push_back(std::move(cover));
@@ -101,11 +120,14 @@ class Walk {
     bool pin = false;
     for (const Matcher& matcher : matchers_)
       if (matcher.matches(path)) {
-        denied = denied | matcher.mask->denied;
-        pin = pin || matcher.mask->pin_parents;
+        if (matcher.mask->pin_parents) {
+          pin = true;
+          met_.insert(matcher.mask);
+        }
+        if (!directory || !matcher.spares_below(path)) denied = denied | matcher.mask->denied;
       }
-    if (denied.empty()) return Verdict::free;
     if (pin) TRY(pin_parents(path));
+    if (denied.empty()) return Verdict::free;
     if (!denied.overlaps(policy::kRead)) {
       TRY(add({Cover::Kind::restrict, path, directory, attributes_without(denied)}));
       return Verdict::restricted;
@@ -166,6 +188,7 @@ class Walk {
   const std::vector<Matcher>& matchers_;
   std::map<std::string, Cover> covers_;
   std::set<std::pair<dev_t, ino_t>> linked_;
+  std::set<const policy::BoxMask*> met_;
 };
 
 }  // namespace
@@ -185,6 +208,7 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
     const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
     TRY(walk.tree(root, place.target));
   }
+  TRY(walk.check_present());
   if (merged) TRY(walk.other_names(merged, plan.workspace));
   return walk.take();
 }

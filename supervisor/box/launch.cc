@@ -219,6 +219,10 @@ Launched<Box> launch(Order order, Fault fault) {
   const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
   order_places(box.places);
+  if (opened.layer) {
+    const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
+    out.layer = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  }
   box.covers = STEP(Step::masks, find_covers(plan, merged, box.places));
 
   box.files = generated_files(order.run);
@@ -262,6 +266,7 @@ Launched<Box> launch(Order order, Fault fault) {
   out.pidfd = std::move(child.pidfd);
   out.control = std::move(control.a);
   out.terminal = std::move(const_cast<UniqueFd&>(*started));
+  out.without_landlock = box.landlock_abi == 0;
   return out;
 }
 

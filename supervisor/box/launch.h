@@ -37,6 +37,8 @@ struct Box {
   UniqueFd control;   // supervisor's end of init's socket
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
+  UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
+  bool without_landlock = false;
 };
 
 // The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "supervisor/box/launch.h"
+#include "supervisor/workspace/meter.h"
 
 namespace alos::box {
 namespace {
@@ -77,7 +78,9 @@ Fault fault_from_environment() {
 
 class Keeper {
  public:
-  Keeper(Box box, policy::Limits limits) : box_(std::move(box)), limits_(limits) {}
+  Keeper(Box box, policy::Limits limits) : box_(std::move(box)), limits_(limits) {
+    if (limits_.disk && box_.layer) meter_.emplace(std::move(box_.layer));
+  }
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -88,7 +91,7 @@ class Keeper {
       if (ready < 0 && errno != EINTR) break;
       if (fds[0].revents != 0) return finish();
       if (fds[1].revents != 0 && !obey()) break;
-      if (over_cpu_time()) return finish();
+      if (over_cpu_time() || over_disk()) return finish();
     }
     end_box();
   }
@@ -118,18 +121,34 @@ class Keeper {
   }
 
   int next_check_ms() const {
-    if (!limits_.cpu_time_ms) return -1;
-    const uint64_t used = box_.cgroup->usage().cpu_ms.value_or(0);
-    const uint64_t left = *limits_.cpu_time_ms > used ? *limits_.cpu_time_ms - used : 0;
-    const auto cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
-    return static_cast<int>(std::clamp<uint64_t>(left / cores, 20, 10'000));
+    uint64_t wait = meter_ ? kMeterMs : UINT64_MAX;
+    if (limits_.cpu_time_ms) {
+      const uint64_t used = box_.cgroup->usage().cpu_ms.value_or(0);
+      const uint64_t left = *limits_.cpu_time_ms > used ? *limits_.cpu_time_ms - used : 0;
+      const auto cores = static_cast<uint64_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+      wait = std::min(wait, std::clamp<uint64_t>(left / cores, 20, 10'000));
+    }
+    return wait == UINT64_MAX ? -1 : static_cast<int>(wait);
+  }
+
+  // The layer's part of `disk`; the private space's is the size of its tmpfs. What a box writes between two looks is
+  // not bounded: the limit is watched, as doctor says.
+  bool over_disk() {
+    if (!meter_) return false;
+    meter_->step(kMeterEntries);
+    if (meter_->bytes() <= *limits_.disk) return false;
+    return end_by("disk");
   }
 
   bool over_cpu_time() {
     if (!limits_.cpu_time_ms || box_.cgroup->usage().cpu_ms.value_or(0) < *limits_.cpu_time_ms) return false;
+    return end_by("cpu-time");
+  }
+
+  bool end_by(std::string_view limit) {
     LauncherReport report;
     report.kind = LauncherReport::Kind::limit;
-    report.say("cpu-time");
+    report.say(limit);
     send_report(report);
     end_box();
     return true;
@@ -147,8 +166,12 @@ class Keeper {
     send_report(report);
   }
 
+  static constexpr uint64_t kMeterMs = 200;
+  static constexpr size_t kMeterEntries = 20'000;  // a look: some 20 ms of one processor
+
   Box box_;
   policy::Limits limits_;
+  std::optional<workspace::Meter> meter_;
 };
 
 int fail_launch(Step step, const Error& error) {
@@ -173,6 +196,10 @@ int run() {
   LauncherReport report;
   report.kind = LauncherReport::Kind::started;
   report.pid = box->pid;
+  std::string given_up;
+  for (const std::string& limit : box->cgroup->unenforced()) given_up += (given_up.empty() ? "" : ",") + limit;
+  if (box->without_landlock) given_up += (given_up.empty() ? "" : ",") + std::string("landlock");
+  report.say(given_up);
   std::vector<int> fds{box->pidfd.get(), box->control.get()};
   if (box->terminal) fds.push_back(box->terminal.get());
   send_report(report, fds);

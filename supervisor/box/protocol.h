@@ -30,14 +30,13 @@ enum class LauncherOrder : uint8_t { kill = 'k', freeze = 'f', thaw = 't' };
 
 struct LauncherReport {
   enum class Kind : uint8_t {
-    started,  // descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
+    started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
     failed,   // step, error and text; no process of the box is left
     limit,    // text: the limit that was reached; the box is being ended
     ended,    // the box and its cgroup are gone
   };
   Kind kind = Kind::failed;
   Step step = Step::request;
-  uint8_t degraded = 0;
   int32_t error = 0;
   int32_t pid = 0;
   uint64_t cpu_ms = 0;       // ended: what was used, 0 where nothing measures it

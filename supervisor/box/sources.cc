@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <map>
+
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/box/kernel_abi.h"
@@ -106,12 +108,21 @@ uint64_t mount_attributes(Rights rights) {
 }
 
 Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan) {
-  std::vector<Place> out;
+  // Several patterns may name one path: it is mounted once, with what all of them allow.
+  std::map<std::string, BoxMount> wanted;
   for (const BoxMount& mount : plan.mounts) {
     if (!plan.workspace.empty() && lies_below(mount.path, plan.workspace)) continue;
-    for (const std::string& path : TRY(expand(mount)))
-      if (auto place = TRY(open_one(mount, path))) out.push_back(std::move(*place));
+    for (const std::string& path : TRY(expand(mount))) {
+      const auto [at, first] = wanted.try_emplace(path, mount);
+      if (first) continue;
+      at->second.rights = at->second.rights | mount.rights;
+      at->second.tree = at->second.tree || mount.tree;
+      at->second.optional = at->second.optional && mount.optional;
+    }
   }
+  std::vector<Place> out;
+  for (const auto& [path, mount] : wanted)
+    if (auto place = TRY(open_one(mount, path))) out.push_back(std::move(*place));
   return out;
 }
 

@@ -9,12 +9,13 @@
 
 #include "base/paths.h"
 #include "supervisor/cli/doctor_print.h"
+#include "supervisor/cli/policy_common.h"
 #include "supervisor/host/probe.h"
 
 namespace alos::cli {
 namespace {
 
-enum Exit : int { kFine = 0, kMissing = 1, kUsage = 2, kUnknown = 3 };
+constexpr int kFine = kYes, kMissing = kNo;
 
 Result<std::vector<host::Limit>> limits_of(const std::vector<std::string>& names) {
   if (names.empty()) return std::vector<host::Limit>(host::kLimits.begin(), host::kLimits.end());
@@ -28,7 +29,29 @@ Result<std::vector<host::Limit>> limits_of(const std::vector<std::string>& names
   return out;
 }
 
-int complain(const Error& error, Exit code) {
+// The limits that a policy sets; its problems are printed.
+std::optional<std::vector<std::string>> limits_in(const std::string& policy) {
+  const auto ready = prepare({policy, "", {}});
+  if (!ready) {
+    cannot_load(ready.error());
+    return std::nullopt;
+  }
+  const policy::Limits& limits = ready->plan.box.limits;
+  std::vector<std::string> out;
+  const auto add = [&](const auto& limit, host::Limit which) {
+    if (limit) out.emplace_back(host::name(which));
+  };
+  add(limits.memory, host::Limit::memory);
+  add(limits.processes, host::Limit::processes);
+  add(limits.cpus_milli, host::Limit::cpus);
+  add(limits.cpu_time_ms, host::Limit::cpu_time);
+  add(limits.disk, host::Limit::disk);
+  add(limits.open_files, host::Limit::open_files);
+  add(limits.wall_ms, host::Limit::wall);
+  return out;
+}
+
+int complain(const Error& error, int code) {
   fmt::print(stderr, "alos doctor: {}\n", printable(error.text()));
   return code;
 }
@@ -50,18 +73,27 @@ int examine(const std::vector<std::string>& limit_names, bool json) {
 int run(int argc, char** argv) {
   CLI::App app("What this machine offers to boxes, what is missing, and what that means for a run.", "alos doctor");
   std::vector<std::string> limits;
+  std::string policy;
   bool json = false;
   app.add_option("--limits", limits, "the limits that matter, as in a policy; all of them otherwise")
       ->delimiter(',')
       ->type_name("LIMIT,...");
+  app.add_option("--policy", policy, "only the limits that this policy sets: a name, or a file (with a '/')")
+      ->excludes("--limits");
   app.add_flag("--json", json, "the findings as JSON");
   app.footer(
-      "Example: alos doctor --limits memory,cpus\nExit code: 0 all there, 1 something missing, 2 used wrongly, 3 "
+      "Example: alos doctor --policy coding\nExit code: 0 all there, 1 something missing, 2 used wrongly, 3 "
       "cannot tell\n");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kFine : kUsage;
+  }
+  if (!policy.empty()) {
+    auto set = limits_in(policy);
+    if (!set) return kUnknown;
+    limits = std::move(*set);
+    if (limits.empty()) limits = {"wall"};  // which is always held
   }
   return examine(limits, json);
 }

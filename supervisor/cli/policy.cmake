@@ -1,9 +1,13 @@
+alos_library(alos_policy_cli
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_common.cc
+  HEADERS ${CMAKE_CURRENT_LIST_DIR}/policy_common.h
+  LINK alos_policy_load CLI11::CLI11 nlohmann_json::nlohmann_json)
 alos_program(alos-policy
-  SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_main.cc ${CMAKE_CURRENT_LIST_DIR}/policy_common.cc
+  SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_main.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_check.cc ${CMAKE_CURRENT_LIST_DIR}/policy_explain.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_show.cc ${CMAKE_CURRENT_LIST_DIR}/policy_list.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_compile.cc
-  LINK alos_policy_load alos_seccomp CLI11::CLI11 nlohmann_json::nlohmann_json)
+  LINK alos_policy_cli alos_seccomp)
 
 # The profiles lie beside the programs, as profile_directory() expects of a build tree.
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)

@@ -86,7 +86,7 @@ int run_command(int argc, char** argv) {
   app.add_option("--degrade", options.degrade, "layers or limits to go without, e.g. memory,cpus (see 'alos doctor')")
       ->delimiter(',')
       ->allow_extra_args(false);
-  app.add_flag("--fresh", options.fresh, "do not continue pending changes of this workspace");
+  app.add_flag("--fresh", options.fresh, "drop pending changes of this workspace instead of continuing them");
   std::string apply = "none";
   app.add_option("--apply", apply, "what to do with the changes at the end")
       ->check(CLI::IsMember({"none", "safe", "ask"}))

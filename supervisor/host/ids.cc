@@ -24,7 +24,9 @@ Result<PoolId> take_id(const std::string& state) {
     auto fd = lock_file(state, id);
     if (!fd && fd.error().code == EWOULDBLOCK) continue;
     if (!fd) return std::unexpected(fd.error());
-    if (TRY(sys::fstat(fd->get())).st_size != 0) continue;
+    // Reserved: free again once what it was reserved for is gone.
+    const std::string owner = TRY(sys::read_file(fd->get(), 8192));
+    if (!owner.empty() && ::access(owner.c_str(), F_OK) == 0) continue;
     return PoolId{id, std::move(*fd)};
   }
   return fail("ids", state, EAGAIN, "every id of the pool is in use; 'alos gc' frees those of old layers");
@@ -38,14 +40,9 @@ Result<PoolId> take_same_id(const std::string& state, uid_t id) {
 }
 
 Result<void> reserve_id(const PoolId& id, const std::string& owner) {
-  if (::ftruncate(id.lock.get(), 0) != 0) return fail_errno("ftruncate", owner);
+  if (::ftruncate(id.lock.get(), 0) != 0 || ::lseek(id.lock.get(), 0, SEEK_SET) != 0)
+    return fail_errno("ftruncate", owner);
   return sys::write_all(id.lock.get(), owner);
-}
-
-void release_id(const std::string& state, uid_t id) {
-  if (auto fd = lock_file(state, id)) {
-    [[maybe_unused]] const int rc = ::ftruncate(fd->get(), 0);
-  }
 }
 
 }  // namespace alos::host

@@ -22,12 +22,11 @@ struct PoolId {
 };
 
 // An id that no running box and no layer uses. `<state>/ids/N` is locked while in use, and not empty when it belongs to
-// something that lasts (a layer), whose name it then holds.
+// something that lasts (a layer, a home): its path, which frees the id when it is gone.
 Result<PoolId> take_id(const std::string& state);
 // The same id again, for a layer whose files already belong to it. EBUSY when a box uses it.
 Result<PoolId> take_same_id(const std::string& state, uid_t id);
-// Reserves a taken id for what lasts.
+// Reserves a taken id for what lasts, for as long as the path exists.
 Result<void> reserve_id(const PoolId& id, const std::string& owner);
-void release_id(const std::string& state, uid_t id);
 
 }  // namespace alos::host

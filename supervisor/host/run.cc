@@ -23,6 +23,7 @@
 #include "supervisor/host/order.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/workspace/layer.h"
+#include "supervisor/workspace/undo.h"
 
 namespace alos::host {
 namespace {
@@ -86,6 +87,7 @@ class Start {
   Result<void> guard();
   Result<void> take_identity();
   Result<void> take_layer();
+  Result<void> drop_pending(const std::string& workspace) const;
   Result<void> take_home();
   Result<void> compose();
   Result<void> register_it();
@@ -189,6 +191,15 @@ Result<void> Start::take_identity() {
   return {};
 }
 
+// What --fresh asks for: the earlier runs' changes are gone, as after `alos undo`.
+Result<void> Start::drop_pending(const std::string& workspace) const {
+  auto layer = workspace::open_layer(directories_.state, workspace, workspace::Access::change);
+  if (!layer) return layer.error().code == ENOENT ? Result<void>{} : std::unexpected(layer.error());
+  if (!layer->pending) return {};
+  fmt::print(stderr, "alos: --fresh: dropping the changes that are pending since {}\n", layer->pending_since());
+  return workspace::undo(*layer, {}, {}, {});
+}
+
 Result<void> Start::take_layer() {
   const policy::BoxPlan& plan = compiled_.plan;
   using policy::WorkspaceMode;
@@ -199,16 +210,16 @@ Result<void> Start::take_layer() {
   wanted.mode = plan.workspace_mode == WorkspaceMode::layer ? workspace::Mode::layer : workspace::Mode::copy;
   wanted.form = root_ ? workspace::Form::trusted : workspace::Form::user;
   wanted.owner = {request_.host_uid, request_.host_gid};
-  wanted.start = options_.fresh ? workspace::Start::fresh : workspace::Start::continued;
   wanted.run = request_.id;
   wanted.policy = plan.policy;
   wanted.policy_hash = plan.hash;
   for (const policy::BoxMask& deny : plan.layer_denies)
     wanted.layer_denies.push_back({deny.pattern, deny.except, deny.denied.text(), deny.rule, deny.reason});
+  if (options_.fresh) TRY(drop_pending(plan.workspace));
   auto taken = workspace::open_or_create(wanted);
   if (!taken) return std::unexpected(taken.error());
   layer_.emplace(std::move(*taken));
-  if (root_) TRY(reserve_id(id_, "layer " + layer_->path));
+  if (root_) TRY(reserve_id(id_, layer_->path));
   // The run being recorded is the last of the list.
   if (layer_->pending && layer_->record.runs.size() > 1) order_.continued_since = layer_->record.runs.front().id;
   request_.layer = layer_->path;
@@ -224,7 +235,10 @@ Result<void> Start::take_home() {
   home_ = TRY(sys::open(request_.home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   // As root it belongs to the first box that used it, and is mapped for every later one.
   const auto st = TRY(sys::fstat(home_.get()));
-  if (root_ && st.st_uid == 0) TRY(sys::fchown(home_.get(), request_.host_uid, request_.host_gid));
+  if (root_ && st.st_uid == 0) {
+    TRY(sys::fchown(home_.get(), request_.host_uid, request_.host_gid));
+    if (!layer_) TRY(reserve_id(id_, request_.home));
+  }
   return {};
 }
 

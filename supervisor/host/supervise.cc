@@ -114,6 +114,7 @@ class Supervisor {
     record.outcome = outcome;
     record.parent = intent_;
     record.charge = audit::Charge::supervisor;
+    if (!given_up_.empty()) record.detail.add("not_held", given_up_);
     record.detail.add("code", static_cast<uint64_t>(ending_->code))
         .add("executed", ending_->executed ? "yes" : "no")
         .add("wall_ms", static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000))
@@ -255,11 +256,22 @@ class Supervisor {
       relay_.emplace(std::move(fds[2]), order_.terminal_mask, output_ ? output_.get() : -1);
       relaying_ = true;
     }
+    given_up_ = report.text.data();
     if (!ending_) {
+      say_at_start();
       register_box(report.pid);
       send_init(init::Order::Kind::go, 0);
       going_ = true;
     }
+  }
+
+  // What holds less than the policy's words, and what the program will find already there.
+  void say_at_start() {
+    if (!given_up_.empty()) fmt::print(stderr, "alos: not held in this run, as degraded: {}\n", given_up_);
+    for (const std::string& notice : order_.notices) fmt::print(stderr, "alos: {}\n", notice);
+    if (!order_.continued_since.empty())
+      fmt::print(stderr, "alos: continuing changes that are pending since {} ('alos diff' shows them, --fresh drops them)\n",
+                 order_.continued_since);
   }
 
   UniqueFd open_output() {
@@ -319,7 +331,8 @@ class Supervisor {
                               {"argv", order_.argv},
                               {"workspace", order_.workspace},
                               {"mode", order_.workspace_mode},
-                              {"degraded", order_.degraded},
+                              {"not_held", given_up_},
+                              {"continued_since", order_.continued_since},
                               {"notices", order_.notices}});
   }
 
@@ -453,7 +466,7 @@ class Supervisor {
   Events events_;
   UniqueFd run_lock_, layer_lock_, id_lock_;
   std::optional<audit::Log> log_;
-  std::string intent_, head_, failed_text_;
+  std::string intent_, head_, failed_text_, given_up_;
   UniqueFd signals_, pidfd_, control_, output_;
   std::optional<Relay> relay_;
   bool relaying_ = false;
