@@ -23,17 +23,18 @@ def explain(request):
 def attribute(attempt):
     request = attempt["request"]
     if request.startswith("limit "):
-        return "limit '" + request[6:] + "', kernel"
+        return "limit '" + request[6:] + "', held by the kernel"
     if request.startswith("net."):
-        return "network namespace without a network"
+        return "no network in the box but its own loopback"
     answer = explain(request)
     rule = answer.get("rule") or "default"
-    if "hooks" in request:
-        return f"rule '{rule}' lets it write in the layer; apply flags it"
-    return f"rule '{rule}' ({answer.get('enforced_by', answer.get('layer', 'policy'))})"
+    if "/hooks/" in request:
+        return f"rule '{rule}' lets it write in the layer; apply holds it back"
+    by = (answer.get("enforced") or ["box: nothing leads there"])[0].split(";")[0]
+    return f"{answer.get('effect', '?')} by rule '{rule}'; {by}"
 
 
 with open(os.path.join(layer_of(), "upper", "attempts.json")) as file:
     attempts = json.load(file)
 for attempt in attempts:
-    print(f"  {attempt['what']:36} {attempt['result'][:26]:26} {attribute(attempt)}")
+    print(f"  {attempt['what']:36} {attempt['result'][:26]:28} {attribute(attempt)}")

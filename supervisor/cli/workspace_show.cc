@@ -242,6 +242,7 @@ std::string json_of(const Layer& layer, const std::string& holder, const std::ve
                {"since", rfc3339(layer.record.stamp_ns)},
                {"in_use_by", printable(holder)}};
   put_bytes(json, "workspace", layer.record.workspace);
+  put_bytes(json, "layer", layer.path);
   for (const Change& change : changes) json["changes"].push_back(change_json(change));
   return text_of(json);
 }

@@ -93,6 +93,7 @@ class Start {
   Result<void> register_it();
   Result<void> send_order(int socket);
   Result<void> own(const std::string& directory) const;
+  Result<void> check_reachable(const std::string& directory) const;
   std::vector<std::string> environment_of_box() const;
 
   RunOptions options_;
@@ -304,7 +305,20 @@ Result<void> Start::own(const std::string& directory) const {
   return sys::fchown(fd.get(), kSupervisorId, kSupervisorId);
 }
 
+// As root the supervisor is another id, which must be able to pass through every directory above what is its own.
+Result<void> Start::check_reachable(const std::string& directory) const {
+  for (std::string at = directory; root_ && !at.empty(); at.resize(at.rfind('/'))) {
+    struct stat st {};
+    if (::stat(at.c_str(), &st) == 0 && (st.st_mode & 0001) == 0)
+      return fail("state directory", directory, EACCES,
+                  fmt::format("the supervisor (uid {}) cannot pass through {}: chmod o+x it, or choose another place", kSupervisorId, at));
+  }
+  return {};
+}
+
 Result<void> Start::register_it() {
+  TRY(check_reachable(directories_.state));
+  TRY(check_reachable(directories_.runtime));
   TRY(own(directories_.runtime + "/runs"));
   TRY(own(order_.audit_directory));
   order_.run_directory = directories_.runtime + "/runs/" + request_.id;

@@ -265,7 +265,9 @@ constexpr const char* kAutostart[] = {
     "*.service",        "*.socket",    "*.timer",      "*.path",     "*.mount",       "*.automount",
     "*.target",         "systemd/",    "*.desktop",    "autostart/", "crontab*",      ".crontab",
     "cron.d/",          "cron.daily/", "cron.hourly/", "*.plist",    "launchagents/", "sitecustomize.py",
-    "usercustomize.py", "*.pth",       ".local/bin/",  "udev/",      "*.rules",       ".dbus-1/"};
+    "usercustomize.py", "*.pth",       ".local/bin/",  "udev/",      "*.rules",       ".dbus-1/",
+    // Python runs a compiled file in place of a source whose time and size it claims.
+    "*.pyc",            "*.pyo"};
 
 constexpr Known kKnown[] = {
     {Hazard::agent, "configures an agent", kAgent},

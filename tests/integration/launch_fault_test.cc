@@ -119,7 +119,8 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
   ASSERT_EQ(world.run("coding", {"true"}).code, 0) << "warm: the policy is compiled";
   auto argv = world.run_arguments("coding", {});
   // Daemonised, ignoring what can be ignored.
-  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "trap '' TERM HUP; setsid sleep 985 & echo up; sleep 985"});
+  const std::string seconds = std::to_string(2'000'000 + ::getpid());  // nobody else's sleepers sleep so long
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "trap '' TERM HUP; setsid sleep " + seconds + " & echo up; sleep " + seconds});
   const auto running =
       world.start(argv, {.env = victim.step.empty() ? std::map<std::string, std::string>{}
                                                     : std::map<std::string, std::string>{{"ALOS_FAIL_STEP", victim.step + ":0"}}});
@@ -152,7 +153,7 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
     for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
       std::ifstream in(entry.path() / "cmdline", std::ios::binary);
       const std::string line((std::istreambuf_iterator<char>(in)), {});
-      if (line.find(std::string("sleep\000985", 9)) != std::string::npos) left += entry.path().filename().string() + " ";
+      if (line.find(std::string("sleep\0", 6) + seconds) != std::string::npos) left += entry.path().filename().string() + " ";
     }
   }
   EXPECT_EQ(left, "") << "processes of the box";

@@ -23,6 +23,9 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
+// How long this test's sleepers sleep: nobody else's do so long, so they are found by it.
+std::string own_seconds() { return std::to_string(1'000'000 + ::getpid()); }
+
 class Run : public testing::TestWithParam<Mode> {
  protected:
   void SetUp() override {
@@ -164,22 +167,22 @@ TEST_P(Run, a_signal_to_alos_reaches_the_program) {
 
 TEST_P(Run, what_daemonised_dies_with_the_box) {
   // A process that left session and group, ignores what it can and outlives its parent.
-  const Outcome run = world().shell("strict",
-                                    "(trap '' TERM HUP INT; setsid sleep 987 </dev/null >/dev/null 2>&1 & ) ; sleep 0.2; "
-                                    "pgrep -c sleep");
+  const Outcome run = world().shell("strict", "(trap '' TERM HUP INT; setsid sleep " + own_seconds() +
+                                                  " </dev/null >/dev/null 2>&1 & ) ; sleep 0.2; pgrep -c sleep");
   EXPECT_EQ(run.out, "1\n") << "it did run";
-  const Outcome after = world().call({"/usr/bin/pgrep", "-f", "^sleep 987"});
+  const Outcome after = world().call({"/usr/bin/pgrep", "-f", "^sleep " + own_seconds()});
   EXPECT_EQ(after.out, "");
 }
 
 TEST_P(Run, wall_ends_the_whole_box_and_says_so) {
   const std::string policy = world().policy("short", "alos: 1\nabout: short\nextends: [base]\nlimits: {wall: 1s}\n");
-  const Outcome run = world().shell(policy, "(setsid sleep 986 &); trap '' TERM; sleep 986", {.timeout = std::chrono::seconds(20)});
+  const Outcome run = world().shell(policy, "(setsid sleep " + own_seconds() + " &); trap '' TERM; sleep " + own_seconds(),
+                                    {.timeout = std::chrono::seconds(20)});
   EXPECT_EQ(run.code, 124);
   EXPECT_THAT(run.err, HasSubstr("limit 'wall' (1s)"));
   EXPECT_EQ(run.end()["reason"], "limit");
   EXPECT_EQ(run.end()["what"], "wall");
-  EXPECT_EQ(world().call({"/usr/bin/pgrep", "-f", "^sleep 986"}).out, "");
+  EXPECT_EQ(world().call({"/usr/bin/pgrep", "-f", "^sleep " + own_seconds()}).out, "");
 }
 
 TEST_P(Run, the_number_of_processes_is_bounded_for_this_box_alone) {
