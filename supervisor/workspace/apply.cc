@@ -43,7 +43,8 @@ std::string reasons(const Change& change) {
 // Decides each change by itself, then lets what depends on something that stays stay as well.
 class Decision {
  public:
-  Decision(std::vector<Change> changes, const std::vector<std::string>& paths, const std::vector<Moved>& kept)
+  Decision(std::vector<Change> changes, const std::vector<std::string>& paths, const std::vector<Moved>& kept,
+           const std::vector<Rename>& renames)
       : named_(paths.begin(), paths.end()), kept_(kept) {
     for (Change& change : changes) {
       lines_.push_back({std::move(change), Outcome::applied, ""});
@@ -53,6 +54,7 @@ class Decision {
     for (Line& line : lines_) judge(line);
     for (size_t i = 0; i < lines_.size(); ++i)
       if (goes(i)) need_parents(i);
+    hold_old_places(renames);
     hold_emptied_directories();
   }
 
@@ -128,6 +130,25 @@ class Decision {
         return;
       }
     for (const size_t parent : above) selected_[parent] = true;
+  }
+
+  // What was renamed is deleted only together with its coming to the new place.
+  void hold_old_places(const std::vector<Rename>& renames) {
+    std::unordered_map<std::string_view, std::string_view> to;
+    for (const Rename& rename : renames) to.emplace(rename.from, rename.to);
+    if (to.empty()) return;
+    for (size_t i = 0; i < lines_.size(); ++i) {
+      const std::string_view path = lines_[i].change.path;
+      if (lines_[i].change.kind != Kind::deleted || !goes(i)) continue;
+      for (std::string_view at = path; !at.empty(); at = parent_of(at)) {
+        const auto rename = to.find(at);
+        if (rename == to.end()) continue;
+        const auto there = index_.find(std::string(rename->second).append(path.substr(at.size())));
+        if (there != index_.end() && !goes(there->second))
+          hold(i, "it was renamed to " + printable(lines_[there->second].change.path) + ", which stays");
+        break;
+      }
+    }
   }
 
   // A directory goes only when all that is in it goes. From the deepest up.
@@ -316,13 +337,17 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   const ScanOptions how{options.denied, false};
   Scan found = TRY(scan(layer, host, how));
   std::vector<Moved> kept;
+  std::vector<Rename> renames = layer.record.renames;
+  for (const Moved& moved : found.moved) renames.push_back({moved.from, moved.path});
   if (options.effect == Effect::apply && !found.moved.empty()) {
-    if (Decision(found.changes, options.paths, kept).any()) {
+    if (Decision(found.changes, options.paths, kept, renames).any()) {
+      layer.record.renames = renames;
+      TRY(layer.save());
       kept = TRY(materialise(layer, host, found, options.denied, options.step));
       found = TRY(scan(layer, host, how));
     }
   }
-  Decision decision(std::move(found.changes), options.paths, kept);
+  Decision decision(std::move(found.changes), options.paths, kept, renames);
   if (options.effect == Effect::show) return report_of(decision);
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));

@@ -165,6 +165,7 @@ void restart(Layer& layer) {
   ::unlinkat(layer.dir.get(), "applied", 0);
   layer.record.stamp_ns = stamp_now(layer.dir.get());
   layer.record.runs.clear();
+  layer.record.renames.clear();
   layer.pending = false;
 }
 

@@ -40,6 +40,14 @@ struct Run {
   int64_t ended_ns = 0;  // 0: goes on, or its supervisor died
 };
 
+// A directory that the agent renamed, paths relative to the workspace. The layer holds it as a deletion and additions
+// once part of it was applied; what belongs together is remembered here, so that nothing is deleted whose new place
+// stays.
+struct Rename {
+  std::string from, to;
+  bool operator==(const Rename&) const = default;
+};
+
 struct Record {
   std::string workspace;  // canonical host path
   Mode mode = Mode::layer;
@@ -51,6 +59,7 @@ struct Record {
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;
+  std::vector<Rename> renames;
   std::vector<Run> runs;  // since the layer was last without changes
 };
 

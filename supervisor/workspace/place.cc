@@ -125,10 +125,13 @@ Result<Staged> Placer::stage_file(const Change& change, int parent, const std::s
 Result<Staged> Placer::stage_link(const Change& change, int parent, const std::string& name) {
   const std::string target = TRY(tree(change).link_target(change.source.path));
   if (::symlinkat(target.c_str(), parent, name.c_str()) != 0) return fail_errno("symlinkat", printable(change.path));
-  const struct stat around = TRY(sys::fstat(parent));
-  if (::geteuid() == 0 && ::fchownat(parent, name.c_str(), around.st_uid, around.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+  // By descriptor: the directory's owner could have put another file under the name.
+  const UniqueFd link = TRY(sys::openat(parent, name, O_PATH | O_NOFOLLOW));
+  const struct stat made = TRY(sys::fstat(link.get())), around = TRY(sys::fstat(parent));
+  if (!S_ISLNK(made.st_mode) || made.st_nlink != 1) return conflict(change, "its temporary name was taken by another");
+  if (::geteuid() == 0 && ::fchownat(link.get(), "", around.st_uid, around.st_gid, AT_EMPTY_PATH) != 0)
     return fail_errno("fchownat", printable(change.path));
-  return Staged{&change, name, TRY(sys::lstatat(parent, name)).st_ino};
+  return Staged{&change, name, made.st_ino};
 }
 
 Result<void> Placer::unlink(int parent, const std::string& name) {

@@ -57,6 +57,8 @@ Record record_of(const Json& json) {
   record.policy = bytes_of(json.at("policy"));
   record.policy_hash = json.at("policy_hash");
   for (const Json& deny : json.at("layer_denies")) record.layer_denies.push_back(deny_of(deny));
+  for (const Json& rename : json.value("renames", Json::array()))
+    record.renames.push_back({bytes_of(rename.at("from")), bytes_of(rename.at("to"))});
   for (const Json& run : json.at("runs"))
     record.runs.push_back({run.at("id"), run.at("started_ns"), run.at("ended_ns")});
   return record;
@@ -65,7 +67,9 @@ Record record_of(const Json& json) {
 }  // namespace
 
 Result<std::string> encode(const Record& record) try {
-  Json denies = Json::array(), runs = Json::array();
+  Json denies = Json::array(), renames = Json::array(), runs = Json::array();
+  for (const Rename& rename : record.renames)
+    renames.push_back({{"from", bytes(rename.from)}, {"to", bytes(rename.to)}});
   for (const LayerDeny& deny : record.layer_denies) denies.push_back(to_json(deny));
   for (const Run& run : record.runs) runs.push_back(to_json(run));
   const Json json = {{"version", kVersion},
@@ -79,6 +83,7 @@ Result<std::string> encode(const Record& record) try {
                      {"policy", bytes(record.policy)},
                      {"policy_hash", record.policy_hash},
                      {"layer_denies", denies},
+                     {"renames", renames},
                      {"runs", runs}};
   return json.dump(1) + "\n";
 } catch (const Json::exception& e) {

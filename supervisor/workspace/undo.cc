@@ -47,6 +47,8 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
 Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::string>& paths, const Matcher& denied,
                            const Step& step) {
   const Scan found = TRY(scan(layer, host, {denied, false}));
+  for (const Moved& moved : found.moved) layer.record.renames.push_back({moved.from, moved.path});
+  TRY(layer.save());
   const std::vector<Moved> kept = TRY(materialise(layer, host, found, denied, step));
   for (const std::string& path : paths) {
     const auto inside = [&](const Moved& moved) { return moved.path != path && is_below(path, moved.path); };
