@@ -250,6 +250,17 @@ World::Running World::start(std::vector<std::string> argv, const Options& option
   return {pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), UniqueFd(out[0])};
 }
 
+bool wait_for(const World::Running& running, const std::string& words) {
+  std::string seen;
+  char buffer[4096];
+  while (seen.find(words) == seen.npos) {
+    const ssize_t n = ::read(running.output.get(), buffer, sizeof buffer);
+    if (n <= 0) return false;
+    seen.append(buffer, static_cast<size_t>(n));
+  }
+  return true;
+}
+
 std::string World::leftovers() const {
   std::string found;
   std::error_code ignored;

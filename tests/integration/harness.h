@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "tests/skip.h"
 
 // Runs the real programs, as root and as an ordinary user. Every test has its own state directory, workspace and user;
 // nothing of the machine's own alos is touched, and everything is removed at the end.
@@ -26,13 +27,6 @@ struct NameOfMode {
     return name(info.param);
   }
 };
-
-// Prints why and skips; a failure under ALOS_TESTS_MUST_RUN=1.
-#define ALOS_SKIP(reason)                                                              \
-  do {                                                                                 \
-    if (::getenv("ALOS_TESTS_MUST_RUN")) FAIL() << "must run, but: " << (reason);      \
-    GTEST_SKIP() << (reason);                                                          \
-  } while (false)
 
 struct Outcome {
   int code = -1;  // exit code, or 128 + signal
@@ -103,5 +97,8 @@ class World {
   mutable int serial_ = 0;
 };
 
+
+// Reads its output until that was said; false when it ended without.
+bool wait_for(const World::Running& running, const std::string& words);
 
 }  // namespace alos::test

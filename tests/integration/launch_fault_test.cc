@@ -134,8 +134,7 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
   }
   pid_t target = victim.program == "launcher" ? launcher : running.pid;
   if (victim.step.empty()) {
-    char up[16];
-    ASSERT_GT(::read(running.output.get(), up, sizeof up), 0);
+    ASSERT_TRUE(wait_for(running, "up\n"));
     if (victim.program == "init") target = find_child(running.pid, "alos-init");
   } else {
     // Half a second long; somewhere in its middle.

@@ -156,8 +156,7 @@ TEST_P(Run, a_signal_to_alos_reaches_the_program) {
   argv.insert(argv.end(), {"--", "/bin/bash", "-c",
                            "trap 'echo got-term; exit 33' TERM; echo ready; while :; do sleep 0.05; done"});
   const auto running = world().start(argv);
-  char buffer[256];
-  ASSERT_GT(::read(running.output.get(), buffer, sizeof buffer), 0);
+  ASSERT_TRUE(wait_for(running, "ready\n"));
   ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
   int status = 0;
   ::waitpid(running.pid, &status, 0);

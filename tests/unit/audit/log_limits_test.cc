@@ -2,6 +2,7 @@
 #include <sys/mount.h>
 
 #include "scratch.h"
+#include "tests/skip.h"
 
 namespace alos::audit {
 namespace {
@@ -115,7 +116,7 @@ TEST_F(LogLimits, a_full_disk_is_an_error_and_nothing_half_written_stays) {
     const auto after = verify(dir_, {.anchor = log->head(), .key = {}});
     return after && after->sound() ? 0 : 9;
   });
-  if (code == 77) GTEST_SKIP() << "no user namespace for this user";
+  if (code == 77) ALOS_SKIP("no user namespace for this user");
   EXPECT_EQ(code, 0);
 }
 
@@ -127,7 +128,7 @@ TEST_F(LogLimits, a_full_disk_refuses_to_begin) {
     if (log) return 2;
     return log.error().code == ENOSPC && log.error().text().find("free space") != std::string::npos ? 0 : 3;
   });
-  if (code == 77) GTEST_SKIP() << "no user namespace for this user";
+  if (code == 77) ALOS_SKIP("no user namespace for this user");
   EXPECT_EQ(code, 0);
 }
 
@@ -137,7 +138,7 @@ TEST_F(LogLimits, a_directory_that_cannot_be_written_refuses_to_begin) {
     if (log) return 1;
     return log.error().code == EROFS && log.error().text().find(dir_) != std::string::npos ? 0 : 2;
   });
-  if (code == 77) GTEST_SKIP() << "no user namespace for this user";
+  if (code == 77) ALOS_SKIP("no user namespace for this user");
   EXPECT_EQ(code, 0);
 }
 

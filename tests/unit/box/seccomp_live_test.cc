@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "supervisor/box/seccomp.h"
 #include "supervisor/box/seccomp_groups.h"
+#include "tests/skip.h"
 
 namespace alos::seccomp {
 namespace {
@@ -229,7 +230,7 @@ class RealPrograms : public ::testing::TestWithParam<Tool> {
 TEST_P(RealPrograms, do_their_work_under_the_filter) {
   const Tool& tool = GetParam();
   const std::string program = std::string("/usr/bin/") + tool.name;
-  if (::access(program.c_str(), X_OK) != 0) GTEST_SKIP() << program << " is not installed";
+  if (::access(program.c_str(), X_OK) != 0) ALOS_SKIP(program + " is not installed");
   const auto filter = export_filter({.internet = tool.internet});
   ASSERT_TRUE(filter);
   const int status = in_child([&] {

@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{".github/workflows/ci.yml", "build"}, Case{".github/CODEOWNERS", ""}, Case{".gitlab-ci.yml", "build"},
         Case{".husky/pre-commit", "build"}, Case{"lefthook.yml", "build"}, Case{"x.service", "autostart"},
         Case{".config/systemd/user/x", "autostart"}, Case{"x.desktop", "autostart"}, Case{"crontab", "autostart"},
-        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"}, Case{".local/bin/ls", "autostart"},
+        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"}, Case{"__pycache__/calc.cpython-311.pyc", "autostart"}, Case{".local/bin/ls", "autostart"},
         Case{"src/main.c", ""}, Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {

@@ -16,6 +16,7 @@
 #include "base/sys.h"
 #include "supervisor/workspace/copier.h"
 #include "supervisor/workspace/undo.h"
+#include "tests/skip.h"
 
 namespace alos::workspace {
 namespace {
@@ -190,7 +191,7 @@ std::string kernel_name(const testing::TestParamInfo<Kernel>& info) {
 }
 
 void WorldTest::SetUp() {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root: it makes overlays, as root and as an ordinary user";
+  if (::geteuid() != 0) ALOS_SKIP("needs root: it makes overlays, as root and as an ordinary user");
   // In memory where tmpfs keeps user attributes (6.6): thousands of syncs cost nothing there.
   std::string name = "/dev/shm/alos-workspace-XXXXXX";
   if (!::mkdtemp(name.data()) || ::setxattr(name.c_str(), "user.probe", "1", 1, 0) != 0) {
