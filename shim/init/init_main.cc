@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "base/unique_fd.h"
 #include "shim/init/protocol.h"
@@ -143,6 +144,6 @@ int main(int argc, char** argv) {
     ::fcntl(alos::init::kNotify, F_SETFD, FD_CLOEXEC);
     renames.emplace(alos::init::kNotify);
   }
-  alos::init::run(argv + 2, terminal, renames);
+  alos::init::run(argv + 2, terminal, std::move(renames));
   return 0;
 }

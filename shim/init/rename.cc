@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,14 +17,15 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "base/unique_fd.h"
 
 namespace alos::init {
 namespace {
 
-// The kernel reads the low half of this argument only; the filter lets calls with the high half set pass, so that init's
-// own renames are not notified to init.
+// The kernel reads the low half of this argument only; the filter lets calls with the high half set pass, so that
+// init's own renames are not notified to init.
 constexpr uint64_t kOwnCall = 1ULL << 32;
 
 int rename_natively(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
@@ -53,13 +56,18 @@ bool read_call(const seccomp_notif& request, Call& call) {
   const auto& args = request.data.args;
   uint64_t from = 0, to = 0;
   switch (request.data.nr) {
-    case SYS_rename: from = args[0], to = args[1]; break;
-    case SYS_renameat2: call.flags = static_cast<unsigned>(args[4]); [[fallthrough]];
+    case SYS_rename:
+      from = args[0], to = args[1];
+      break;
+    case SYS_renameat2:
+      call.flags = static_cast<unsigned>(args[4]);
+      [[fallthrough]];
     case SYS_renameat:
       call.from_dir = static_cast<int>(args[0]), from = args[1];
       call.to_dir = static_cast<int>(args[2]), to = args[3];
       break;
-    default: return false;
+    default:
+      return false;
   }
   call.id = request.id;
   call.pid = static_cast<pid_t>(request.pid);
@@ -87,15 +95,67 @@ void answer(int listener, uint64_t id, int error, uint32_t flags = 0) {
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);  // ENOENT: the caller is gone
 }
 
-void copy_attributes(int from, int to) {
-  struct stat st {};
-  if (::fstat(from, &st) != 0) return;
-  ::fchmod(to, st.st_mode & 07777);
-  const timespec times[2] = {st.st_atim, st.st_mtim};
-  ::futimens(to, times);
+// What a directory has besides its contents. Read before these are moved: that changes its times, and may need its mode
+// widened.
+class Attributes {
+ public:
+  explicit Attributes(int directory) {
+    known_ = ::fstat(directory, &st_) == 0;
+    const ssize_t n = ::flistxattr(directory, names_, sizeof names_);
+    names_size_ = n > 0 ? static_cast<size_t>(n) : 0;
+  }
+
+  // A directory that its owner may not write is renamed by the kernel all the same.
+  void open_to_owner(int directory) const {
+    if (known_ && (st_.st_mode & 0700) != 0700) ::fchmod(directory, (st_.st_mode & 07777) | 0700);
+  }
+
+  void copy(int from, int to) const {
+    for (size_t at = 0; at < names_size_; at += std::strlen(names_ + at) + 1) {
+      char value[4096];
+      const ssize_t n = ::fgetxattr(from, names_ + at, value, sizeof value);
+      if (n >= 0) ::fsetxattr(to, names_ + at, value, static_cast<size_t>(n), 0);
+    }
+    set(to);
+  }
+
+  void set(int directory) const {
+    if (!known_) return;
+    ::fchmod(directory, st_.st_mode & 07777);
+    const timespec times[2] = {st_.st_atim, st_.st_mtim};
+    ::futimens(directory, times);
+  }
+
+ private:
+  struct stat st_{};
+  bool known_ = false;
+  char names_[4096];
+  size_t names_size_ = 0;
+};
+
+// Calls `each(name)` for every entry until it fails. Entries go away while they are listed, so listing starts again
+// until nothing is left.
+template <class Each>
+int empty(int directory, Each each) {
+  for (;;) {
+    const int copy = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (copy < 0) return errno;
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy), ::closedir);
+    if (!stream) return errno;
+    bool any = false;
+    errno = 0;
+    while (const dirent* entry = ::readdir(stream.get())) {
+      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
+      any = true;
+      if (const int rc = each(entry->d_name)) return rc;
+      errno = 0;
+    }
+    if (errno != 0) return errno;
+    if (!any) return 0;
+  }
 }
 
-int move_contents(int from, int to, int depth);
+int fill(int from, int to, int depth);
 
 // Moves one entry; a directory that cannot be renamed is made anew and its contents moved.
 int move_entry(int from, const char* name, int to, int depth) {
@@ -105,31 +165,27 @@ int move_entry(int from, const char* name, int to, int depth) {
   if (!source) return errno == ENOTDIR ? EXDEV : errno;
   if (::mkdirat(to, name, 0700) != 0) return errno;
   const UniqueFd target(::openat(to, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!target) return errno;
-  if (const int moved = move_contents(source.get(), target.get(), depth + 1)) return moved;
-  copy_attributes(source.get(), target.get());
-  return ::unlinkat(from, name, AT_REMOVEDIR) == 0 ? 0 : errno;
+  int failed = target ? fill(source.get(), target.get(), depth + 1) : errno;
+  if (failed == 0 && ::unlinkat(from, name, AT_REMOVEDIR) != 0) failed = errno;
+  if (failed != 0) ::unlinkat(to, name, AT_REMOVEDIR);
+  return failed;
 }
 
-int move_contents(int from, int to, int depth) {
-  if (depth > 512) return ELOOP;
-  // Entries go away while they are listed, so listing starts again until nothing is left.
-  for (;;) {
-    const int copy = ::openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (copy < 0) return errno;
-    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(copy), ::closedir);
-    if (!stream) return errno;
-    bool any = false;
-    errno = 0;
-    while (const dirent* entry = ::readdir(stream.get())) {
-      if (std::strcmp(entry->d_name, ".") == 0 || std::strcmp(entry->d_name, "..") == 0) continue;
-      any = true;
-      if (const int rc = move_entry(from, entry->d_name, to, depth)) return rc;
-      errno = 0;
-    }
-    if (errno != 0) return errno;
-    if (!any) return 0;
+// Moves everything in `from` to `to`, with the attributes. When it cannot be, all is as it was: what was moved already
+// is purely the layer's, for which the kernel's own rename is enough.
+int fill(int from, int to, int depth) {
+  if (depth > 128) return ELOOP;
+  const std::unique_ptr<const Attributes> attributes(new (std::nothrow) Attributes(from));
+  if (!attributes) return ENOMEM;
+  attributes->open_to_owner(from);
+  const int rc = empty(from, [&](const char* name) { return move_entry(from, name, to, depth); });
+  if (rc == 0) {
+    attributes->copy(from, to);
+  } else {
+    empty(to, [&](const char* name) { return rename_natively(to, name, from, name, RENAME_NOREPLACE); });
+    attributes->set(from);
   }
+  return rc;
 }
 
 // Renames the directory by filling a new one, which is purely the layer's and so can be renamed into place at once: the
@@ -145,19 +201,32 @@ int rename_by_moving(int from_dir, const char* from, int to_dir, const char* to,
   const char* slash = std::strrchr(parent, '/');
   const size_t keep = slash ? static_cast<size_t>(slash - parent) + 1 : 0;
   if (keep + 32 > sizeof parent) return ENAMETOOLONG;
-  static unsigned serial = 0;
-  std::snprintf(parent + keep, 32, ".rename-%d-%u", ::getpid(), serial++);
-  if (::mkdirat(to_dir, parent, 0700) != 0) return errno;
-  const UniqueFd filled(::openat(to_dir, parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  int rc = filled ? move_contents(source.get(), filled.get(), 0) : errno;
-  if (rc == 0) {
-    copy_attributes(source.get(), filled.get());
-    rc = rename_natively(to_dir, parent, to_dir, to, flags);
+  // A name that an earlier run, ended in the middle, may have left is passed over.
+  int made = -1;
+  for (unsigned serial = 0; made != 0 && serial < 100; ++serial) {
+    std::snprintf(parent + keep, 32, ".rename-%d-%u", ::getpid(), serial);
+    made = ::mkdirat(to_dir, parent, 0700);
+    if (made != 0 && errno != EEXIST) return errno;
   }
-  if (rc == 0) return ::unlinkat(from_dir, from, AT_REMOVEDIR) == 0 ? 0 : errno;
-  if (filled) move_contents(filled.get(), source.get(), 0);
+  if (made != 0) return EEXIST;
+  const UniqueFd filled(::openat(to_dir, parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  int rc = filled ? fill(source.get(), filled.get(), 0) : errno;
+  if (rc == 0) {
+    rc = rename_natively(to_dir, parent, to_dir, to, flags);
+    if (rc == 0) return ::unlinkat(from_dir, from, AT_REMOVEDIR) == 0 ? 0 : errno;
+    fill(filled.get(), source.get(), 0);
+  }
   ::unlinkat(to_dir, parent, AT_REMOVEDIR);
   return rc;
+}
+
+// One directory at a time, so that of two that rename the same one finds it gone. A record lock, not a flag: the worker
+// has the agent's uid, which may kill it, and this ends with its process.
+void wait_for_turn(int turns) {
+  struct flock whole{};
+  whole.l_type = F_WRLCK;
+  while (::fcntl(turns, F_SETLKW, &whole) != 0 && errno == EINTR) {
+  }
 }
 
 int carry_out(const Call& call) {
@@ -171,11 +240,13 @@ int carry_out(const Call& call) {
 
 bool names_a_directory(const Call& call) {
   const UniqueFd dir = directory_of(call, call.from_dir);
-  struct stat st {};
+  struct stat st{};
   return ::fstatat(dir ? dir.get() : -1, call.from, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
 }  // namespace
+
+RenameHelper::RenameHelper(int listener) : listener_(listener), turns_(::memfd_create("renames", MFD_CLOEXEC)) {}
 
 void RenameHelper::serve() {
   // As large as this kernel says (seccomp_unotify(2)); these structs have not grown since 5.0.
@@ -190,6 +261,7 @@ void RenameHelper::serve() {
   const pid_t worker = ::fork();
   if (worker < 0) return answer(listener_, request.id, errno);
   if (worker == 0) {
+    wait_for_turn(turns_.get());
     answer(listener_, call.id, carry_out(call));
     ::_exit(0);
   }

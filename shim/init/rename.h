@@ -1,26 +1,27 @@
 #pragma once
 
-#include <sys/types.h>
+#include "base/unique_fd.h"
 
 namespace alos::init {
 
 // Renaming a directory that overlayfs shows from the host's tree needs redirect_dir, which needs privilege that a
 // rootless mount does not have: the kernel answers EXDEV, and programs that do not fall back to copying fail (git mv,
-// cargo, npm). So in such boxes rename calls are notified (seccomp_unotify(2)) to init, which carries those out that are
-// about directories; all others are told to go on.
+// cargo, npm). So in such boxes rename calls are notified (seccomp_unotify(2)) to init, which carries those out that
+// are about directories; all others are told to go on.
 //
 // This grants nothing: init holds exactly what the program holds, same ids, same Landlock domain, same filter. It is a
-// convenience and no boundary, so letting a call continue after looking at the caller's memory is harmless here, where it
-// would not be if anything were decided by it: a program that swaps the path gets what its own call would have got.
+// convenience and no boundary, so letting a call continue after looking at the caller's memory is harmless here, where
+// it would not be if anything were decided by it: a program that swaps the path gets what its own call would have got.
 class RenameHelper {
  public:
-  explicit RenameHelper(int listener) : listener_(listener) {}
+  explicit RenameHelper(int listener);
   int listener() const { return listener_; }
   // One notification. Work that can take long is done by a forked child, so that init goes on reaping.
   void serve();
 
  private:
   int listener_;
+  UniqueFd turns_;  // locked by the worker whose turn it is
 };
 
 }  // namespace alos::init
