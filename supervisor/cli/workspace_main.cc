@@ -10,6 +10,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/cli/workspace_show.h"
+#include "supervisor/host/action.h"
 #include "supervisor/workspace/apply.h"
 #include "supervisor/workspace/gc.h"
 #include "supervisor/workspace/undo.h"
@@ -143,10 +144,42 @@ Step progress() {
   };
 }
 
+// The intent before anything is touched; what came of it afterwards.
+Result<void> record(std::string_view action, const Layer& layer, std::string_view outcome, audit::Detail detail) {
+  const std::string run = layer.pending_since();
+  audit::Record record;
+  record.run = run;
+  record.action = action;
+  record.target = layer.record.workspace;
+  record.rule = layer.record.policy;
+  record.outcome = outcome;
+  record.charge = audit::Charge::supervisor;
+  record.detail = std::move(detail);
+  return host::record_action(TRY(directories(::geteuid())).state, record);
+}
+
+constexpr size_t kPathsRecorded = 100;  // of a list; the counts are whole
+
+audit::Detail named(const std::vector<std::string>& paths) {
+  audit::Detail out;
+  out.add("named", uint64_t{paths.size()});
+  for (size_t i = 0; i < std::min(paths.size(), kPathsRecorded); ++i) out.add("path", paths[i]);
+  return out;
+}
+
 Result<int> apply(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, arguments.dry_run ? Access::look : Access::change));
   const Effect effect = arguments.dry_run ? Effect::show : Effect::apply;
+  if (effect == Effect::apply) TRY(record("workspace.apply", opened.layer, "intended", named(opened.paths)));
   const ApplyReport report = TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress()}));
+  if (effect == Effect::apply) {
+    audit::Detail counts;
+    counts.add("applied", report.count(Outcome::applied)).add("of", uint64_t{report.lines.size()});
+    size_t recorded = 0;
+    for (const Line& line : report.lines)
+      if (line.outcome == Outcome::applied && recorded++ < kPathsRecorded) counts.add("path", line.change.path);
+    TRY(record("workspace.applied", opened.layer, "ok", std::move(counts)));
+  }
   if (arguments.json)
     fmt::print("{}", json_of(report, effect));
   else if (report.lines.empty() && report.unknown.empty())
@@ -171,6 +204,7 @@ Result<int> undo(const Arguments& arguments) {
   if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
   if (!confirmed(arguments, fmt::format("drop these {} changes", changes.size())))
     return arguments.yes ? kNothing : kUsage;
+  TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
   TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
   if (!arguments.json) fmt::print("dropped\n");
   return kNothing;
@@ -202,6 +236,11 @@ Result<int> gc(const Arguments& arguments) {
   std::vector<std::string> removed;
   for (const Candidate& layer : layers) {
     if (arguments.dry_run || !removable(arguments, layer)) continue;
+    audit::Record record;
+    record.action = "workspace.gc";
+    record.target = layer.path;
+    record.charge = audit::Charge::supervisor;
+    TRY(host::record_action(state, record));
     TRY(remove_layer(layer.path));
     removed.push_back(layer.path);
   }
