@@ -18,7 +18,8 @@ Result<void> start_janitor(const std::vector<std::string>& directories) {
   if (pid == 0) {
     ::setsid();
     if (::dup2(gate.a.get(), 0) != 0) ::_exit(1);
-    ::syscall(SYS_close_range, 1, ~0U, 0);
+    // With its own end of the pipe open it would wait for ever; with the caller's output open, the caller would.
+    if (::syscall(SYS_close_range, 1, ~0U, 0) != 0) ::_exit(1);
     char byte;
     while (::read(0, &byte, 1) < 0 && errno == EINTR) {
     }

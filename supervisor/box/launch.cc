@@ -88,9 +88,12 @@ std::vector<GeneratedFile> generated_files(const RunRequest&) {
   };
 }
 
-// What the mode of the private space may come to when the policy sets no disk limit.
+// What the private space may come to when the policy sets no disk limit.
 constexpr uint64_t kPrivateBytes = 1ULL << 30;
-constexpr uint64_t kPrivateInodes = 262'144;
+// Empty files use up no bytes of a tmpfs, but about 1 KiB of the kernel's memory each. One inode for every 4 KiB makes
+// what they cost a part of the limit as well.
+constexpr uint64_t kBytesPerInode = 4096;
+constexpr uint64_t kLeastInodes = 1024, kMostInodes = 262'144;
 
 Result<UniqueFd> open_init() {
   const std::string path = TRY(program_directory()) + "/alos-init";
@@ -227,7 +230,7 @@ Launched<Box> launch(Order order, Fault fault) {
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
-  box.private_inodes = kPrivateInodes;
+  box.private_inodes = std::clamp(box.private_bytes / kBytesPerInode, kLeastInodes, kMostInodes);
   box.drop_groups = order.privilege == Privilege::root;
   box.limits = resource_limits(plan.limits);
   box.cwd = order.run.cwd;

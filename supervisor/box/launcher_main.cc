@@ -60,7 +60,8 @@ Result<void> keep_needed_capabilities() {
     if (!::capng_have_capability(CAPNG_BOUNDING_SET, capability)) continue;
     ::capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), capability);
   }
-  if (::capng_apply(CAPNG_SELECT_CAPS) != 0) return fail("capng_apply", "launcher", EPERM);
+  errno = 0;
+  if (::capng_apply(CAPNG_SELECT_CAPS) != 0) return fail("capng_apply", "launcher", errno ? errno : EPERM);
   return {};
 }
 
@@ -187,8 +188,10 @@ int fail_launch(Step step, const Error& error) {
 int run() {
   ::umask(0);  // modes are explicit; overlayfs copies up with this umask
   ::setsid();  // a terminal's signals are the supervisor's
-  if (auto kept = keep_needed_capabilities(); !kept) return fail_launch(Step::request, kept.error());
+  auto kept = keep_needed_capabilities();
+  // Received in any case: a socket that is closed with the order still in it takes the report of what failed along.
   auto order = receive_order();
+  if (!kept) return fail_launch(Step::request, kept.error());
   if (!order) return fail_launch(Step::request, order.error());
   const policy::Limits limits = order->policy.plan.limits;
   auto box = launch(std::move(*order), fault_from_environment());

@@ -16,12 +16,14 @@
 
 #include "base/digest.h"
 #include "base/sys.h"
+#include "tests/integration/harness.h"
 
 namespace alos::escape {
 namespace {
 
 const std::string kToken = "alos-escape-token-" + random_hex(8);
 constexpr uid_t kNobody = 65534;
+constexpr std::string_view kMark = "alos-escape-mark";  // as in tests/payloads/own_files.cc
 
 void must(bool good, const std::string& what) {
   if (!good) throw std::runtime_error(what + ": " + ::strerror(errno));
@@ -53,7 +55,7 @@ Host::Host(Who who) : uid_(::geteuid() == 0 && who == Who::user ? kNobody : ::ge
   abstract_ = root_.substr(5);
   shm_ = "/dev/shm/" + abstract_;
   must(::chmod(name, 0755) == 0, "chmod");
-  for (const char* directory : {"secret", "tmp", "run", "home", "workspace/sockets", "workspace/payloads",
+  for (const char* directory : {"secret", "tmp", "run", "own", "home", "workspace/sockets", "workspace/payloads",
                                 "workspace/.git", "workspace/nested/.git"})
     must(sys::make_dirs(path(directory), 0755));
   for (const char* file : {"secret/token", "tmp/token", "home/.ssh/id_ed25519", "home/.aws/credentials",
@@ -79,6 +81,11 @@ Host::~Host() {
   }
   for (const std::string& left : {shm_, shm_ + "-left"}) ::unlink(left.c_str());
   std::error_code ignored;
+  // An ordinary user has to open what the work directories of layers are closed to.
+  if (::geteuid() != 0)
+    for (auto it = std::filesystem::recursive_directory_iterator(root_, ignored);
+         it != std::filesystem::recursive_directory_iterator(); it.increment(ignored))
+      if (it->is_directory(ignored) && !it->is_symlink(ignored)) ::chmod(it->path().c_str(), 0700);
   std::filesystem::remove_all(root_, ignored);
 }
 
@@ -94,7 +101,21 @@ void Host::make_setuid_program() const {
   must(::chmod(path("setuid").c_str(), 04755) == 0, "chmod");
 }
 
-void Host::write(const std::string& name, const std::string& content, mode_t mode) {
+void Host::pretend_own_files() const {
+  for (const char* file :
+       {"policy.yaml", "state/audit/log", "state/layers/one/upper/file", "cache/policies/one", "programs/confine"})
+    write("own/" + std::string(file), "as it was\n");
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path("own")))
+    must(::lchown(entry.path().c_str(), uid_, uid_) == 0, "chown");
+}
+
+std::string Host::add(const std::string& name, const std::string& content) const {
+  write(name, content);
+  must(::chown(path(name).c_str(), uid_, uid_) == 0, "chown " + name);
+  return path(name);
+}
+
+void Host::write(const std::string& name, const std::string& content, mode_t mode) const {
   must(sys::make_dirs(path(name.substr(0, name.find_last_of('/') + 1) + "."), 0755));
   must(sys::replace_file(path(name), content, mode));
 }
@@ -163,6 +184,10 @@ std::vector<std::string> Host::targets() const {
       "ESCAPE_ABSTRACT=" + abstract_,
       "ESCAPE_SCRATCH=/tmp",
       "ESCAPE_SETUID=" + path("setuid"),
+      "ESCAPE_POLICY=" + path("own/policy.yaml"),
+      "ESCAPE_STATE=" + path("own/state"),
+      "ESCAPE_CACHE=" + path("own/cache"),
+      "ESCAPE_PROGRAMS=" + path("own/programs"),
   };
   return all;
 }
@@ -178,6 +203,18 @@ bool Host::victim_was_signalled() const {
 
 bool Host::victim_file_changed() const {
   return !must(sys::read_file(path("victim-file"), 4096)).empty();
+}
+
+bool Host::own_files_marked() const {
+  using std::filesystem::directory_options, std::filesystem::recursive_directory_iterator;
+  for (const std::string& top : {path("own"), test::World::programs()})
+    for (const auto& entry : recursive_directory_iterator(top, directory_options::skip_permission_denied)) {
+      if (entry.path().filename().string().contains(kMark)) return true;
+      // What a payload could reach at the start of a big program, its end would show as well.
+      if (!entry.is_regular_file() || entry.is_symlink() || top != path("own")) continue;
+      if (must(sys::read_file(entry.path(), 64 << 20)).contains(kMark)) return true;
+    }
+  return false;
 }
 
 bool Host::left_behind(const std::string& name) const {

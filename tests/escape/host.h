@@ -26,6 +26,8 @@ enum class Who : uint8_t { user, root };  // whom a sandbox is started by
 //   ESCAPE_HOST_SOCKET    a socket elsewhere                ESCAPE_ABSTRACT       an abstract name
 //   ESCAPE_SETUID         a setuid root program, where the host side is root
 //   ESCAPE_SCRATCH        where a box may write much        ESCAPE_LIMIT          set by the row
+//   ESCAPE_POLICY         the policy that confines          ESCAPE_STATE          audit log and layers
+//   ESCAPE_CACHE          compiled policies                 ESCAPE_PROGRAMS       the programs that confine
 class Host {
  public:
   explicit Host(Who who);
@@ -38,11 +40,17 @@ class Host {
   // Copies the payload into the workspace, where every sandbox has it; returns its path.
   std::string install(const std::string& payload) const;
   std::vector<std::string> targets() const;  // "NAME=VALUE"
+  // A file of the host's user below the host's directory; returns its path.
+  std::string add(const std::string& name, const std::string& content) const;
+  // For a sandbox that keeps no policy, state or programs of its own: files in their places.
+  void pretend_own_files() const;
 
   // What a payload did to the host.
   bool victim_was_signalled() const;
   bool victim_file_changed() const;
   bool a_datagram_arrived() const { return datagrams_ > 0; }
+  // Whether a payload's mark is in the content or the name of a file below own/ or the programs of alos.
+  bool own_files_marked() const;
   // `name` is "workspace/...", "home/...", "tmp/..." or "shm". True for anything that lies there, whatever its mode.
   bool left_behind(const std::string& name) const;
 
@@ -50,7 +58,7 @@ class Host {
   const std::vector<int>& careless_descriptors();
 
  private:
-  void write(const std::string& name, const std::string& content, mode_t mode = 0644);
+  void write(const std::string& name, const std::string& content, mode_t mode = 0644) const;
   void make_setuid_program() const;
   void start_victim();
   void start_services();

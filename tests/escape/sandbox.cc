@@ -36,6 +36,9 @@ std::vector<std::string> command(const Sandbox& sandbox, const Row& row, const H
   std::vector<std::string> all = sandbox.prefix(row, host);
   all.push_back(host.install(std::string(row.payload)));
   for (const std::string& target : host.targets()) all.push_back(target);
+  // The later one of a name counts.
+  if (sandbox.targets)
+    for (std::string& target : sandbox.targets(row, host)) all.push_back(std::move(target));
   all.push_back("ESCAPE_LIMIT=" + std::to_string(row.how.limit));
   all.emplace_back(row.attempt);
   return all;
@@ -108,6 +111,8 @@ bool proven(const Row& row, const Host& host, const Outcome& outcome) {
       return host.a_datagram_arrived();
     case Proof::alive:
       return outcome.spoke_after_the_end;
+    case Proof::marked:
+      return host.own_files_marked();
   }
   return true;
 }
@@ -118,6 +123,7 @@ Sandbox plain_bwrap() {
   return {.name = "bwrap",
           .prefix =
               [](const Row& row, const Host& host) {
+                host.pretend_own_files();
                 std::vector<std::string> all{"bwrap"};
                 for (std::string& word : words(row.how.bwrap, host)) all.push_back(std::move(word));
                 return all;

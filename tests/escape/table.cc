@@ -12,11 +12,17 @@ constexpr std::string_view kHostDevices = "--ro-bind / / --dev-bind /dev /dev --
 constexpr std::string_view kSharedHome = "--ro-bind / / --bind {home} {home} --dev /dev --proc /proc";
 constexpr std::string_view kOwnTmp =
     "--ro-bind / / --tmpfs /tmp --bind {workspace} {workspace} --dev /dev --proc /proc";
+constexpr std::string_view kOwnProcesses =
+    "--ro-bind / / --bind {workspace} {workspace} --dev /dev --proc /proc --unshare-pid";
 constexpr std::string_view kCapable =
     "--ro-bind / / --bind {workspace} {workspace} --dev /dev --proc /proc --cap-add ALL";
 
 constexpr How left_at(std::string_view place, std::string_view bwrap = kPlain) {
   return {.bwrap = bwrap, .proof = Proof::left, .place = place};
+}
+
+constexpr How marks() {
+  return {.bwrap = kWritable, .proof = Proof::marked};
 }
 
 constexpr Row kTable[] = {
@@ -207,6 +213,18 @@ constexpr Row kTable[] = {
     {"32.j", "socket_families", "seccomp", escapes},
     {"32.k", "socket_families", "seccomp", escapes},
     {"32.d", "socket_families", "seccomp, capabilities", stopped, {.why = "capabilities"}},
+
+    // Threat 47: what confines the box
+    {"47.a", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.b", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.c", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.d", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.e", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.f", "own_files", "mounts, Landlock", escapes, {.bwrap = kWritable}},
+    {"47.g", "own_files", "mounts, Landlock", escapes, marks()},
+    {"47.h", "own_files", "mounts, Landlock", escapes, left_at("own/state-gone", kWritable)},
+    {"47.i", "own_files", "seccomp", escapes, {.bwrap = kOwnProcesses}},
+    {"47.j", "own_files", "read-only /proc, Landlock", escapes, {.bwrap = kOwnProcesses}},
 };
 
 }  // namespace

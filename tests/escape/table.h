@@ -26,6 +26,7 @@ enum class Proof : uint8_t {
   signalled,     // the victim noted a signal
   datagram,      // a service outside received one
   alive,         // a process spoke after the sandbox had ended
+  marked,        // the payload's mark is in, or is the name of, a file of what confines it
 };
 
 enum class Terminal : uint8_t { no, yes };  // started from a terminal of its own
