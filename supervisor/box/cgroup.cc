@@ -91,7 +91,8 @@ Result<CgroupView> view_cgroups(const std::string& mountinfo, const std::string&
       if (v2) {
         view.unified = here;
         const auto controllers = sys::read_file(*directory + "/cgroup.controllers", 4096);
-        for (const std::string_view name : split(controllers ? *controllers : "", ' ')) {
+        const std::string listed = controllers.value_or("");  // outlives the views into it
+        for (const std::string_view name : split(listed, ' ')) {
           const std::string_view word = name.substr(0, name.find('\n'));
           if (word == "memory" && !view.memory) view.memory = here;
           if (word == "pids" && !view.pids) view.pids = here;
