@@ -29,10 +29,8 @@ struct LayerDeny {
   std::string reason;
 };
 
-// `*` within a component, dotfiles too; `**` zero or more components; "d/**" includes d; `\` makes the next character
-// literal.
-bool pattern_matches(std::string_view pattern, std::string_view path);
-
-Matcher matcher_of(std::vector<LayerDeny> denies);
+// By the policy's own patterns (policy/pattern.h). One that does not parse, in a layer.json of another version, denies
+// everything.
+Matcher matcher_of(const std::vector<LayerDeny>& denies);
 
 }  // namespace alos::workspace

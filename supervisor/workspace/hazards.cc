@@ -1,5 +1,7 @@
 #include "supervisor/workspace/hazards.h"
 
+#include <fnmatch.h>
+
 #include <algorithm>
 #include <optional>
 #include <span>
@@ -304,7 +306,7 @@ struct Index {
 };
 
 bool component_matches(const std::string& pattern, const std::string& name) {
-  return pattern_matches(pattern, name);
+  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
 bool matches(const Pattern& pattern, const Parts& parts) {
