@@ -184,6 +184,8 @@ Result<void> Start::take_identity() {
   if (compiled_.plan.workspace_mode == policy::WorkspaceMode::layer ||
       compiled_.plan.workspace_mode == policy::WorkspaceMode::copy) {
     auto layer = workspace::open_layer(directories_.state, compiled_.plan.workspace, workspace::Access::look);
+    const std::string user = layer ? workspace::holder(layer->path) : "";
+    if (!user.empty()) return fail("layer", printable(compiled_.plan.workspace), EBUSY, user + " uses it; wait for its end");
     if (layer && layer->record.owner.uid > kFirstPoolId) same = layer->record.owner.uid;
   }
   id_ = same ? TRY(take_same_id(directories_.state, *same)) : TRY(take_id(directories_.state));
