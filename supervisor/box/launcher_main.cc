@@ -78,7 +78,7 @@ Fault fault_from_environment() {
 
 class Keeper {
  public:
-  Keeper(Box box, policy::Limits limits) : box_(std::move(box)), limits_(limits) {
+  Keeper(Box box, policy::Limits limits, LaunchTimes& times) : box_(std::move(box)), limits_(limits), times_(times) {
     if (limits_.disk && box_.layer) meter_.emplace(std::move(box_.layer));
   }
 
@@ -155,6 +155,7 @@ class Keeper {
   }
 
   void finish() {
+    times_.mark("launcher.box-gone");
     const CgroupUsage usage = box_.cgroup->usage();
     LauncherReport report;
     report.kind = LauncherReport::Kind::ended;
@@ -163,6 +164,7 @@ class Keeper {
     report.memory_kills = usage.memory_kills;
     report.fork_refusals = usage.fork_refusals;
     box_.cgroup.reset();  // waits until it is empty
+    times_.mark("launcher.cgroup-gone");
     send_report(report);
   }
 
@@ -171,6 +173,7 @@ class Keeper {
 
   Box box_;
   policy::Limits limits_;
+  LaunchTimes& times_;
   std::optional<workspace::Meter> meter_;
 };
 
@@ -185,13 +188,17 @@ int fail_launch(Step step, const Error& error) {
 }
 
 int run() {
+  LaunchTimes times = LaunchTimes::from_environment();
+  times.mark("launcher.main");
   ::umask(0);  // modes are explicit; overlayfs copies up with this umask
   ::setsid();  // a terminal's signals are the supervisor's
   if (auto kept = keep_needed_capabilities(); !kept) return fail_launch(Step::request, kept.error());
   auto order = receive_order();
+  times.mark("launcher.order");
   if (!order) return fail_launch(Step::request, order.error());
   const policy::Limits limits = order->policy.plan.limits;
-  auto box = launch(std::move(*order), fault_from_environment());
+  auto box = launch(std::move(*order), fault_from_environment(), times);
+  times.mark("launcher.executed");
   if (!box) return fail_launch(box.error().step, box.error().error);
   LauncherReport report;
   report.kind = LauncherReport::Kind::started;
@@ -206,7 +213,9 @@ int run() {
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   box->control.reset();
   box->terminal.reset();
-  Keeper(std::move(*box), limits).run();
+  Keeper(std::move(*box), limits, times).run();
+  times.mark("launcher.end");
+  times.write();
   return 0;
 }
 
