@@ -25,6 +25,7 @@
 #include <cstring>
 
 #include "supervisor/box/kernel_abi.h"
+#include "supervisor/box/launch_times.h"
 
 namespace alos::box {
 namespace {
@@ -32,7 +33,7 @@ namespace {
 // Sends the first failure up and ends the child.
 class Reporter {
  public:
-  Reporter(int fd, Fault fault) : fd_(fd), fault_(fault) {}
+  Reporter(int fd, Fault fault, int64_t* times) : fd_(fd), fault_(fault), times_(times) {}
 
   // Every call that a step makes passes through here; `rc` below 0 is a failure with errno.
   long must(Step step, const char* object, long rc) const {
@@ -45,6 +46,7 @@ class Reporter {
       rc = -1;
     }
     if (rc < 0) fail(step, object);
+    mark_step(times_, step);
     return rc;
   }
 
@@ -62,6 +64,7 @@ class Reporter {
  private:
   int fd_;
   mutable Fault fault_;
+  int64_t* times_;
 };
 
 long open_path(int dir, const char* path, uint64_t flags) {
@@ -478,13 +481,13 @@ Reporter arrange_descriptors(const Layout& box, const Reporter& report, int term
   from[kReport] = report.fd();
   for (int& fd : from)
     if (fd >= 0) fd = static_cast<int>(report.must(Step::descriptors, "dup", ::fcntl(fd, F_DUPFD_CLOEXEC, kAbove)));
-  const Reporter moved(from[kReport], Fault{});
+  const Reporter moved(from[kReport], Fault{}, nullptr);
   for (int i = 0; i < 7; ++i) {
     if (from[i] < 0) continue;
     const int flags = i == kInit || i == kReport ? O_CLOEXEC : 0;
     if (::dup3(from[i], i, flags) < 0) moved.fail(Step::descriptors, "dup3");
   }
-  const Reporter last(kReport, box.fault);
+  const Reporter last(kReport, box.fault, box.times);
   last.must(Step::descriptors, "close_range", ::syscall(SYS_close_range, kReport + 1, ~0U, 0));
   ::close(kNotify);
   return last;
@@ -513,7 +516,7 @@ void load_filters(const Layout& box, const Reporter& report) {
 
 void enter_box(const Layout& box, int report_fd, int launcher_end) {
   ::close(launcher_end);
-  const Reporter report(report_fd, box.fault);
+  const Reporter report(report_fd, box.fault, box.times);
   wait_for_go(report);
   become(box, report);
   report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));

@@ -33,6 +33,7 @@ namespace {
     if (fault.delays(at)) ::usleep(500'000);                                                          \
     if (fault.hits(at)) result_ = alos::fail("fault", name(at), fault.error);                         \
     if (!result_) return std::unexpected(LaunchError{at, std::move(result_).error()});                \
+    mark_step(steps, at);                                                                             \
     ::alos::detail::take(std::move(result_));                                                         \
   })
 
@@ -197,13 +198,15 @@ int landlock_abi() {
   return abi < 0 ? 0 : static_cast<int>(abi);
 }
 
-Launched<Box> launch(Order order, Fault fault) {
+Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
+  int64_t* const steps = times.share_steps();
   STEP(Step::request, check_request(order));
   const policy::BoxPlan& plan = order.policy.plan;
   const Identity identity{.host_uid = order.run.host_uid, .host_gid = order.run.host_gid};
 
   Layout box;
   box.fault = fault;
+  box.times = steps;
   box.init = STEP(Step::request, open_init());
   box.landlock_abi = STEP(Step::request, landlock_floor(order));
   Box out;

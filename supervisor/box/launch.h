@@ -6,6 +6,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "supervisor/box/cgroup.h"
+#include "supervisor/box/launch_times.h"
 #include "supervisor/box/layout.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/box/spec.h"
@@ -43,7 +44,7 @@ struct Box {
 
 // The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is
 // removed, the child is dead.
-Launched<Box> launch(Order order, Fault fault);
+Launched<Box> launch(Order order, Fault fault, LaunchTimes& times);
 
 // The Landlock ABI of this kernel, 0 without Landlock.
 int landlock_abi();

@@ -79,7 +79,7 @@ Fault fault_from_environment() {
 
 class Keeper {
  public:
-  Keeper(Box box, policy::Limits limits) : box_(std::move(box)), limits_(limits) {
+  Keeper(Box box, policy::Limits limits, LaunchTimes& times) : box_(std::move(box)), limits_(limits), times_(times) {
     if (limits_.disk && box_.layer) meter_.emplace(std::move(box_.layer));
   }
 
@@ -156,6 +156,7 @@ class Keeper {
   }
 
   void finish() {
+    times_.mark("launcher.box-gone");
     const CgroupUsage usage = box_.cgroup->usage();
     LauncherReport report;
     report.kind = LauncherReport::Kind::ended;
@@ -164,6 +165,7 @@ class Keeper {
     report.memory_kills = usage.memory_kills;
     report.fork_refusals = usage.fork_refusals;
     box_.cgroup.reset();  // waits until it is empty
+    times_.mark("launcher.cgroup-gone");
     send_report(report);
   }
 
@@ -172,6 +174,7 @@ class Keeper {
 
   Box box_;
   policy::Limits limits_;
+  LaunchTimes& times_;
   std::optional<workspace::Meter> meter_;
 };
 
@@ -186,15 +189,19 @@ int fail_launch(Step step, const Error& error) {
 }
 
 int run() {
+  LaunchTimes times = LaunchTimes::from_environment();
+  times.mark("launcher.main");
   ::umask(0);  // modes are explicit; overlayfs copies up with this umask
   ::setsid();  // a terminal's signals are the supervisor's
   auto kept = keep_needed_capabilities();
   // Received in any case: a socket that is closed with the order still in it takes the report of what failed along.
   auto order = receive_order();
   if (!kept) return fail_launch(Step::request, kept.error());
+  times.mark("launcher.order");
   if (!order) return fail_launch(Step::request, order.error());
   const policy::Limits limits = order->policy.plan.limits;
-  auto box = launch(std::move(*order), fault_from_environment());
+  auto box = launch(std::move(*order), fault_from_environment(), times);
+  times.mark("launcher.executed");
   if (!box) return fail_launch(box.error().step, box.error().error);
   LauncherReport report;
   report.kind = LauncherReport::Kind::started;
@@ -209,7 +216,9 @@ int run() {
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   box->control.reset();
   box->terminal.reset();
-  Keeper(std::move(*box), limits).run();
+  Keeper(std::move(*box), limits, times).run();
+  times.mark("launcher.end");
+  times.write();
   return 0;
 }
 

@@ -78,6 +78,7 @@ struct Layout {
   std::vector<char*> argv;  // of alos-init; NULL at the end
   std::vector<char*> env;
   Fault fault;
+  int64_t* times = nullptr;  // see LaunchTimes
 };
 
 }  // namespace alos::box

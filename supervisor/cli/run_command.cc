@@ -71,6 +71,8 @@ int run_then_apply(RunOptions options) {
 
 int run_command(int argc, char** argv) {
   RunOptions options;
+  options.times = box::LaunchTimes::from_environment();
+  options.times.mark("front.main");
   CLI::App app{
       "Runs CMD confined to what a policy gives it, and exits with its code (125: alos failed or was used wrongly and CMD\n"
       "never ran, 126/127: CMD cannot be executed / is not in the box, 124: ended by a limit).\n\n"

@@ -33,6 +33,7 @@ struct SupervisorOrder {
   int32_t run_lock = -1;
   int32_t layer_lock = -1, id_lock = -1;  // held by being open
   int32_t launcher_pid = 0;
+  int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
 };
 
@@ -40,7 +41,7 @@ template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.caller_path,
-    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.terminal_mask);
+    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask);
 }
 
 // Exit codes of `alos run` beside the program's own.

@@ -67,11 +67,15 @@ class Start {
   }
 
   Result<void> prepare() {
+    options_.times.mark("front.parsed");
     TRY(check_stdio());
     TRY(choose());
+    options_.times.mark("front.policy-found");
     TRY(guard());
     TRY(take_identity());
+    options_.times.mark("front.id-taken");
     TRY(take_layer());
+    options_.times.mark("front.layer-taken");
     TRY(take_home());
     TRY(compose());
     return register_it();
@@ -361,6 +365,7 @@ Result<void> become_supervisor(bool root) {
 
 // Launcher first: it works while the supervisor is still being loaded.
 Result<void> Start::go() {
+  options_.times.mark("front.registered");
   const std::string programs = TRY(program_directory());
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   const pid_t launcher = ::fork();
@@ -374,13 +379,15 @@ Result<void> Start::go() {
     ::_exit(127);
   }
   pair.b.reset();
+  options_.times.mark("front.forked");
   TRY(send_order(pair.a.get()));
   order_.launcher_pid = launcher;
   order_.launcher = pair.a.release();
+  order_.times = options_.times.wanted() ? TRY(sys::dup(options_.times.fd())).release() : -1;
   order_.events = events_ ? events_.release() : -1;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
-  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock}) {
+  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock, &order_.times}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);
@@ -390,6 +397,8 @@ Result<void> Start::go() {
   if (text.get() == 4) text.release();
   inherit(4);
   TRY(become_supervisor(root_));
+  options_.times.mark("front.exec");
+  options_.times.write();
   const std::string program = programs + "/alos-broker";
   ::execl(program.c_str(), "alos-broker", nullptr);
   return fail("execve", program, errno, "the installation is incomplete");

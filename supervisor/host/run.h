@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/box/launch_times.h"
+
 namespace alos::host {
 
 enum class Apply : uint8_t { none, safe, ask };
@@ -20,6 +22,7 @@ struct RunOptions {
   bool fresh = false;
   Apply apply = Apply::none;
   std::vector<std::string> command;
+  box::LaunchTimes times;
 };
 
 // Prepares everything that needs the caller's rights, starts the launcher and becomes the supervisor (exec), so that the

@@ -17,6 +17,7 @@
 #include "base/sys.h"
 #include "shim/init/protocol.h"
 #include "supervisor/audit/log.h"
+#include "supervisor/box/launch_times.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/events.h"
 #include "supervisor/host/registry.h"
@@ -54,14 +55,17 @@ class Supervisor {
       : order_(std::move(order)),
         launcher_(order_.launcher),
         events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
+        times_(UniqueFd(order_.times)),
         run_lock_(order_.run_lock),
         layer_lock_(order_.layer_lock),
         id_lock_(order_.id_lock) {}
 
   int run() {
     started_ns_ = boot_ns();
+    times_.mark("supervisor.main");
     watch_signals();
     if (auto ready = record_intent(); !ready) return refuse(ready.error());
+    times_.mark("supervisor.intent-recorded");
     while (!over()) step();
     return finish();
   }
@@ -262,6 +266,7 @@ class Supervisor {
       register_box(report.pid);
       send_init(init::Order::Kind::go, 0);
       going_ = true;
+      times_.mark("supervisor.go");
     }
   }
 
@@ -324,6 +329,7 @@ class Supervisor {
 
   void program_started() {
     executed_ = true;
+    times_.mark("supervisor.program-started");
     events_.write("started", {{"run", order_.run},
                               {"name", order_.name},
                               {"policy", order_.policy},
@@ -337,6 +343,7 @@ class Supervisor {
   }
 
   void program_ended(int status) {
+    times_.mark("supervisor.program-ended");
     if (WIFEXITED(status)) {
       end_with({.reason = "exit", .what = "", .code = WEXITSTATUS(status), .executed = true});
     } else {
@@ -360,6 +367,7 @@ class Supervisor {
     siginfo_t info{};
     // P_PIDFD (5.4); exit_signal 0 makes it a clone child: __WALL.
     if (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | __WALL) != 0 && errno == EINTR) return;
+    times_.mark("supervisor.box-reaped");
     while (control_) from_init();  // its last words may still be unread
     box_gone_ = true;
     if (relay_) relay_->drain();
@@ -441,10 +449,15 @@ class Supervisor {
     if (ending_->reason == "lost")
       fmt::print(stderr, "alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what);
     launcher_.reset();
+    times_.mark("supervisor.launcher-reported");
     reap_launcher();
+    times_.mark("supervisor.launcher-gone");
     record_end();
+    times_.mark("supervisor.end-recorded");
     emit_end();
     unregister_run(order_.run_directory);
+    times_.mark("supervisor.end");
+    times_.write();
     return ending_->code;
   }
 
@@ -464,6 +477,7 @@ class Supervisor {
   SupervisorOrder order_;
   UniqueFd launcher_;
   Events events_;
+  box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_;
   std::optional<audit::Log> log_;
   std::string intent_, head_, failed_text_, given_up_;
