@@ -73,7 +73,8 @@ class Walk {
     if (linked_.empty()) return {};
     for (const sys::Entry& entry : TRY(sys::list(root.get()))) {
       const std::string name = path + "/" + entry.name;
-      if (covers_.contains(name)) continue;
+      const auto covered = covers_.find(name);
+      if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) continue;
       if (entry.type == DT_DIR) {
         const UniqueFd sub = TRY(sys::openat(root.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         TRY(other_names(sub, name));

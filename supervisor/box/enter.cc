@@ -100,6 +100,21 @@ long set_attributes(int mount, uint64_t attributes, unsigned flags) {
   return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
 }
 
+// The box's inotify instances and watches count against the user who started it, too: without a bound of its own, one box
+// could use up all of them (namespaces' own limits: user_namespaces(7), /proc/sys/user).
+void bound_shared_counts(const Reporter& report) {
+  struct Bound {
+    const char* path;
+    const char* value;
+  };
+  for (const Bound& bound : {Bound{"/proc/sys/user/max_inotify_instances", "32"}, Bound{"/proc/sys/user/max_inotify_watches", "8192"}}) {
+    const int fd = ::open(bound.path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT) continue;  // a kernel without inotify
+    report.must(Step::limits, bound.path, fd < 0 ? -1 : ::write(fd, bound.value, std::strlen(bound.value)));
+    ::close(fd);
+  }
+}
+
 struct Root {
   int fd;
   dev_t device;
@@ -521,6 +536,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   become(box, report);
   report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   join_cgroups(box, report);
+  bound_shared_counts(report);
   Root root = make_root(box, report);
   make_private_space(box, report, root);
   mount_proc(report, root);

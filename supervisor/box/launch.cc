@@ -239,7 +239,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.cwd = order.run.cwd;
   box.memory_deny_write_execute = plan.memory_deny_write_execute;
   box.filter = order.policy.filter;
-  const bool notify = order.privilege == Privilege::rootless && plan.workspace_mode == policy::WorkspaceMode::layer;
+  const bool notify = plan.workspace_mode == policy::WorkspaceMode::layer;
   if (notify) box.rename_filter = order.policy.rename_filter;
   for (int i = 0; i < 3; ++i) box.stdio[i] = std::move(order.stdio[i]);
   box.terminal = order.run.terminal;

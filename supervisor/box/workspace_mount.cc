@@ -152,10 +152,12 @@ Result<UniqueFd> overlay(const UniqueFd& lower, const UniqueFd& layer, Privilege
   TRY(fs.set("workdir", fd_path(work.get())));
   TRY(fs.set("index", "off"));
   TRY(fs.set("metacopy", "off"));
+  // Never redirects, though root could have them: a directory renamed by one would carry its masked files to names that
+  // the next run's denies do not match. init renames such directories (shim/init/rename.h), and not what is masked.
   if (privilege == Privilege::root) {
-    TRY(fs.set("redirect_dir", "on"));  // renaming a directory of the host's tree works natively
+    TRY(fs.set("redirect_dir", "nofollow"));
   } else {
-    TRY(fs.flag("userxattr"));  // unprivileged overlayfs keeps its marks in user.overlay.* (5.11)
+    TRY(fs.flag("userxattr"));  // unprivileged overlayfs keeps its marks in user.overlay.* (5.11), and has no redirects
   }
   return fs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }

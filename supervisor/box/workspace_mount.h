@@ -37,7 +37,7 @@ struct OpenedWorkspace {
 Result<OpenedWorkspace> open_workspace(const WorkspaceSource& source);
 
 // Mounts the workspace once, at <staging>/merged, and returns a descriptor of its root: layer as overlayfs (host tree
-// below, read-only; as root with redirect_dir, rootless with userxattr), copy and direct as they are. As root the host's
+// below, read-only; without redirects; rootless with userxattr), copy and direct as they are. As root the host's
 // owner is mapped to the box's id, so that the box's files belong to strangers of the host. Errors name what cannot be
 // mapped or mounted and what to use instead.
 Result<UniqueFd> mount_workspace(const WorkspaceSource& source, const OpenedWorkspace& opened, Privilege privilege,

@@ -35,13 +35,14 @@ struct SupervisorOrder {
   int32_t launcher_pid = 0;
   int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
+  std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };
 
 template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.caller_path,
-    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask);
+    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask, o.output_carriers);
 }
 
 // Exit codes of `alos run` beside the program's own.

@@ -10,12 +10,19 @@
 namespace alos::host {
 namespace {
 constexpr size_t kLogBytes = 4 << 20;
+constexpr int kLastWordsMs = 2000;  // how long a finished run waits for a terminal to take what is left
 }
 
 Relay::Relay(UniqueFd master, uint8_t mask, int log) : master_(std::move(master)), log_(log) {
   reads_ = (mask & 1) != 0;
   out_ = (mask & 2) != 0 ? 1 : (mask & 4) != 0 ? 2 : -1;
   ::fcntl(master_.get(), F_SETFL, O_RDWR | O_NONBLOCK);
+  // Opened anew where this id may, so that not blocking is this description's alone and not the caller's shell's too.
+  if (out_ >= 0) {
+    const std::string path = "/proc/self/fd/" + std::to_string(out_);
+    own_out_ = UniqueFd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    if (own_out_) out_ = own_out_.get();
+  }
   termios modes{};
   if (reads_ && ::tcgetattr(0, &modes) == 0) modes_ = modes;
   resume();
@@ -24,15 +31,16 @@ Relay::Relay(UniqueFd master, uint8_t mask, int log) : master_(std::move(master)
 
 Relay::~Relay() { suspend(); }
 
+// TCSANOW: draining would wait for a terminal that nobody reads.
 void Relay::suspend() {
-  if (modes_) ::tcsetattr(0, TCSADRAIN, &*modes_);
+  if (modes_) ::tcsetattr(0, TCSANOW, &*modes_);
 }
 
 void Relay::resume() {
   if (!modes_) return;
   termios raw = *modes_;
   ::cfmakeraw(&raw);
-  ::tcsetattr(0, TCSADRAIN, &raw);
+  ::tcsetattr(0, TCSANOW, &raw);
 }
 
 void Relay::resize() {
@@ -60,7 +68,7 @@ bool Relay::from_box() {
   char buffer[16384];
   const ssize_t n = ::read(master_.get(), buffer, sizeof buffer);
   if (n > 0) {
-    write_out(buffer, static_cast<size_t>(n));
+    keep(buffer, static_cast<size_t>(n));
     return true;
   }
   return n < 0 && (errno == EAGAIN || errno == EINTR);  // EIO: nobody holds the other side
@@ -69,26 +77,34 @@ bool Relay::from_box() {
 void Relay::drain() {
   for (;;) {
     pollfd ready{.fd = master_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&ready, 1, 0) != 1 || !(ready.revents & POLLIN) || !from_box()) return;
+    const bool more = ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) && wants_output() && from_box();
+    if (!more && to_terminal_.empty()) return;
+    pollfd writable{.fd = out_, .events = POLLOUT, .revents = 0};
+    if (!to_terminal_.empty() && ::poll(&writable, 1, kLastWordsMs) != 1) return;  // nobody reads it
+    to_terminal();
   }
 }
 
-void Relay::write_out(const char* data, size_t size) {
+void Relay::keep(const char* data, size_t size) {
   if (log_ >= 0 && logged_ < kLogBytes) {
     const ssize_t n = ::write(log_, data, std::min(size, kLogBytes - logged_));
     if (n > 0) logged_ += static_cast<size_t>(n);
   }
-  while (out_ >= 0 && size > 0) {
-    const ssize_t n = ::write(out_, data, size);
-    if (n < 0 && errno == EAGAIN) {
-      pollfd ready{.fd = out_, .events = POLLOUT, .revents = 0};
-      ::poll(&ready, 1, -1);
-      continue;
-    }
+  if (out_ >= 0) to_terminal_.append(data, size);
+  to_terminal();
+}
+
+void Relay::to_terminal() {
+  while (!to_terminal_.empty()) {
+    // A shared description blocks: only when there is room, and never more than a terminal then takes.
+    pollfd room{.fd = out_, .events = POLLOUT, .revents = 0};
+    if (!own_out_ && ::poll(&room, 1, 0) != 1) return;
+    const size_t most = own_out_ ? to_terminal_.size() : std::min<size_t>(to_terminal_.size(), 256);
+    const ssize_t n = ::write(out_, to_terminal_.data(), most);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return;
-    data += n;
-    size -= static_cast<size_t>(n);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n < 0) return to_terminal_.clear();  // the terminal is gone
+    to_terminal_.erase(0, static_cast<size_t>(n));
   }
 }
 

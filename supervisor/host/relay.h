@@ -24,11 +24,15 @@ class Relay {
   int master() const { return master_.get(); }
   int input() const { return reads_ ? 0 : -1; }
   bool wants_input() const { return reads_ && to_box_.size() < kRoom; }
+  // A terminal that nobody reads stops the box's output, never the supervisor: its limits go on being kept.
+  bool wants_output() const { return to_terminal_.size() < kRoom; }
+  int output() const { return to_terminal_.empty() ? -1 : out_; }
   bool wants_write() const { return !to_box_.empty(); }
 
   void from_terminal();       // stdin is readable
   bool from_box();            // the master is readable; false at its end
   void to_box();              // the master is writable
+  void to_terminal();         // output() is writable
   void drain();               // what the box wrote before it ended
   void resize();              // SIGWINCH
   void suspend();             // the caller's modes back, before the supervisor stops itself
@@ -36,7 +40,7 @@ class Relay {
 
  private:
   static constexpr size_t kRoom = 65536;
-  void write_out(const char* data, size_t size);
+  void keep(const char* data, size_t size);
 
   UniqueFd master_;
   int out_ = -1;
@@ -44,7 +48,8 @@ class Relay {
   size_t logged_ = 0;
   bool reads_ = false;
   std::optional<termios> modes_;
-  std::string to_box_;
+  std::string to_box_, to_terminal_;
+  UniqueFd own_out_;
 };
 
 }  // namespace alos::host

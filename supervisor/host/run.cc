@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <glob.h>
 #include <grp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -21,7 +22,9 @@
 #include "supervisor/host/guard.h"
 #include "supervisor/host/ids.h"
 #include "supervisor/host/order.h"
+#include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
+#include "supervisor/workspace/copier.h"
 #include "supervisor/workspace/layer.h"
 #include "supervisor/workspace/undo.h"
 
@@ -109,6 +112,7 @@ class Start {
   UniqueFd workspace_, home_, events_;
   std::optional<workspace::Layer> layer_;
   PoolId id_;
+  Pumps pumps_;
 };
 
 // A directory as stdin would be a way out of the box past every mount; a socket could carry descriptors in.
@@ -158,13 +162,31 @@ Result<void> Start::choose() {
     if (plan.workspace == "/" || plan.workspace == environment("HOME"))
       return fail("workspace", plan.workspace, EPERM, "a whole home or root is no workspace; name a project's directory");
   }
+  // The id map would make the box's setuid programs root's own.
+  if (root_ && plan.workspace_mode == policy::WorkspaceMode::direct) {
+    const auto st = TRY(sys::fstat(workspace_.get()));
+    if (st.st_uid == 0)
+      return fail("workspace", plan.workspace, EPERM, "'workspace: direct' would write files of root; use layer, or another owner");
+  }
   return {};
+}
+
+// The paths that a mount of the plan names on this host now.
+std::vector<std::string> named_by(const policy::BoxMount& mount) {
+  if (!mount.glob) return {mount.path};
+  glob_t found{};
+  std::vector<std::string> out;
+  if (::glob(mount.path.c_str(), GLOB_PERIOD | GLOB_NOSORT, nullptr, &found) == 0)
+    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  ::globfree(&found);
+  return out;
 }
 
 Result<void> Start::guard() {
   std::vector<std::string> writable;
   for (const policy::BoxMount& mount : compiled_.plan.mounts)
-    if (mount.rights.overlaps(policy::kWrite)) writable.push_back(mount.path);
+    if (mount.rights.overlaps(policy::kWrite))
+      for (std::string& path : named_by(mount)) writable.push_back(std::move(path));
   std::vector<Protected> own{{"state", directories_.state},
                              {"runtime directory", directories_.runtime},
                              {"cache", directories_.cache},
@@ -226,6 +248,7 @@ Result<void> Start::take_layer() {
   auto taken = workspace::open_or_create(wanted);
   if (!taken) return std::unexpected(taken.error());
   layer_.emplace(std::move(*taken));
+  if (wanted.mode == workspace::Mode::copy && layer_->record.copied_ns == 0) TRY(workspace::fill_copy(*layer_, {}));
   if (root_) TRY(reserve_id(id_, layer_->path));
   // The run being recorded is the last of the list.
   if (layer_->pending && layer_->record.runs.size() > 1) order_.continued_since = layer_->record.runs.front().id;
@@ -340,7 +363,8 @@ Result<void> Start::send_order(int socket) {
   const UniqueFd request = TRY(sys::memfd("request", encode(request_), true));
   box::LaunchMessage message;
   message.rootless = root_ ? 0 : 1;
-  std::vector<int> fds{policy.get(), request.get(), 0, 1, 2};
+  const auto stdio = pumps_.box_ends();
+  std::vector<int> fds{policy.get(), request.get(), stdio[0], stdio[1], stdio[2]};
   const auto also = [&](uint8_t& flag, const UniqueFd& fd) {
     if (!fd) return;
     flag = 1;
@@ -367,6 +391,7 @@ Result<void> become_supervisor(bool root) {
 Result<void> Start::go() {
   options_.times.mark("front.registered");
   const std::string programs = TRY(program_directory());
+  TRY(pumps_.prepare(request_.terminal_mask));
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   const pid_t launcher = ::fork();
   if (launcher < 0) return fail_errno("fork", "launcher");
@@ -392,11 +417,13 @@ Result<void> Start::go() {
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);
   }
+  TRY(become_supervisor(root_));
+  TRY(pumps_.start());
+  order_.output_carriers.assign(pumps_.output().begin(), pumps_.output().end());
   UniqueFd text = TRY(sys::memfd("order", encode(order_), true));
   if (::dup2(text.get(), 4) != 4) return fail_errno("dup2", "order");
   if (text.get() == 4) text.release();
   inherit(4);
-  TRY(become_supervisor(root_));
   options_.times.mark("front.exec");
   options_.times.write();
   const std::string program = programs + "/alos-broker";

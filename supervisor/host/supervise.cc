@@ -138,22 +138,24 @@ class Supervisor {
   bool over() const { return box_gone_ && launcher_done_; }
 
   void step() {
-    pollfd fds[7] = {
+    pollfd fds[8] = {
         {.fd = launcher_ ? launcher_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = control_ ? control_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = pidfd_ && !box_gone_ ? pidfd_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = signals_.get(), .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_input() ? relay_->input() : -1, .events = POLLIN, .revents = 0},
-        {.fd = relay_ && relaying_ ? relay_->master() : -1, .events = POLLIN, .revents = 0},
+        {.fd = relay_ && relaying_ && relay_->wants_output() ? relay_->master() : -1, .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
+        {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
     };
-    if (::poll(fds, 7, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
+    if (::poll(fds, 8, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
     if (fds[1].revents != 0) from_init();
     if (fds[0].revents != 0) from_launcher();
     if (fds[3].revents != 0) from_signals();
     if (fds[4].revents != 0) relay_->from_terminal();
     if (fds[5].revents != 0 && relay_) relaying_ = relay_->from_box();
     if (fds[6].revents != 0 && relay_) relay_->to_box();
+    if (fds[7].revents != 0 && relay_) relay_->to_terminal();
     if (fds[2].revents != 0) reap_box();
     check_deadlines();
   }
@@ -439,15 +441,21 @@ class Supervisor {
     }
   }
 
+  // A terminal or pipe that nobody reads does not keep a run from ending; the events' end says the same.
+  static void say(const std::string& words) {
+    pollfd room{.fd = 2, .events = POLLOUT, .revents = 0};
+    if (::poll(&room, 1, 1000) == 1 && (room.revents & POLLOUT) != 0) (void)sys::write_all(2, words);
+  }
+
   int finish() {
     relay_.reset();  // the caller's terminal is its own again before anything is said
     account_for_memory();
     if (usage_.fork_refusals > 0)
       events_.write("limit", {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
     if (ending_->reason == "limit")
-      fmt::print(stderr, "alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what));
+      say(fmt::format("alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what)));
     if (ending_->reason == "lost")
-      fmt::print(stderr, "alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what);
+      say(fmt::format("alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what));
     launcher_.reset();
     times_.mark("supervisor.launcher-reported");
     reap_launcher();
@@ -458,6 +466,8 @@ class Supervisor {
     unregister_run(order_.run_directory);
     times_.mark("supervisor.end");
     times_.write();
+    // The caller may look at what the run wrote as soon as this process is gone.
+    for (const int32_t carrier : order_.output_carriers) ::waitpid(carrier, nullptr, 0);
     return ending_->code;
   }
 

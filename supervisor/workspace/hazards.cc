@@ -80,6 +80,16 @@ constexpr const char* kShell[] = {
     ".rvmrc",   ".forward",       ".procmailrc",      ".mailcap",    ".hgrc",        ".hg/hgrc",      ".svn/",
     "*.rc.d/",  "environment.d/", ".netrc",           ".curlrc",     ".wgetrc",      ".psqlrc",       ".sqliterc"};
 constexpr const char* kBuild[] = {"makefile",
+                                  "kbuild",
+                                  ".pylintrc",
+                                  ".flake8",
+                                  "mypy.ini",
+                                  ".rubocop.yml",
+                                  "*.conf.js",
+                                  ".eslintrc.json",
+                                  "tsconfig.json",
+                                  "jest.config.json",
+                                  "ansible.cfg",
                                   "gnumakefile",
                                   "bsdmakefile",
                                   "makefile.*",
@@ -268,8 +278,8 @@ constexpr const char* kAutostart[] = {
     "*.target",         "systemd/",    "*.desktop",    "autostart/", "crontab*",      ".crontab",
     "cron.d/",          "cron.daily/", "cron.hourly/", "*.plist",    "launchagents/", "sitecustomize.py",
     "usercustomize.py", "*.pth",       ".local/bin/",  "udev/",      "*.rules",       ".dbus-1/",
-    // Python runs a compiled file in place of a source whose time and size it claims.
-    "*.pyc",            "*.pyo"};
+    // Python runs these in place of a source beside them.
+    "*.pyc",            "*.pyo",       "*.so"};
 
 constexpr Known kKnown[] = {
     {Hazard::agent, "configures an agent", kAgent},

@@ -1,0 +1,89 @@
+#include "supervisor/host/pump.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/sys.h"
+
+namespace alos::host {
+namespace {
+
+bool same_file(int a, int b) {
+  struct stat one {}, other {};
+  return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Until `from` ends or nobody is left who reads `to`.
+void carry(int from, int to) {
+  static char buffer[65536];
+  for (;;) {
+    // A pipe's write end reports POLLERR when its last reader is gone, also while nothing is there to write.
+    pollfd fds[2] = {{.fd = from, .events = POLLIN, .revents = 0}, {.fd = to, .events = 0, .revents = 0}};
+    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return;
+    if ((fds[1].revents & (POLLERR | POLLNVAL)) != 0) return;
+    if (fds[0].revents == 0) continue;
+    const ssize_t n = ::read(from, buffer, sizeof buffer);
+    if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return;
+    if (n > 0 && !sys::write_all(to, {buffer, static_cast<size_t>(n)})) return;
+  }
+}
+
+[[noreturn]] void become_carrier(int from, int to, pid_t supervisor) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (::getppid() != supervisor) ::_exit(0);
+  // A terminal's ^C is for the program; what it still says must arrive.
+  for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP}) ::signal(signal, SIG_IGN);
+  ::signal(SIGPIPE, SIG_DFL);
+  // Nothing else stays open: another carrier's end here would keep its stream from ever ending.
+  const int keep_from = ::fcntl(from, F_DUPFD, 64);
+  const int keep_to = ::fcntl(to, F_DUPFD, 64);
+  if (keep_from < 0 || keep_to < 0 || ::dup2(keep_from, 0) != 0 || ::dup2(keep_to, 1) != 1 ||
+      ::syscall(SYS_close_range, 2, ~0U, 0) != 0)
+    ::_exit(1);
+  carry(0, 1);
+  ::_exit(0);
+}
+
+}  // namespace
+
+Result<void> Pumps::prepare(uint8_t terminal_mask) {
+  for (int fd = 0; fd < 3; ++fd) {
+    const auto st = TRY(sys::fstat(fd));
+    if ((terminal_mask >> fd & 1) != 0 || S_ISCHR(st.st_mode)) continue;
+    Stream& stream = streams_[static_cast<size_t>(fd)];
+    if (fd == 2 && streams_[1].box && same_file(1, 2)) {
+      shown_[2] = shown_[1];
+      continue;
+    }
+    sys::Pair pipe = TRY(sys::pipe());
+    stream.box = std::move(fd == 0 ? pipe.a : pipe.b);
+    stream.carrier = std::move(fd == 0 ? pipe.b : pipe.a);
+    shown_[static_cast<size_t>(fd)] = stream.box.get();
+  }
+  return {};
+}
+
+std::array<int, 3> Pumps::box_ends() const { return shown_; }
+
+Result<void> Pumps::start() {
+  const pid_t supervisor = ::getpid();
+  for (int fd = 0; fd < 3; ++fd) {
+    Stream& stream = streams_[static_cast<size_t>(fd)];
+    if (!stream.carrier) continue;
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail_errno("fork", "stdio");
+    if (pid == 0) become_carrier(fd == 0 ? 0 : stream.carrier.get(), fd == 0 ? stream.carrier.get() : fd, supervisor);
+    if (fd != 0) output_.push_back(pid);
+  }
+  for (Stream& stream : streams_) stream = {};
+  return {};
+}
+
+}  // namespace alos::host

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace alos::host {
+
+// Between the caller's files and pipes and the box. A descriptor gives more than its stream: its file's mode and
+// attributes can be changed through it, its position moved, a pipe opened again from its other side. So a box gets ends of
+// pipes made for it, and a small process each, which holds the caller's descriptor and one end, carries the bytes.
+// Character devices (/dev/null) are given as they are; terminals have the relay.
+class Pumps {
+ public:
+  // Makes the pipes; one for stdout and stderr when both are the same file, so that their order is kept.
+  Result<void> prepare(uint8_t terminal_mask);
+  // What the box gets for stdin, stdout and stderr.
+  std::array<int, 3> box_ends() const;
+  // Forks the carriers: under the supervisor's id, so that they end with it. Closes the ends.
+  Result<void> start();
+  // Those that carry output: a run is over when what it wrote has arrived.
+  const std::vector<pid_t>& output() const { return output_; }
+
+ private:
+  struct Stream {
+    UniqueFd box, carrier;
+  };
+  std::array<Stream, 3> streams_;
+  std::array<int, 3> shown_{0, 1, 2};
+  std::vector<pid_t> output_;
+};
+
+}  // namespace alos::host
