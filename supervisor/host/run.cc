@@ -397,7 +397,9 @@ Result<void> Start::go() {
   if (launcher < 0) return fail_errno("fork", "launcher");
   if (launcher == 0) {
     // Nothing of the front's descriptors but the socket: locks would outlive the run in it.
-    if (::dup2(pair.b.get(), 3) == 3 && ::syscall(SYS_close_range, 4, ~0U, 0) == 0) {
+    if (::dup2(pair.b.get(), 3) == 3) {
+      // Where the kernel cannot, the launch itself refuses, and says so: a box needs it as well.
+      ::syscall(SYS_close_range, 4, ~0U, 0);
       const std::string program = programs + "/alos-launcher";
       ::execl(program.c_str(), "alos-launcher", nullptr);
     }
