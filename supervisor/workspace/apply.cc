@@ -358,7 +358,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
     }
   }
   Decision decision(std::move(found.changes), options.paths, kept, renames);
-  if (options.effect == Effect::show) return report_of(decision);
+  if (options.effect == Effect::show || !decision.any()) return report_of(decision);
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));
   Journal journal = TRY(Journal::begin(layer));
@@ -366,7 +366,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   TRY(execution.run());
   const std::set<std::string> applied = TRY(note(layer, host, decision, execution.unlinked()));
   if (layer.record.mode == Mode::layer)
-    TRY(settle(layer, host, applied, options.step));
+    TRY(settle(layer, host, applied, kept, options.step));
   else
     TRY(note_in_manifest(layer, content, applied));
   TRY(conclude(layer, decision));
