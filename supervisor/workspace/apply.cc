@@ -15,7 +15,9 @@
 namespace alos::workspace {
 namespace {
 
-constexpr size_t kBatch = 64;  // files written and synced together before the first of them takes its place
+constexpr size_t kBatch = 256;  // files written and synced together before the first takes its place; open meanwhile
+constexpr size_t kBigBatch = 8192;
+constexpr size_t kManyFiles = 2048;
 
 constexpr size_t kManyDirectories = 32;  // from here on one sync of the file system costs less than one of each
 
@@ -217,29 +219,37 @@ class Execution {
   }
 
   Result<void> contents() {
-    std::vector<std::pair<size_t, Staged>> batch;
+    std::vector<size_t> lines;
+    std::vector<Staged> batch;
+    const Sync how = decision_.lines().size() > kManyFiles ? Sync::file_system : Sync::each_file;
+    const size_t full = how == Sync::each_file ? kBatch : kBigBatch;
     for (size_t i = 0; i < decision_.lines().size(); ++i) {
       const Change& change = line(i).change;
       if (!decision_.goes(i) || !has_content(change) || only_mode(change) || stops_being_directory(change)) continue;
       if (auto staged = placer_.stage(change))
-        batch.emplace_back(i, std::move(*staged));
+        lines.push_back(i), batch.push_back(std::move(*staged));
       else
         failed(line(i), staged.error());
-      if (batch.size() == kBatch) TRY(commit(batch));
+      if (how == Sync::file_system && !batch.empty()) batch.back().file.reset();
+      if (batch.size() == full) TRY(commit(lines, batch, how));
     }
-    return commit(batch);
+    return commit(lines, batch, how);
   }
 
-  Result<void> commit(std::vector<std::pair<size_t, Staged>>& batch) {
-    for (auto& [i, staged] : batch)
-      if (auto done = placer_.commit(staged); !done) failed(line(i), done.error());
+  Result<void> commit(std::vector<size_t>& lines, std::vector<Staged>& batch, Sync how) {
+    TRY(placer_.sync(batch, how));
+    for (size_t i = 0; i < batch.size(); ++i)
+      if (auto done = placer_.commit(batch[i]); !done) failed(line(lines[i]), done.error());
+    lines.clear();
     batch.clear();
     return journal_.sync();
   }
 
   Result<void> remove(const Change& change) {
     if (!has_content(change)) return placer_.remove(change);
-    return placer_.commit(TRY(placer_.stage(change)));
+    const Staged staged = TRY(placer_.stage(change));
+    TRY(placer_.sync({&staged, 1}, Sync::each_file));
+    return placer_.commit(staged);
   }
 
   Result<void> sync_directories() {
@@ -348,7 +358,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
     }
   }
   Decision decision(std::move(found.changes), options.paths, kept, renames);
-  if (options.effect == Effect::show) return report_of(decision);
+  if (options.effect == Effect::show || !decision.any()) return report_of(decision);
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));
   Journal journal = TRY(Journal::begin(layer));
@@ -356,7 +366,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   TRY(execution.run());
   const std::set<std::string> applied = TRY(note(layer, host, decision, execution.unlinked()));
   if (layer.record.mode == Mode::layer)
-    TRY(settle(layer, host, applied, options.step));
+    TRY(settle(layer, host, applied, kept, options.step));
   else
     TRY(note_in_manifest(layer, content, applied));
   TRY(conclude(layer, decision));

@@ -104,7 +104,7 @@ bool Applied::is_ours(std::string_view path, const Node& node) const {
     const auto at = known_.find(key);
     return at != known_.end() && at->second == node.ctime_ns;
   };
-  return is(path) || (node.type == Type::file && is(inode_key(node)));
+  return is(path) || (node.type != Type::directory && is(inode_key(node)));
 }
 
 Result<Journal> Journal::begin(const Layer& layer) {

@@ -114,12 +114,12 @@ Result<Staged> Placer::stage_file(const Change& change, int parent, const std::s
   const UniqueFd from = TRY(tree(change).file(change.source.path));
   if (!Node::of(TRY(sys::fstat(from.get()))).same_inode(change.after))
     return conflict(change, "the layer changed meanwhile");
-  const UniqueFd to = TRY(sys::openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  UniqueFd to = TRY(sys::openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   TRY(copy_content(from.get(), to.get()));
   TRY(dress(to.get(), change, parent));
   TRY(sys::fchmod(to.get(), mode_to_apply(change)));
-  TRY(sys::fsync(to.get()));
-  return Staged{&change, name, TRY(sys::fstat(to.get())).st_ino};
+  const uint64_t inode = TRY(sys::fstat(to.get())).st_ino;
+  return Staged{&change, name, inode, std::move(to)};
 }
 
 Result<Staged> Placer::stage_link(const Change& change, int parent, const std::string& name) {
@@ -131,7 +131,20 @@ Result<Staged> Placer::stage_link(const Change& change, int parent, const std::s
   if (!S_ISLNK(made.st_mode) || made.st_nlink != 1) return conflict(change, "its temporary name was taken by another");
   if (::geteuid() == 0 && ::fchownat(link.get(), "", around.st_uid, around.st_gid, AT_EMPTY_PATH) != 0)
     return fail_errno("fchownat", printable(change.path));
-  return Staged{&change, name, made.st_ino};
+  return Staged{&change, name, made.st_ino, {}};
+}
+
+Result<void> Placer::sync(std::span<const Staged> staged, Sync how) {
+  if (how == Sync::file_system) {
+    if (::syncfs(host_.root()) != 0) return fail_errno("syncfs", "workspace");
+    return {};
+  }
+  // Writing out is begun for all before the first is waited for. A hint; the fsync is what counts.
+  for (const Staged& one : staged)
+    if (one.file) ::sync_file_range(one.file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  for (const Staged& one : staged)
+    if (one.file) TRY(sys::fsync(one.file.get()));
+  return {};
 }
 
 Result<void> Placer::unlink(int parent, const std::string& name) {

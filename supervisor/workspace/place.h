@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,12 @@ struct Staged {
   const Change* change = nullptr;
   std::string temporary;
   uint64_t inode = 0;
+  UniqueFd file;  // empty for a link
 };
+
+// An fsync costs about 2 ms a file on a disk; a sync of the whole file system also writes what others left, so it pays
+// only for thousands.
+enum class Sync : uint8_t { each_file, file_system };
 
 // The writes on the host's tree, one path at a time. An error leaves the host as it was at that path; {"conflict", ...,
 // ESTALE} when the host no longer has what the scan saw.
@@ -28,8 +34,10 @@ class Placer {
   // A new directory, or one in the place of a file; its mode is set later, by finish_directory().
   Result<void> directory(const Change& change);
   Result<void> finish_directory(const Change& change);
-  // A file or link beside its place, content synced.
+  // A file or link beside its place.
   Result<Staged> stage(const Change& change);
+  // Content on disk; before any of them is committed.
+  Result<void> sync(std::span<const Staged> staged, Sync how);
   // Puts it there.
   Result<void> commit(const Staged& staged);
   // Of a file, link, special file or empty directory.

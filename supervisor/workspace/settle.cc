@@ -30,8 +30,9 @@ Result<void> fill(const Layer& layer, Tree& upper, Tree& host, const Copier& cop
   const int dir = TRY(upper.dir(moved.path));
   say(step, "materialise");
   TRY(set_opaque(dir, layer.record.form));  // wins over a redirect from here on
+  TRY(forget_origin(upper, moved.path, layer.record.form));
   say(step, "materialise");
-  return clear_redirect(dir, layer.record.form);
+  return clear_redirect(TRY(upper.dir(moved.path)), layer.record.form);
 }
 
 // A child of a directory that stops being opaque would begin to show what the host has under its name.
@@ -86,8 +87,9 @@ Result<bool> equals_host(Tree& upper, Tree& host, const std::string& path, const
 
 class Settler {
  public:
-  Settler(const Layer& layer, Tree& upper, Tree& host, const std::set<std::string>& applied, const Step& step)
-      : layer_(layer), upper_(upper), host_(host), applied_(applied), step_(step) {}
+  Settler(const Layer& layer, Tree& upper, Tree& host, const std::set<std::string>& applied,
+          const std::vector<Moved>& kept, const Step& step)
+      : layer_(layer), upper_(upper), host_(host), applied_(applied), kept_(kept), step_(step) {}
 
   Result<void> run() {
     std::vector<Visit> work = {{"", false}};
@@ -104,6 +106,8 @@ class Settler {
 
  private:
   Result<void> enter(const std::string& path, std::vector<Visit>& work) {
+    const auto old_place = [&](const Moved& moved) { return is_below(path, moved.from); };
+    if (std::any_of(kept_.begin(), kept_.end(), old_place)) return {};
     if (TRY(host_.node(path)).type != Type::directory) return {};
     const Marks marks = TRY(read_marks(upper_, path, layer_.record.form));
     if (!marks.unknown.empty() || !marks.redirect.empty()) return {};
@@ -138,10 +142,11 @@ class Settler {
   Tree& upper_;
   Tree& host_;
   const std::set<std::string>& applied_;
+  const std::vector<Moved>& kept_;
   const Step& step_;
 };
 
-// Of all files: what the host has now is not what they were copied from.
+// Of everything: what the host has now is not what it was copied from.
 Result<void> forget_origins(const Layer& layer, Tree& upper) {
   std::vector<std::string> work = {""};
   while (!work.empty()) {
@@ -150,7 +155,8 @@ Result<void> forget_origins(const Layer& layer, Tree& upper) {
     for (const std::string& name : TRY(upper.list(path))) {
       std::string child = join(path, name);
       const Type type = TRY(upper.node(child)).type;
-      if (type == Type::file || type == Type::link) TRY(forget_origin(upper, child, layer.record.form));
+      if (type == Type::file || type == Type::link || type == Type::directory)
+        TRY(forget_origin(upper, child, layer.record.form));
       if (type == Type::directory) work.push_back(std::move(child));
     }
   }
@@ -218,9 +224,10 @@ Result<std::vector<Moved>> materialise(const Layer& layer, Tree& host, const Sca
   return kept;
 }
 
-Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied, const Step& step) {
+Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied,
+                    const std::vector<Moved>& kept, const Step& step) {
   Tree upper = TRY(upper_of(layer));
-  TRY(Settler(layer, upper, host, applied, step).run());
+  TRY(Settler(layer, upper, host, applied, kept, step).run());
   return forget_origins(layer, upper);
 }
 

@@ -26,8 +26,11 @@ Result<std::vector<Moved>> materialise(const Layer& layer, Tree& host, const Sca
 Result<void> unopaque(const Layer& layer, Tree& upper, Tree& host, const std::string& path, const Step& step);
 
 // Removes from the upper what makes no difference to the host: files that equal, whiteouts of nothing, empty
-// directories. Of a path in `applied`, setuid and setgid do not count: they were left behind on purpose.
-Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied, const Step& step);
+// directories. Of a path in `applied`, setuid and setgid do not count: they were left behind on purpose. The old places
+// of `kept` are left as they are: two directories that show the same lower one are more than the kernel can look up
+// (ESTALE).
+Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied,
+                    const std::vector<Moved>& kept, const Step& step);
 
 // Makes the merged tree at `path` the host's again, and nothing else. Errors: ENOTDIR where the layer has something
 // else than a directory above `path`.

@@ -50,13 +50,26 @@ Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::stri
   for (const Moved& moved : found.moved) layer.record.renames.push_back({moved.from, moved.path});
   TRY(layer.save());
   const std::vector<Moved> kept = TRY(materialise(layer, host, found, denied, step));
+  // A renamed directory that could not be copied still shows its old place: it can only go as a whole, and what is at
+  // the old place only after it.
+  std::vector<Moved> left;
+  for (const Moved& moved : kept) {
+    const auto covers = [&](const std::string& path) { return is_below(moved.path, path); };
+    const auto covering = std::find_if(paths.begin(), paths.end(), covers);
+    if (covering == paths.end())
+      left.push_back(moved);
+    else
+      TRY(drop(layer, host, *covering, step));
+  }
   for (const std::string& path : paths) {
-    const auto inside = [&](const Moved& moved) { return moved.path != path && is_below(path, moved.path); };
-    if (std::any_of(kept.begin(), kept.end(), inside))
-      return fail("undo", printable(path), EACCES, "it lies in a renamed directory; undo that as a whole");
+    const auto related = [&](const Moved& moved) {
+      return is_below(path, moved.path) || is_below(path, moved.from) || is_below(moved.from, path);
+    };
+    if (std::any_of(left.begin(), left.end(), related))
+      return fail("undo", printable(path), EACCES, "it belongs to a renamed directory; undo that as a whole first");
     TRY(drop(layer, host, path, step));
   }
-  return settle(layer, host, {}, step);
+  return settle(layer, host, {}, left, step);
 }
 
 }  // namespace

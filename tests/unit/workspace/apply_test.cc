@@ -293,6 +293,29 @@ TEST_P(Apply, what_a_host_tool_would_run_goes_only_when_named_itself) {
   });
 }
 
+TEST_P(Apply, a_bare_repository_under_any_name_does_not_come_to_life) {
+  run([](World& world) {
+    ::mkdir(world.host("half").c_str(), 0755);
+    for (const char* part : {"half/objects", "half/refs"}) ::mkdir(world.host(part).c_str(), 0755);
+    write(world.host("half/config"), "[core]\n");
+    world.agent([] {
+      for (const char* dir : {"data", "data/objects", "data/refs", "data/hooks"}) ::mkdir(dir, 0755);
+      write("data/HEAD", "ref: refs/heads/main\n");
+      write("data/config", "[core]\nfsmonitor=x\n");
+      write("data/hooks/post-update", "x");
+      write("data/notes.txt", "x");
+      write("half/HEAD", "ref: refs/heads/main\n");
+    });
+    const ApplyReport report = world.apply({"data", "half"});
+    EXPECT_EQ(outcome(report, "data/notes.txt"), "applied");
+    for (const char* path :
+         {"data/HEAD", "data/objects", "data/refs", "data/config", "data/hooks/post-update", "half/HEAD"}) {
+      EXPECT_THAT(outcome(report, path), HasSubstr("held")) << path;
+      EXPECT_FALSE(exists(world.host(path))) << path;
+    }
+  });
+}
+
 TEST_P(Apply, what_the_policy_denies_stays_also_when_named) {
   run([](World& world) {
     make_tree(world);
