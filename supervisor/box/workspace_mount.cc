@@ -68,11 +68,6 @@ Result<void> attach(const UniqueFd& mount, const std::string& at) {
               at);
 }
 
-Result<void> write_self(const char* file, const std::string& text) {
-  const UniqueFd fd = TRY(sys::open(std::string("/proc/self/") + file, O_WRONLY));
-  return done(::write(fd.get(), text.data(), text.size()), "write", file);
-}
-
 Result<UniqueFd> reopen(const std::string& path, const UniqueFd& checked) {
   UniqueFd fd = TRY(sys::openat2(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS));
   const auto mine = TRY(sys::fstat(fd.get()));
@@ -89,9 +84,8 @@ Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid) {
   TRY(done(::unshare(flags), "unshare", privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace",
            "see 'alos doctor'"));
   if (privilege == Privilege::rootless) {
-    TRY(write_self("setgroups", "deny"));
-    TRY(write_self("gid_map", fmt::format("{0} {0} 1\n", gid)));
-    TRY(write_self("uid_map", fmt::format("{0} {0} 1\n", uid)));
+    const Identity same{.uid = uid, .gid = gid, .host_uid = uid, .host_gid = gid};
+    TRY(write_maps(::getpid(), same, Setgroups::denied));
   }
   return done(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "private propagation");
 }

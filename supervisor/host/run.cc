@@ -31,8 +31,6 @@
 namespace alos::host {
 namespace {
 
-extern "C" char** environ;
-
 std::string environment(const char* name) {
   const char* value = ::getenv(name);
   return value ? value : "";
