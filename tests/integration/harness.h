@@ -98,6 +98,17 @@ class World {
 };
 
 
+// A world of the mode that the suite is instantiated with.
+class InBothModes : public testing::TestWithParam<Mode> {
+ protected:
+  void SetUp() override {
+    if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
+    world_.emplace(GetParam());
+  }
+  World& world() { return *world_; }
+  std::optional<World> world_;
+};
+
 // Reads its output until that was said; false when it ended without.
 bool wait_for(const World::Running& running, const std::string& words);
 

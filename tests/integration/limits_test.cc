@@ -12,19 +12,13 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-class Limits : public testing::TestWithParam<Mode> {
+class Limits : public InBothModes {
  protected:
-  void SetUp() override {
-    if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
-    world_.emplace(GetParam());
-  }
   std::string policy(const std::string& limits, const std::string& more = "") {
     return world_->policy("limited", "alos: 1\nabout: limited\nextends: [base]\nvars: {workspace: dir}\n"
                                      "files:\n  all: {allow: rwx, path: $workspace/**}\n"
                                      "workspace: layer\nlimits: {" + limits + "}\n" + more);
   }
-  World& world() { return *world_; }
-  std::optional<World> world_;
 };
 
 // Without whatever --degrade World::run adds for an ordinary user.

@@ -14,15 +14,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-class Review : public testing::TestWithParam<Mode> {
- protected:
-  void SetUp() override {
-    if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
-    world_.emplace(GetParam());
-  }
-  World& world() { return *world_; }
-  std::optional<World> world_;
-};
+class Review : public InBothModes {};
 
 TEST_P(Review, a_masked_secret_is_not_under_a_new_name_in_the_next_run) {
   world().write(".aws/credentials", "the-secret");

@@ -26,19 +26,13 @@ using testing::Not;
 // How long this test's sleepers sleep: nobody else's do so long, so they are found by it.
 std::string own_seconds() { return std::to_string(1'000'000 + ::getpid()); }
 
-class Run : public testing::TestWithParam<Mode> {
+class Run : public InBothModes {
  protected:
-  void SetUp() override {
-    if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
-    world_.emplace(GetParam());
-  }
   void TearDown() override {
     if (world_) {
       EXPECT_EQ(world_->leftovers(), "");
     }
   }
-  World& world() { return *world_; }
-  std::optional<World> world_;
 };
 
 TEST_P(Run, exits_with_the_programs_code) {
