@@ -112,7 +112,7 @@ Result<std::string> program_directory() {
 
 Result<std::string> profile_directory() {
   const std::string programs = TRY(program_directory());
-  for (const char* place : {"/../share/alos/profiles", "/profiles"})
+  for (const char* place : {"/../../share/alos/profiles", "/profiles"})
     if (::access((programs + place).c_str(), X_OK) == 0) return canonical_path(programs + place);
   return fail("profiles", programs, ENOENT, "the installation is incomplete: no profiles directory beside the programs");
 }

@@ -36,7 +36,8 @@ struct Directories {
 Result<Directories> directories(uid_t uid);
 // The programs lie beside each other; the directory of the running one, from /proc/self/exe.
 Result<std::string> program_directory();
-// Where profiles that ship are: beside the programs (build tree) or ../share/alos/profiles (installed).
+// Where profiles that ship are: beside the programs (build tree) or, for programs in lib/alos,
+// ../../share/alos/profiles (installed).
 Result<std::string> profile_directory();
 
 }  // namespace alos

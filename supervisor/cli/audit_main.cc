@@ -15,6 +15,7 @@
 #include "supervisor/audit/verify.h"
 #include "supervisor/cli/audit_show.h"
 #include "supervisor/cli/audit_time.h"
+#include "supervisor/cli/help.h"
 
 namespace alos::cli {
 namespace {
@@ -172,12 +173,12 @@ int check(const Arguments& arguments) {
 }
 
 void add_show(CLI::App& app, Arguments& arguments) {
-  CLI::App* show = app.add_subcommand("show", "Print records, oldest first");
+  CLI::App* show = app.add_subcommand("show", "print records, oldest first");
   show->add_option("--run", arguments.run, "only this run")->type_name("RUN");
   show->add_option("--action", arguments.action, "only this action: fs.read, or fs for all of its kind")
       ->type_name("ACTION");
   show->add_option("--decision", arguments.decision, "only this decision")
-      ->check(CLI::IsMember({"allow", "ask", "deny"}))
+      ->check(CLI::IsMember({"allow", "ask", "deny"}).description(""))
       ->type_name("allow|ask|deny");
   show->add_option("--rule", arguments.rule, "only decisions of this rule")->type_name("RULE");
   show->add_option("--since", arguments.since, "from then on: 10m, 2h, 3d, 2026-11-22T11:03")->type_name("WHEN");
@@ -186,24 +187,25 @@ void add_show(CLI::App& app, Arguments& arguments) {
   show->add_flag("--all", arguments.all, "the log's own records (seals, files) as well");
   show->add_flag("--json", arguments.json, "the records as they stand in the log, one a line");
   show->add_option("--dir", arguments.dir, "the log's directory")->type_name("DIR");
-  show->footer("Example: alos audit show --decision deny --since 10m\n");
+  show->footer("Examples:\n  alos audit show --decision deny --since 10m");
 }
 
 void add_verify(CLI::App& app, Arguments& arguments) {
   CLI::App* verify =
-      app.add_subcommand("verify", "Check that nothing in the log was changed, moved, added or taken out");
+      app.add_subcommand("verify", "check that nothing in the log was changed, moved, added or taken out");
   verify->add_option("--anchor", arguments.anchor, "where the log stood once, as verify printed it")
       ->type_name("COUNT:HASH");
   verify->add_option("--key", arguments.key, "the log's public key (seal.pub), kept elsewhere")->type_name("HEX");
   verify->add_flag("--json", arguments.json, "the verdict as JSON");
   verify->add_option("--dir", arguments.dir, "the log's directory")->type_name("DIR");
   verify->footer(
-      "Example: alos audit verify --anchor 1204:5f1c...\nExit code: 0 sound, 1 changed, 2 used wrongly, 3 cannot "
-      "tell\n");
+      "Examples:\n  alos audit verify --anchor 1204:5f1c...\n\n"
+      "Exit status: 0 sound, 1 changed, 2 used wrongly, 3 cannot tell.");
 }
 
 int run(int argc, char** argv) {
   CLI::App app("What agents asked for and what was decided: the audit log.", "alos audit");
+  use_house_help(app);
   app.require_subcommand(1);
   Arguments arguments;
   add_show(app, arguments);

@@ -9,6 +9,7 @@
 
 #include "base/paths.h"
 #include "supervisor/cli/doctor_print.h"
+#include "supervisor/cli/help.h"
 #include "supervisor/cli/policy_common.h"
 #include "supervisor/host/probe.h"
 
@@ -72,6 +73,7 @@ int examine(const std::vector<std::string>& limit_names, bool json) {
 
 int run(int argc, char** argv) {
   CLI::App app("What this machine offers to boxes, what is missing, and what that means for a run.", "alos doctor");
+  use_house_help(app);
   std::vector<std::string> limits;
   std::string policy;
   bool json = false;
@@ -79,11 +81,12 @@ int run(int argc, char** argv) {
       ->delimiter(',')
       ->type_name("LIMIT,...");
   app.add_option("--policy", policy, "only the limits that this policy sets: a name, or a file (with a '/')")
+      ->type_name("POLICY")
       ->excludes("--limits");
   app.add_flag("--json", json, "the findings as JSON");
   app.footer(
-      "Example: alos doctor --policy coding\nExit code: 0 all there, 1 something missing, 2 used wrongly, 3 "
-      "cannot tell\n");
+      "Examples:\n  alos doctor --policy coding\n\n"
+      "Exit status: 0 all there, 1 something missing, 2 used wrongly, 3 cannot tell.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

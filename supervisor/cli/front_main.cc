@@ -33,9 +33,14 @@ constexpr Verb kVerbs[] = {
 };
 
 int usage(int code) {
-  fmt::print(code == 0 ? stdout : stderr, "usage: alos VERB [ARG...]\n\n");
-  for (const Verb& verb : kVerbs) fmt::print(code == 0 ? stdout : stderr, "  {:<8} {}\n", verb.name, verb.about);
-  fmt::print(code == 0 ? stdout : stderr, "\n'alos VERB --help' tells more. Example: alos run --policy coding -- claude\n");
+  FILE* out = code == 0 ? stdout : stderr;
+  fmt::print(out,
+             "Usage: alos COMMAND [ARG]...\n\nRuns programs with exactly the authority that a policy gives them.\n\n");
+  fmt::print(out,
+             "Options:\n  -h, --help                print this and exit\n"
+             "      --version             print the version and exit\n\nCommands:\n");
+  for (const Verb& verb : kVerbs) fmt::print(out, "  {:<24}  {}\n", verb.name, verb.about);
+  fmt::print(out, "\nExamples:\n  alos run --policy coding -- claude\n\n'alos COMMAND --help' tells more.\n");
   return code;
 }
 
@@ -69,6 +74,6 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "alos: cannot execute {}: {}; the installation is incomplete\n", path, strerrordesc_np(errno));
     return 3;
   }
-  fmt::print(stderr, "alos: no verb '{}'\n", alos::printable(word));
+  fmt::print(stderr, "alos: no command '{}'\n", alos::printable(word));
   return usage(2);
 }

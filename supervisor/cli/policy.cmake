@@ -7,7 +7,7 @@ alos_program(alos-policy
           ${CMAKE_CURRENT_LIST_DIR}/policy_check.cc ${CMAKE_CURRENT_LIST_DIR}/policy_explain.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_show.cc ${CMAKE_CURRENT_LIST_DIR}/policy_list.cc
           ${CMAKE_CURRENT_LIST_DIR}/policy_compile.cc
-  LINK alos_policy_cli alos_seccomp)
+  LINK alos_policy_cli alos_help alos_seccomp)
 
 # The profiles lie beside the programs, as profile_directory() expects of a build tree.
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)

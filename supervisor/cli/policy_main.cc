@@ -1,6 +1,7 @@
 // alos policy: tools for people who write and review policies. Run by the front `alos`.
 #include <fmt/format.h>
 
+#include "supervisor/cli/help.h"
 #include "supervisor/cli/policy_common.h"
 
 namespace {
@@ -21,14 +22,15 @@ constexpr Verb kVerbs[] = {
 
 int run(int argc, char** argv) {
   CLI::App app("Policies say what an agent may touch. These tools check, explain, test and show them.", "alos policy");
+  alos::cli::use_house_help(app);
   app.footer(
-      "Example:\n  alos policy explain fs.read '$workspace/.env'\n\n"
-      "Exit codes: 0 yes or nothing found, 1 no or something found, 2 used wrongly, 3 cannot tell.");
+      "Examples:\n  alos policy explain fs.read '$workspace/.env'\n\n"
+      "Exit status: 0 yes or nothing found, 1 no or something found, 2 used wrongly, 3 cannot tell.");
   app.require_subcommand(1);
   std::function<int()> chosen;
   for (const Verb& verb : kVerbs) {
     CLI::App* command = app.add_subcommand(verb.name, verb.summary);
-    command->footer(fmt::format("Example:\n  {}", verb.example));
+    command->footer(fmt::format("Examples:\n  {}", verb.example));
     command->callback([&chosen, action = verb.add(*command)] { chosen = action; });
   }
   try {

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/paths.h"
+#include "supervisor/cli/help.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/run.h"
 
@@ -73,29 +74,41 @@ int run_command(int argc, char** argv) {
   RunOptions options;
   options.times = box::LaunchTimes::from_environment();
   options.times.mark("front.main");
-  CLI::App app{
-      "Runs CMD confined to what a policy gives it, and exits with its code (125: alos failed or was used wrongly and CMD\n"
-      "never ran, 126/127: CMD cannot be executed / is not in the box, 124: ended by a limit).\n\n"
-      "  alos run --policy coding --workspace ~/src/app -- claude\n"
-      "  alos run -- /usr/bin/python3 -c 'print(open(\"/etc/shadow\").read())'",
-      "alos run"};
-  app.add_option("--policy", options.policy, "name of a policy, or a file (with a '/')")->default_str("strict");
-  app.add_option("--workspace", options.workspace, "directory that $workspace stands for (default: the current one)");
+  CLI::App app{"Runs CMD confined to what a policy gives it, and ends with its code.", "alos run"};
+  use_house_help(app, "-- CMD [ARG]...");
+  app.add_option("--policy", options.policy, "name of a policy, or a file (with a '/')")
+      ->type_name("POLICY")
+      ->default_str("strict");
+  app.add_option("--workspace", options.workspace, "directory that $workspace stands for (default: the current one)")
+      ->type_name("DIR");
   std::vector<std::string> variables;
-  app.add_option("--var", variables, "NAME=VALUE for a variable of the policy")->allow_extra_args(false);
-  app.add_option("--name", options.name, "what 'alos ps' calls this run");
-  app.add_option("--events", options.events, "file or descriptor number for a stream of JSON lines");
+  app.add_option("--var", variables, "value of a variable of the policy; may be given more than once")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--name", options.name, "what 'alos ps' calls this run")->type_name("NAME");
+  app.add_option("--events", options.events, "file or descriptor number for a stream of JSON lines")
+      ->type_name("FILE|FD");
   app.add_option("--degrade", options.degrade, "layers or limits to go without, e.g. memory,cpus (see 'alos doctor')")
+      ->type_name("WHAT,...")
       ->delimiter(',')
       ->allow_extra_args(false);
   app.add_flag("--fresh", options.fresh, "drop pending changes of this workspace instead of continuing them");
   std::string apply = "none";
   app.add_option("--apply", apply, "what to do with the changes at the end")
-      ->check(CLI::IsMember({"none", "safe", "ask"}))
+      ->check(CLI::IsMember({"none", "safe", "ask"}).description(""))
+      ->type_name("none|safe|ask")
       ->default_str("none");
   std::string ask = "deny";
-  app.add_option("--ask", ask, "who answers questions")->check(CLI::IsMember({"deny"}))->default_str("deny");
-  app.footer("The command stands after '--'.");
+  app.add_option("--ask", ask, "who answers questions")
+      ->check(CLI::IsMember({"deny"}).description(""))
+      ->type_name("deny")
+      ->default_str("deny");
+  app.footer(
+      "Examples:\n"
+      "  alos run --policy coding --workspace ~/src/app -- claude\n"
+      "  alos run -- /usr/bin/python3 -c 'print(open(\"/etc/shadow\").read())'\n\n"
+      "Exit status: that of CMD; 124 ended by a limit; 125 alos failed or was used wrongly, CMD never ran;\n"
+      "126 CMD cannot be executed; 127 CMD is not in the box; 128 and the number of the signal that ended it.");
   // Split here and not by the parser: whatever CMD is given is CMD's own.
   int own = 0;
   while (own < argc && std::string_view(argv[own]) != "--") ++own;

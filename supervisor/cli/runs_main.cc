@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/cli/help.h"
 #include "supervisor/host/registry.h"
 
 namespace {
@@ -90,16 +91,15 @@ int ps(const Directories& directories, bool json) {
     names = std::max(names, std::min<size_t>(20, printable(run.name).size()));
     policies = std::max(policies, std::min<size_t>(20, printable(run.policy).size()));
   }
-  fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  COMMAND\n", "ID", "NAME", names, "POLICY", policies, "STATE", "AGE",
-             "LEFT");
+  fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  COMMAND\n", "ID", "NAME", names, "POLICY", policies, "STATE",
+             "AGE", "LEFT");
   for (const RunInfo& run : *runs) {
     const int64_t age = wall_ns() - run.started_ns;
     const std::string left =
         run.wall_ms == 0 ? "-" : duration(std::max<int64_t>(0, static_cast<int64_t>(run.wall_ms) * 1'000'000 - age));
     fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  {}\n", run.id, printable(run.name).substr(0, 20), names,
                printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left, command_of(run));
-    if (!run.workspace.empty())
-      fmt::print("{:<20}  in {} ({})\n", "", printable(run.workspace), run.workspace_mode);
+    if (!run.workspace.empty()) fmt::print("{:<20}  in {} ({})\n", "", printable(run.workspace), run.workspace_mode);
     for (const std::string& gone : run.degraded) fmt::print("{:<20}  without {}\n", "", printable(gone));
   }
   return kYes;
@@ -116,8 +116,9 @@ int logs(const Directories& directories, const std::string& name, bool json) {
     print_json(out);
     return kYes;
   }
-  fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", run->id, printable(run->name), printable(run->policy),
-             run->policy_hash, rfc3339(run->started_ns), duration(wall_ns() - run->started_ns), command_of(*run));
+  fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", run->id, printable(run->name),
+             printable(run->policy), run->policy_hash, rfc3339(run->started_ns), duration(wall_ns() - run->started_ns),
+             command_of(*run));
   if (!text) {
     fmt::print("  its output goes where its caller sent it; only what is written to a terminal is kept\n");
     return kYes;
@@ -135,8 +136,8 @@ int logs(const Directories& directories, const std::string& name, bool json) {
   return kYes;
 }
 
-// Asks the program first (SIGTERM), then ends the box. The supervisor is addressed by a descriptor that is checked after
-// it was opened: its lock is still held, so the pid is still the supervisor's.
+// Asks the program first (SIGTERM), then ends the box. The supervisor is addressed by a descriptor that is checked
+// after it was opened: its lock is still held, so the pid is still the supervisor's.
 int kill_run(const Directories& directories, const std::string& name, double grace, bool json) {
   auto run = host::find_run(directories.runtime, name);
   if (!run) return say(run.error());
@@ -171,17 +172,24 @@ int kill_run(const Directories& directories, const std::string& name, double gra
 
 int main(int argc, char** argv) {
   CLI::App app{"Runs in progress.", "alos"};
+  cli::use_house_help(app);
   app.require_subcommand(1);
   bool json = false;
   std::string name;
   double grace = 5;
-  auto* ps_command = app.add_subcommand("ps", "lists runs\n  alos ps --json");
-  auto* logs_command = app.add_subcommand("logs", "what a run wrote on its terminal\n  alos logs claude");
-  auto* kill_command = app.add_subcommand("kill", "ends a run: asks the program, then ends the box\n  alos kill --grace 0 run_1f0c");
+  auto* ps_command = app.add_subcommand("ps", "lists the runs in progress");
+  auto* logs_command = app.add_subcommand("logs", "shows what a run wrote on its terminal");
+  auto* kill_command = app.add_subcommand("kill", "ends a run: asks the program, then ends the box");
+  ps_command->footer("Examples:\n  alos ps --json");
+  logs_command->footer("Examples:\n  alos logs claude");
+  kill_command->footer("Examples:\n  alos kill --grace 0 run_1f0c");
   for (CLI::App* command : {ps_command, logs_command, kill_command}) command->add_flag("--json", json, "for programs");
   for (CLI::App* command : {logs_command, kill_command})
-    command->add_option("run", name, "name, id, or the beginning of one")->required();
-  kill_command->add_option("--grace", grace, "seconds between asking and ending")->check(CLI::Range(0.0, 3600.0))->default_str("5");
+    command->add_option("RUN", name, "name, id, or the beginning of one")->required();
+  kill_command->add_option("--grace", grace, "seconds between asking and ending")
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->type_name("SECONDS")
+      ->default_str("5");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

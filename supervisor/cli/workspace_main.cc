@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/cli/help.h"
 #include "supervisor/cli/workspace_show.h"
 #include "supervisor/host/action.h"
 #include "supervisor/workspace/apply.h"
@@ -252,14 +253,17 @@ Result<int> gc(const Arguments& arguments) {
 }
 
 void options_of(CLI::App* command, Arguments& arguments, const char* example) {
-  command->add_option("--workspace", arguments.workspace,
-                      "the directory; default: the nearest from here up that has a layer");
+  command
+      ->add_option("--workspace", arguments.workspace,
+                   "the directory (default: the nearest from here up that has a layer)")
+      ->type_name("DIR");
   command->add_flag("--json", arguments.json, "for programs");
-  command->footer(std::string("Example:\n  ") + example);
+  command->footer(std::string("Examples:\n  ") + example);
 }
 
 int run(int argc, char** argv) {
   CLI::App app("What agents changed in a workspace: look at it, bring it to the host, drop it.", "alos");
+  cli::use_house_help(app);
   app.require_subcommand(1);
   Arguments arguments;
   bool all_safe = false;  // what happens without it
@@ -280,8 +284,10 @@ int run(int argc, char** argv) {
   undo_command->add_flag("--dry-run", arguments.dry_run, "says what would be dropped");
   options_of(undo_command, arguments, "alos undo --yes src/generated");
   CLI::App* gc_command = app.add_subcommand("gc", "lists the layers and removes those without changes");
-  gc_command->add_option("--older-than", arguments.older_than,
-                         "also those with changes not used for so long (30d, 12h); asks");
+  gc_command
+      ->add_option("--older-than", arguments.older_than,
+                   "also those with changes not used for so long (30d, 12h); asks")
+      ->type_name("AGE");
   gc_command->add_flag("--yes", arguments.yes, "does not ask");
   gc_command->add_flag("--dry-run", arguments.dry_run, "lists only");
   options_of(gc_command, arguments, "alos gc --older-than 30d");

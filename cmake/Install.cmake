@@ -1,0 +1,20 @@
+# `cmake --install`: the programs lie together, as they look for each other beside themselves; the front alone is on the path.
+include(GNUInstallDirs)
+install(PROGRAMS
+  $<TARGET_FILE:alos> $<TARGET_FILE:alos-broker> $<TARGET_FILE:alos-launcher> $<TARGET_FILE:alos-init>
+  $<TARGET_FILE:alos-policy> $<TARGET_FILE:alos-runs> $<TARGET_FILE:alos-workspace> $<TARGET_FILE:alos-audit>
+  $<TARGET_FILE:alos-doctor>
+  DESTINATION lib/alos)
+install(CODE "file(MAKE_DIRECTORY \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
+  file(CREATE_LINK ../lib/alos/alos \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/alos SYMBOLIC)")
+file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)
+install(FILES ${profiles} DESTINATION share/alos/profiles)
+install(FILES README.md SECURITY.md docs/architecture.md DESTINATION share/doc/alos)
+
+find_program(HELP2MAN help2man)
+if(HELP2MAN)
+  install(CODE "execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/man ${CMAKE_BINARY_DIR}/bin
+    \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_MANDIR}/man1 COMMAND_ERROR_IS_FATAL ANY)")
+else()
+  message(STATUS "help2man is not there: no man pages are installed (Debian: apt-get install help2man)")
+endif()
