@@ -16,3 +16,8 @@ if(NOT ALOS_SANITIZE STREQUAL "")
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(alos_options INTERFACE -D_FORTIFY_SOURCE=2)
 endif()
+if(ALOS_FUZZ)
+  target_compile_options(alos_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+# clang reads libstdc++ 12's own std::stable_sort as a use of std::get_temporary_buffer, deprecated since C++17.
+target_compile_options(alos_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
