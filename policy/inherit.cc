@@ -17,8 +17,9 @@ std::string described(const Source& source) {
 
 class Inheritance {
  public:
-  Inheritance(const std::vector<std::string>& directories, const Reader& reader)
-      : directories_(directories), reader_(reader) {}
+  Inheritance(const std::vector<std::string>& directories, const std::vector<std::string>& installed,
+              const Reader& reader)
+      : directories_(directories), installed_(installed), reader_(reader) {}
 
   Checked<InheritedFile> run(const std::string& name_or_file) {
     const auto top = resolve({name_or_file, {printable(name_or_file), 0, 0}});
@@ -79,7 +80,7 @@ class Inheritance {
               "a name from 'alos policy list'; looked for " + asked.text + ".yaml in " + alternatives(directories_),
               asked.text.ends_with(".yaml") || asked.text.ends_with(".yml")
                   ? "a file is named with a '/': ./" + asked.text
-                  : "");
+                  : did_you_mean(asked.text, installed_));
     return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
   }
 
@@ -245,7 +246,7 @@ class Inheritance {
     }
   }
 
-  const std::vector<std::string>& directories_;
+  const std::vector<std::string>&directories_, &installed_;
   const Reader& reader_;
   std::map<std::string, Shared> done_;
   std::vector<std::string> path_;
@@ -258,8 +259,8 @@ class Inheritance {
 }  // namespace
 
 Checked<InheritedFile> inherit(const std::string& name_or_file, const std::vector<std::string>& directories,
-                               const Reader& reader) {
-  return Inheritance(directories, reader).run(name_or_file);
+                               const std::vector<std::string>& installed, const Reader& reader) {
+  return Inheritance(directories, installed, reader).run(name_or_file);
 }
 
 }  // namespace alos::policy

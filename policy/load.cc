@@ -198,14 +198,14 @@ class Assembly {
 }  // namespace
 
 Checked<Loaded> load(const std::string& name_or_file, const LoadOptions& options, const Reader& reader) {
-  auto file = inherit(name_or_file, options.directories, reader);
+  auto file = inherit(name_or_file, options.directories, options.installed, reader);
   if (!file) return std::unexpected(std::move(file.error()));
   return Assembly(std::move(*file), options).run(name_or_file);
 }
 
 Checked<std::map<std::string, VariableType>> declared_variables(const std::string& name_or_file,
                                                                 const LoadOptions& options, const Reader& reader) {
-  auto file = inherit(name_or_file, options.directories, reader);
+  auto file = inherit(name_or_file, options.directories, options.installed, reader);
   if (!file) return std::unexpected(std::move(file.error()));
   std::map<std::string, VariableType> out;
   for (const auto& [name, type] : file->effective.variables) out.emplace(name, type.value);

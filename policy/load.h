@@ -25,6 +25,7 @@ struct LoadOptions {
   std::vector<std::string> directories;  // where names are looked up: shipped profiles, /etc/alos/policies
   std::map<std::string, std::string> variables;
   Missing missing = Missing::refuse;
+  std::vector<std::string> installed{};  // names of policies, to suggest one for a name that is none
 };
 
 // A file that had a part in what was loaded, also by being absent: a cache is valid while all of these are as they

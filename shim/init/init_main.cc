@@ -1,5 +1,5 @@
-// alos-init: process 1 of every box. Starts the program when the supervisor says so, forwards signals, reaps, reports the
-// program's end once, and is the end of the box: when process 1 of a pid namespace goes, everything in it is killed
+// alos-init: process 1 of every box. Starts the program when the supervisor says so, forwards signals, reaps, reports
+// the program's end once, and is the end of the box: when process 1 of a pid namespace goes, everything in it is killed
 // (pid_namespaces(7)). It goes when the program ends and when its socket to the supervisor closes.
 //
 //   alos-init FLAGS PROGRAM [ARG...]     FLAGS: 't' a pty is among 0 to 2, 'n' descriptor 4 notifies renames
@@ -15,9 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstdio>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "base/unique_fd.h"
@@ -36,7 +40,23 @@ void tell(Report::Kind kind, int value) {
 }
 
 // False at the end of the supervisor, or when it says something that init does not know.
-bool receive(Order& order) { return ::recv(kControl, &order, sizeof order, 0) == sizeof order; }
+bool receive(Order& order) {
+  return ::recv(kControl, &order, sizeof order, 0) == sizeof order;
+}
+
+// The file that execvp(3) would have started, whatever it then lacked.
+bool is_there(const char* program) {
+  if (std::strchr(program, '/')) return ::access(program, X_OK) == 0;
+  const char* path = ::getenv("PATH");
+  for (std::string_view left = path ? path : "/bin:/usr/bin"; !left.empty();) {
+    const size_t end = std::min(left.find(':'), left.size());
+    char candidate[PATH_MAX];
+    const int size = std::snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end), left.data(), program);
+    if (size < static_cast<int>(sizeof candidate) && ::access(candidate, X_OK) == 0) return true;
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  return false;
+}
 
 [[noreturn]] void become_program(char** argv, bool terminal, int failure) {
   ::setsid();
@@ -51,7 +71,7 @@ bool receive(Order& order) { return ::recv(kControl, &order, sizeof order, 0) ==
   ::umask(022);
   ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
   ::execvp(argv[0], argv);
-  const int error = errno;
+  const int error = errno == ENOENT && is_there(argv[0]) ? ELIBACC : errno;
   [[maybe_unused]] const ssize_t n = ::write(failure, &error, sizeof error);
   ::_exit(error == ENOENT ? 127 : 126);
 }

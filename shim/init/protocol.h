@@ -18,7 +18,8 @@ struct Order {
 struct Report {
   enum class Kind : uint8_t {
     started,    // value: the program's pid in the box
-    not_started,  // value: errno of the last attempt to execute it; never executed
+    not_started,  // value: errno of the last attempt to execute it, or ELIBACC where the file is there and its
+                  // interpreter is not; never executed
     stopped,    // value: the signal
     continued,
     ended,  // value: wait status (waitpid(2)); sent once, init ends after it

@@ -34,7 +34,7 @@ Checked<std::string> real_directory(const Selection& selection, const std::strin
 }
 
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing};
+  policy::LoadOptions out{policy_directories(), {}, missing, policy_names()};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");
@@ -112,6 +112,16 @@ std::vector<std::string> policy_directories() {
   std::vector<std::string> out;
   if (auto shipped = profile_directory()) out.push_back(std::move(*shipped));
   out.emplace_back("/etc/alos/policies");
+  return out;
+}
+
+std::vector<std::string> policy_names() {
+  std::vector<std::string> out;
+  for (const std::string& directory : policy_directories()) {
+    std::error_code error;  // a directory that is not there holds no policies
+    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
+      if (entry.path().extension() == ".yaml") out.push_back(entry.path().stem());
+  }
   return out;
 }
 

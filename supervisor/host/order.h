@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/archive.h"
+#include "supervisor/host/missing.h"
 
 namespace alos::host {
 
@@ -27,7 +28,7 @@ struct SupervisorOrder {
 
   std::string audit_directory, run_directory;
   uid_t caller_uid = 0;
-  std::string caller_path;  // $PATH outside: what a program that is not in the box resolves to
+  Outside outside;          // what the program is for the caller, should the box not have it
   int32_t launcher = -1;    // descriptors that were inherited
   int32_t events = -1;
   int32_t run_lock = -1;
@@ -41,7 +42,7 @@ struct SupervisorOrder {
 template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
-    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.caller_path,
+    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.outside,
     o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask, o.output_carriers);
 }
 

@@ -314,7 +314,7 @@ Result<void> Start::compose() {
   order_.wall_ms = plan.limits.wall_ms;
   order_.audit_directory = directories_.state + "/audit";
   order_.caller_uid = ::getuid();
-  order_.caller_path = environment("PATH");
+  order_.outside = find_outside(request_.argv[0], environment("PATH"));
   order_.terminal_mask = request_.terminal_mask;
   if (!options_.events.empty()) {
     const bool number = std::ranges::all_of(options_.events, [](char c) { return c >= '0' && c <= '9'; });

@@ -501,47 +501,15 @@ class Supervisor {
   int64_t started_ns_ = 0, give_up_ns_ = 0;
 };
 
-// What a program's name resolves to for the caller, following $PATH; empty if nothing.
-std::string resolve_outside(const std::string& name, const std::string& path) {
-  if (name.find('/') != name.npos) return ::access(name.c_str(), X_OK) == 0 ? name : "";
-  for (size_t at = 0; at <= path.size();) {
-    const size_t end = std::min(path.find(':', at), path.size());
-    const std::string candidate = path.substr(at, end - at) + "/" + name;
-    struct stat st {};
-    if (::stat(candidate.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(candidate.c_str(), X_OK) == 0)
-      return candidate;
-    at = end + 1;
-  }
-  return "";
-}
-
-std::string real_path(const std::string& path) {
-  char resolved[PATH_MAX];
-  return ::realpath(path.c_str(), resolved) ? resolved : path;
-}
-
 void Supervisor::program_missing(int error) {
   const std::string& program = order_.argv[0];
-  const bool absent = error == ENOENT;
-  const int code = absent ? kNotFound : kNotExecutable;
-  std::string text = absent ? fmt::format("'{}' is not in this box", printable(program))
-                            : fmt::format("'{}' cannot be executed in this box: {} ({})", printable(program),
-                                          strerrordesc_np(error), strerrorname_np(error));
-  if (const std::string outside = resolve_outside(program, order_.caller_path); absent && !outside.empty()) {
-    const std::string real = real_path(outside);
-    const std::string dir = real.substr(0, real.rfind('/'));
-    text += fmt::format("; outside it is {}", printable(outside));
-    if (real != outside) text += fmt::format(", which is {}", printable(real));
-    // Shims (pyenv, rustup) start something else that lies beside them: the whole installation is what is needed.
-    const size_t shims = real.find("/shims/");
-    const std::string tree = shims != real.npos ? real.substr(0, shims) : dir;
-    text += fmt::format("\n      a policy would need, below files:   {}: {{allow: rx, path: {}/**}}", "tools", printable(tree));
-  } else if (absent) {
-    text += "; nor is it on PATH outside";
-  }
+  const std::string text = why_not_started(program, error, order_.outside);
   fmt::print(stderr, "alos: {}\n", text);
   failed_text_ = text;
-  end_with({.reason = "not-started", .what = printable(program), .code = code, .executed = false});
+  end_with({.reason = "not-started",
+            .what = printable(program),
+            .code = error == ENOENT ? kNotFound : kNotExecutable,
+            .executed = false});
 }
 
 }  // namespace

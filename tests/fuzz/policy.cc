@@ -34,7 +34,7 @@ void must_be_placed(const policy::Problems& problems) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = fuzz::text_of(data, size);
-  const policy::LoadOptions options{{"/shipped"}, {{"workspace", "/w"}}, policy::Missing::from_tests};
+  const policy::LoadOptions options{{"/shipped"}, {{"workspace", "/w"}}, policy::Missing::from_tests, {}};
   auto loaded = policy::load("./p.yaml", options, [text](const std::string& path) { return read(path, text); });
   if (!loaded) return must_be_placed(loaded.error()), 0;
   const policy::CompiledPolicy compiled = policy::compile(std::move(loaded->policy));

@@ -24,7 +24,9 @@ using testing::HasSubstr;
 using testing::Not;
 
 // How long this test's sleepers sleep: nobody else's do so long, so they are found by it.
-std::string own_seconds() { return std::to_string(1'000'000 + ::getpid()); }
+std::string own_seconds() {
+  return std::to_string(1'000'000 + ::getpid());
+}
 
 class Run : public InBothModes {
  protected:
@@ -70,12 +72,25 @@ TEST_P(Run, a_program_that_is_nowhere_is_127_and_one_that_cannot_be_executed_126
 }
 
 TEST_P(Run, a_program_that_is_only_outside_is_named_with_the_line_that_would_add_it) {
-  world().write(world().root() + "/tools/shims/mytool", "#!/bin/sh\necho hi\n", 0755);
-  const Outcome run =
-      world().run("strict", {"mytool"}, {.env = {{"PATH", World::programs() + ":" + world().root() + "/tools/shims"}}});
+  // Where only its owner may look, as a home is.
+  world().write(world().root() + "/private/tools/shims/mytool", "#!/bin/sh\necho hi\n", 0755);
+  world().write(world().root() + "/private/.cargo/bin/cargo", "#!/bin/sh\necho hi\n", 0755);
+  ASSERT_EQ(::chmod((world().root() + "/private").c_str(), 0700), 0);
+  const std::string tools = world().root() + "/private/tools", cargo = world().root() + "/private/.cargo";
+  const Options options{.env = {{"PATH", World::programs() + ":" + tools + "/shims:" + cargo + "/bin"}}};
+  Outcome run = world().run("strict", {"mytool"}, options);
   EXPECT_EQ(run.code, 127);
-  EXPECT_THAT(run.err, AllOf(HasSubstr("outside it is " + world().root() + "/tools/shims/mytool"),
-                             HasSubstr("tools: {allow: rx, path: " + world().root() + "/tools/**}")));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("outside it is " + tools + "/shims/mytool"),
+                             HasSubstr("tools: {allow: rx, path: " + tools + "/**}")));
+  run = world().run("strict", {"cargo"}, options);
+  EXPECT_THAT(run.err, HasSubstr("path: [" + cargo + "/**, " + world().root() + "/private/.rustup/**]}"));
+}
+
+TEST_P(Run, a_script_whose_interpreter_is_not_in_the_box_is_126_and_says_so) {
+  world().write("tool", "#!/opt/nowhere/python3\n", 0755);
+  const Outcome run = world().run("coding", {"./tool"});
+  EXPECT_EQ(run.code, 126);
+  EXPECT_THAT(run.err, HasSubstr("'./tool' is in this box, and what runs it is not"));
 }
 
 TEST_P(Run, misuse_is_125_and_says_so) {
@@ -93,8 +108,9 @@ TEST_P(Run, misuse_is_125_and_says_so) {
 
 TEST_P(Run, the_environment_is_built_from_nothing) {
   const Outcome run = world().run("strict", {"/usr/bin/env"}, {.env = {{"SECRET_TOKEN", "x"}, {"LD_PRELOAD", ""}}});
-  EXPECT_THAT(run.out, AllOf(Not(HasSubstr("SECRET_TOKEN")), Not(HasSubstr("LD_PRELOAD")), HasSubstr("HOME=/home/agent"),
-                             HasSubstr("ALOS=1"), HasSubstr("TERM=xterm"), Not(HasSubstr(world().root()))));
+  EXPECT_THAT(run.out,
+              AllOf(Not(HasSubstr("SECRET_TOKEN")), Not(HasSubstr("LD_PRELOAD")), HasSubstr("HOME=/home/agent"),
+                    HasSubstr("ALOS=1"), HasSubstr("TERM=xterm"), Not(HasSubstr(world().root()))));
 }
 
 TEST_P(Run, nothing_but_stdio_is_inherited) {
@@ -105,10 +121,10 @@ TEST_P(Run, nothing_but_stdio_is_inherited) {
 
 TEST_P(Run, the_box_holds_no_capability_and_cannot_get_one) {
   const Outcome run = world().shell("strict", "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status");
-  EXPECT_THAT(run.out, AllOf(HasSubstr("CapEff:\t0000000000000000"), HasSubstr("CapPrm:\t0000000000000000"),
-                             HasSubstr("CapBnd:\t0000000000000000"), HasSubstr("CapInh:\t0000000000000000"),
-                             HasSubstr("CapAmb:\t0000000000000000"), HasSubstr("NoNewPrivs:\t1"),
-                             HasSubstr("Seccomp:\t2")));
+  EXPECT_THAT(run.out,
+              AllOf(HasSubstr("CapEff:\t0000000000000000"), HasSubstr("CapPrm:\t0000000000000000"),
+                    HasSubstr("CapBnd:\t0000000000000000"), HasSubstr("CapInh:\t0000000000000000"),
+                    HasSubstr("CapAmb:\t0000000000000000"), HasSubstr("NoNewPrivs:\t1"), HasSubstr("Seccomp:\t2")));
 }
 
 TEST_P(Run, the_box_is_never_a_host_root_and_sees_no_other_process) {
@@ -117,8 +133,9 @@ TEST_P(Run, the_box_is_never_a_host_root_and_sees_no_other_process) {
 }
 
 TEST_P(Run, proc_sys_cannot_be_written) {
-  const Outcome run = world().shell(
-      "strict", "for f in kernel/core_pattern kernel/hostname vm/overcommit_memory; do echo x > /proc/sys/$f && echo WROTE $f; done");
+  const Outcome run = world().shell("strict",
+                                    "for f in kernel/core_pattern kernel/hostname vm/overcommit_memory; do echo x > "
+                                    "/proc/sys/$f && echo WROTE $f; done");
   EXPECT_THAT(run.out, Not(HasSubstr("WROTE")));
 }
 
@@ -169,8 +186,9 @@ TEST_P(Run, what_daemonised_dies_with_the_box) {
 
 TEST_P(Run, wall_ends_the_whole_box_and_says_so) {
   const std::string policy = world().policy("short", "alos: 1\nabout: short\nextends: [base]\nlimits: {wall: 1s}\n");
-  const Outcome run = world().shell(policy, "(setsid sleep " + own_seconds() + " &); trap '' TERM; sleep " + own_seconds(),
-                                    {.timeout = std::chrono::seconds(20)});
+  const Outcome run =
+      world().shell(policy, "(setsid sleep " + own_seconds() + " &); trap '' TERM; sleep " + own_seconds(),
+                    {.timeout = std::chrono::seconds(20)});
   EXPECT_EQ(run.code, 124);
   EXPECT_THAT(run.err, HasSubstr("limit 'wall' (1s)"));
   EXPECT_EQ(run.end()["reason"], "limit");
@@ -179,12 +197,12 @@ TEST_P(Run, wall_ends_the_whole_box_and_says_so) {
 }
 
 TEST_P(Run, the_number_of_processes_is_bounded_for_this_box_alone) {
-  const std::string policy = world().policy("few", "alos: 1\nabout: few\nextends: [base]\nlimits: {processes: 24, wall: 30s}\n");
-  const Outcome run = world().run(
-      policy, {"/usr/bin/python3", "-c",
-               "import os,time\nn=0\n"
-               "try:\n  while n<500:\n    if os.fork()==0: time.sleep(60)\n    n+=1\n"
-               "except BlockingIOError: print('refused after',n)\n"});
+  const std::string policy =
+      world().policy("few", "alos: 1\nabout: few\nextends: [base]\nlimits: {processes: 24, wall: 30s}\n");
+  const Outcome run = world().run(policy, {"/usr/bin/python3", "-c",
+                                           "import os,time\nn=0\n"
+                                           "try:\n  while n<500:\n    if os.fork()==0: time.sleep(60)\n    n+=1\n"
+                                           "except BlockingIOError: print('refused after',n)\n"});
   EXPECT_THAT(run.out, ContainsRegex("refused after (1[0-9]|2[0-4])\n")) << run.err;
 }
 

@@ -15,6 +15,7 @@ struct Files {
   std::map<std::string, std::string> content;  // by path
   std::map<std::string, std::string> variables;
   Missing missing = Missing::refuse;
+  std::vector<std::string> installed{};
 
   Reader reader() const {
     return [this](const std::string& path) -> Result<std::string> {
@@ -24,7 +25,7 @@ struct Files {
     };
   }
   Checked<Loaded> load(const std::string& name) const {
-    return policy::load(name, {{"/shipped", "/installed"}, variables, missing}, reader());
+    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, installed}, reader());
   }
 };
 
@@ -32,7 +33,7 @@ inline const std::string kHead = "alos: 1\n";
 
 // The one file ./p.yaml, with a workspace at /w where it declares one.
 inline Checked<Loaded> load_text(const std::string& yaml) {
-  Files files{{{"./p.yaml", yaml}}, {}, Missing::refuse};
+  Files files{{{"./p.yaml", yaml}}, {}, Missing::refuse, {}};
   if (yaml.find("workspace: dir") != yaml.npos) files.variables["workspace"] = "/w";
   return files.load("./p.yaml");
 }

@@ -119,6 +119,8 @@ TEST_F(Inheritance, finds_names_in_the_policy_directories_only) {
   put("child", "extends: ./mine.yaml\n");
   EXPECT_THAT(refused("child"), HasSubstr("names of installed policies"));
   EXPECT_THAT(refused("mine"), HasSubstr("no policy is named 'mine'"));
+  files.installed = {"coding", "strict"};
+  EXPECT_THAT(refused("codng"), HasSubstr("did you mean 'coding'?"));
   EXPECT_THAT(refused("mine.yaml"), HasSubstr("./mine.yaml"));
   EXPECT_THAT(refused("../mine"), HasSubstr("no policy file"));
   EXPECT_THAT(refused("a b"), HasSubstr("letters"));

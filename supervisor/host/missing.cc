@@ -1,0 +1,77 @@
+#include "supervisor/host/missing.h"
+
+#include <fmt/format.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/paths.h"
+
+namespace alos::host {
+namespace {
+
+bool can_execute(const std::string& path) {
+  struct stat st{};
+  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::string resolve(const std::string& program, const std::string& path) {
+  if (program.find('/') != program.npos) return can_execute(program) ? program : "";
+  for (size_t at = 0; at <= path.size();) {
+    const size_t end = std::min(path.find(':', at), path.size());
+    const std::string candidate = path.substr(at, end - at) + "/" + program;
+    if (can_execute(candidate)) return candidate;
+    at = end + 1;
+  }
+  return "";
+}
+
+std::string parent(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+
+// What `real` needs, as a policy's path, as far as its place tells. A shim (pyenv) starts something that lies beside
+// it, rustup's proxies what lies in ~/.rustup, and a program in bin/ has its libraries next to that.
+std::string needs(const std::string& real) {
+  const std::string directory = parent(real);
+  if (const size_t shims = real.find("/shims/"); shims != real.npos) return printable(real.substr(0, shims)) + "/**";
+  if (directory.ends_with("/.cargo/bin"))
+    return fmt::format("[{0}/.cargo/**, {0}/.rustup/**]", printable(parent(parent(directory))));
+  return printable(directory.ends_with("/bin") && directory.size() > 4 ? parent(directory) : directory) + "/**";
+}
+
+std::string absent(const std::string& program, const Outside& outside) {
+  std::string text = fmt::format("'{}' is not in this box", printable(program));
+  if (outside.path.empty())
+    return text + (program.find('/') == program.npos ? "; nor is it on PATH outside" : "; nor is it there outside");
+  text += fmt::format("; outside it is {}", printable(outside.path));
+  if (outside.real != outside.path) text += fmt::format(", which is {}", printable(outside.real));
+  return text +
+         fmt::format("\n      a policy would need, below files:   tools: {{allow: rx, path: {}}}", needs(outside.real));
+}
+
+}  // namespace
+
+Outside find_outside(const std::string& program, const std::string& path) {
+  Outside out{resolve(program, path), {}};
+  char real[PATH_MAX];
+  if (!out.path.empty()) out.real = ::realpath(out.path.c_str(), real) ? real : out.path;
+  return out;
+}
+
+std::string why_not_started(const std::string& program, int error, const Outside& outside) {
+  if (error == ENOENT) return absent(program, outside);
+  if (error == ELIBACC)
+    return fmt::format(
+        "'{}' is in this box, and what runs it is not: the interpreter of its first line, or its loader (ENOENT)\n"
+        "      see it with: head -1 FILE, or: file FILE",
+        printable(program));
+  return fmt::format("'{}' cannot be executed in this box: {} ({})", printable(program), strerrordesc_np(error),
+                     strerrorname_np(error));
+}
+
+}  // namespace alos::host
