@@ -1,1 +1,1 @@
-alos_library(alos_help SOURCES ${CMAKE_CURRENT_LIST_DIR}/help.cc HEADERS ${CMAKE_CURRENT_LIST_DIR}/help.h LINK CLI11::CLI11)
+alos_library(alos_help SOURCES ${CMAKE_CURRENT_LIST_DIR}/help.cc HEADERS ${CMAKE_CURRENT_LIST_DIR}/help.h LINK alos_policy CLI11::CLI11)

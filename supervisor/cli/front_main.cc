@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/paths.h"
+#include "policy/problem.h"
 #include "supervisor/cli/run_command.h"
 
 namespace {
@@ -74,6 +75,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "alos: cannot execute {}: {}; the installation is incomplete\n", path, strerrordesc_np(errno));
     return 3;
   }
-  fmt::print(stderr, "alos: no command '{}'\n", alos::printable(word));
-  return usage(2);
+  std::vector<std::string> known;
+  for (const Verb& verb : kVerbs) known.emplace_back(verb.name);
+  const std::string near = alos::policy::did_you_mean(word, known);
+  fmt::print(stderr, "alos: no command '{}'{}\n'alos --help' lists them.\n", alos::printable(word),
+             near.empty() ? "" : "; " + near);
+  return 2;
 }

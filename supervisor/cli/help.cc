@@ -3,6 +3,9 @@
 #include <cctype>
 #include <sstream>
 
+#include "base/paths.h"
+#include "policy/problem.h"
+
 namespace alos::cli {
 namespace {
 
@@ -59,6 +62,10 @@ std::string sentence(std::string text) {
   return text.back() == '.' ? text : text + ".";
 }
 
+std::vector<const CLI::Option*> of(const CLI::App& app, bool positional) {
+  return app.get_options([positional](const CLI::Option* one) { return one->get_positional() == positional; });
+}
+
 class HouseHelp : public CLI::Formatter {
  public:
   explicit HouseHelp(std::string_view rest) : rest_(rest) {}
@@ -74,10 +81,6 @@ class HouseHelp : public CLI::Formatter {
   }
 
  private:
-  static std::vector<const CLI::Option*> of(const CLI::App& app, bool positional) {
-    return app.get_options([positional](const CLI::Option* one) { return one->get_positional() == positional; });
-  }
-
   std::string usage(const CLI::App& app, const std::string& name) const {
     std::string out = "Usage: " + name + " [OPTION]...";
     for (const CLI::Option* one : of(app, true)) {
@@ -108,10 +111,35 @@ class HouseHelp : public CLI::Formatter {
   std::string rest_;
 };
 
+// "alos run: unknown option '--polcy'; did you mean '--policy'?"
+std::string complaint(const CLI::App* app, const CLI::Error& error) {
+  const auto chosen = app->get_subcommands();
+  if (!chosen.empty()) return complaint(chosen.back(), error);
+  std::string name = app->get_name();
+  for (const CLI::App* up = app->get_parent(); up; up = up->get_parent()) name = up->get_name() + " " + name;
+  std::string text = error.what();
+  const auto extra = app->remaining(true);
+  const bool misspelt = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError) ||
+                        !app->get_subcommands({}).empty();  // then a command is what is missing
+  if (misspelt && !extra.empty()) {
+    std::vector<std::string> known;
+    for (const CLI::Option* one : of(*app, false))
+      for (const std::string& word : one->get_lnames()) known.push_back("--" + word);
+    for (const CLI::App* one : app->get_subcommands({})) known.push_back(one->get_name());
+    text = (extra[0].starts_with('-')          ? "unknown option '"
+            : app->get_subcommands({}).empty() ? "unexpected argument '"
+                                               : "no command '") +
+           printable(extra[0]) + "'";
+    if (const std::string near = policy::did_you_mean(extra[0], known); !near.empty()) text += "; " + near;
+  }
+  return name + ": " + text + "\n'" + name + " --help' tells more.\n";
+}
+
 }  // namespace
 
 void use_house_help(CLI::App& app, std::string_view rest) {
   app.formatter(std::make_shared<HouseHelp>(rest));
+  app.failure_message(complaint);
   app.set_help_flag("-h,--help", "print this and exit");
 }
 

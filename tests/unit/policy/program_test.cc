@@ -139,13 +139,16 @@ TEST_F(PolicyProgram, list_names_the_profiles_that_ship) {
 
 TEST_F(PolicyProgram, used_wrongly_it_says_how_to_use_it) {
   EXPECT_EQ(run("").code, 2);
-  EXPECT_EQ(run("chekc").code, 2);
+  const Output misspelt = run("chekc");
+  EXPECT_EQ(misspelt.code, 2);
+  EXPECT_THAT(misspelt.errors, HasSubstr("no command 'chekc'; did you mean 'check'?"));
+  EXPECT_THAT(run("show --effctive coding").errors, HasSubstr("did you mean '--effective'?"));
   EXPECT_EQ(run("explain").code, 2);
   EXPECT_EQ(run("check").code, 2);
   for (const char* verb : {"check", "explain", "test", "show", "list"}) {
     const Output help = run(std::string(verb) + " --help");
     EXPECT_EQ(help.code, 0);
-    EXPECT_THAT(help.out, HasSubstr(std::string("Example:\n  alos policy ") + verb));
+    EXPECT_THAT(help.out, HasSubstr(std::string("Examples:\n  alos policy ") + verb));
     EXPECT_THAT(help.out, HasSubstr("--json"));
   }
 }
