@@ -41,7 +41,7 @@ class Inheritance {
   // Reads one candidate and notes that it was looked at. No value: absent, or a problem was added.
   std::optional<size_t> open(const std::string& path, const std::string& shown, const Text& asked) {
     auto content = reader_(path);
-    SourceFile file{path, shown, content.has_value(), "", ""};
+    SourceFile file{path, shown, content.has_value(), "", "", false};
     if (content) {
       file.digest = hex(digest(*content));
       file.text = std::move(*content);
@@ -174,6 +174,7 @@ class Inheritance {
     join_limits(from.limits, into);
     join_choice("workspace", from.workspace, at, into.workspace);
     join_choice("home", from.home, at, into.home);
+    join_choice("project", from.project, at, into.project);
     if (from.mdwe && (!into.mdwe || from.mdwe->value)) into.mdwe = from.mdwe;
     if (from.env_pass && into.env_pass)
       std::erase_if(into.env_pass->value, [&](const std::string& name) {
@@ -203,6 +204,13 @@ class Inheritance {
     join_limits(file.limits, into);
     if (file.workspace) into.workspace = file.workspace;
     if (file.home) into.home = file.home;
+    if (file.project && into.project && file.project->value != into.project->value)
+      problem(file.project->source,
+              "'project: " + printable(file.project->value) + "' differs from what is extended " +
+                  described(into.project->source),
+              "the same file: what it denies cannot be dropped", "remove it, or do not extend that policy");
+    else if (file.project)
+      into.project = file.project;
     if (file.env_pass) into.env_pass = file.env_pass;
     for (const auto& [name, value] : file.env_set) into.env_set[name] = value;
     if (file.mdwe && !file.mdwe->value && into.mdwe && into.mdwe->value)

@@ -17,6 +17,7 @@ struct Inherited {
   std::map<std::string, Sourced<VariableType>> variables;
   std::optional<Sourced<WorkspaceMode>> workspace;
   std::optional<Sourced<std::optional<std::string>>> home;
+  std::optional<Sourced<std::string>> project;
   std::map<std::string, Sourced<uint64_t>> limits;
   std::optional<Sourced<std::vector<std::string>>> env_pass;
   std::map<std::string, Text> env_set;

@@ -1,11 +1,13 @@
 #include "policy/load.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/digest.h"
 #include "base/paths.h"
 #include "policy/consistency.h"
 #include "policy/inherit.h"
+#include "policy/project.h"
 #include "policy/request.h"
 
 namespace alos::policy {
@@ -22,6 +24,8 @@ class Assembly {
     values();
     if (!problems_.empty()) return std::unexpected(std::move(problems_));
     workspace();
+    project();
+    if (!problems_.empty()) return std::unexpected(std::move(problems_));
     rules();
     settings();
     tests();
@@ -90,6 +94,50 @@ class Assembly {
     out_.workspace = variable->second.value;
     out_.workspace_mode = mode ? mode->value : WorkspaceMode::layer;
     out_.sources["workspace"] = mode ? mode->source : file_.effective.variables.at("workspace").source;
+  }
+
+  void project() {
+    const auto& asked = file_.effective.project;
+    if (!asked) return;
+    out_.sources["project"] = asked->source;
+    const auto expanded = expand_text(asked->value, out_.variables);
+    const bool inside = expanded && !out_.workspace.empty() && *expanded != out_.workspace &&
+                        is_canonical_path(*expanded) && lies_below(*expanded, out_.workspace);
+    if (!inside)
+      return problem(asked->source, "'project: " + printable(asked->value) + "'", "a file below the workspace",
+                     expanded ? "write 'project: $workspace/.alos.yaml'" : expanded.error().hint);
+    if (options_.missing == Missing::from_tests) return;
+    auto content = options_.project_reader(*expanded);
+    const std::string shown = expanded->substr(out_.workspace.size() + 1);
+    SourceFile source{*expanded, shown, content.has_value(), "", "", true};
+    if (!content && content.error().code != ENOENT)
+      return problem(asked->source,
+                     "the project's own file " + printable(*expanded) + " cannot be used: " + content.error().text(),
+                     "a regular file of at most 64 KiB with no link on the way, or none at all");
+    if (content) {
+      source.digest = hex(digest(*content));
+      source.text = std::move(*content);
+      const auto document = parse_document(source.text, shown);
+      if (!document) return void(problems_.insert(problems_.end(), document.error().begin(), document.error().end()));
+      join(read_project_file(*document, shown, problems_));
+    }
+    file_.sources.push_back(std::move(source));
+  }
+
+  void join(ProjectFile project) {
+    std::set<std::string> taken;
+    for (const auto& [id, rule] : file_.effective.rules) taken.insert(rule.rule.name);
+    for (UnexpandedRule& rule : project.rules) {
+      if (taken.contains(rule.rule.name))
+        problem(rule.rule.source, "the rule name '" + rule.rule.name + "' is one of the policy's",
+                "a name of the project's own", "rename it");
+      std::string id = "project/" + rule.rule.name;
+      file_.effective.rules.emplace(std::move(id), std::move(rule));
+    }
+    for (const auto& [name, limit] : project.limits) {
+      const auto [known, fresh] = file_.effective.limits.emplace(name, limit);
+      if (!fresh && limit.value < known->second.value) known->second = limit;
+    }
   }
 
   std::vector<PathPattern> patterns(const std::vector<Text>& texts) {

@@ -25,6 +25,10 @@ struct LoadOptions {
   std::vector<std::string> directories;  // where names are looked up: shipped profiles, /etc/alos/policies
   std::map<std::string, std::string> variables;
   Missing missing = Missing::refuse;
+  // Reads a project's own file, which an agent may have written: below a directory that it names canonically, no link
+  // on the way, a regular file of at most kMaxProjectBytes (policy/project.h). Not called with Missing::from_tests: a
+  // policy that is judged alone is judged without any project.
+  Reader project_reader{};
   std::vector<std::string> installed{};  // names of policies, to suggest one for a name that is none
 };
 
@@ -36,6 +40,7 @@ struct SourceFile {
   bool present = false;
   std::string digest;  // hex, of the content
   std::string text;
+  bool project = false;  // the project's own file
 };
 
 struct Loaded {

@@ -197,6 +197,7 @@ class FileReader {
       else
         out_.mdwe = Sourced<bool>{node->text == "on", node->at};
     }
+    if (const Node* node = text(document_, "project")) out_.project = Sourced<std::string>{node->text, node->at};
     home();
   }
 

@@ -43,6 +43,7 @@ struct PolicyFile {
   std::vector<UnexpandedRule> rules;
   std::optional<Sourced<WorkspaceMode>> workspace;
   std::optional<Sourced<std::optional<std::string>>> home;  // the name to keep; none is fresh
+  std::optional<Sourced<std::string>> project;              // path of the project's own file
   std::map<std::string, Sourced<uint64_t>> limits;          // by their names in the language
   std::optional<Sourced<std::vector<std::string>>> env_pass;
   std::map<std::string, Text> env_set;

@@ -18,6 +18,7 @@ constexpr Key kKeys[] = {
     {"policy", "home", Shape::text_or_map, "home", Built::yes, "fresh, or {keep: NAME}"},
     {"policy", "files", Shape::named, "rule", Built::yes, "rules by name"},
     {"policy", "workspace", Shape::text, "", Built::yes, "layer, direct or copy"},
+    {"policy", "project", Shape::text, "", Built::yes, "the project's own file, as in $workspace/.alos.yaml"},
     {"policy", "limits", Shape::map, "limits", Built::yes, "limits by name"},
     {"policy", "env", Shape::map, "env", Built::yes, "pass and set"},
     {"policy", "degrade", Shape::texts, "", Built::yes, "layers and limits that may be missing"},

@@ -45,6 +45,7 @@ struct SourceFile {
   std::string path;
   bool present = false;
   Digest content{};  // of what is there, zero where absent
+  bool project = false;  // the project's own file: may lie where the agent writes, because it can only take away
 };
 
 // A policy made ready for launching: what alos-policy writes into the cache, the front checks and the launcher carries
@@ -75,7 +76,7 @@ struct RunRequest {
 
 template <class A>
 void fields(A& a, SourceFile& s) {
-  a(s.path, s.present, s.content);
+  a(s.path, s.present, s.content, s.project);
 }
 template <class A>
 void fields(A& a, Compiled& c) {

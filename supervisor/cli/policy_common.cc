@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "policy/document.h"
+#include "policy/project.h"
 
 namespace alos::cli {
 namespace {
@@ -34,7 +36,7 @@ Checked<std::string> real_directory(const Selection& selection, const std::strin
 }
 
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, policy_names()};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names()};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");
@@ -106,6 +108,14 @@ Result<std::string> read_policy(const std::string& path) {
   const struct stat about = TRY(sys::fstat(file.get()));
   if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "a policy is a regular file");
   return sys::read_file(file.get(), policy::kMaxDocumentBytes);
+}
+
+Result<std::string> read_project(const std::string& path) {
+  const UniqueFd file =
+      TRY(sys::openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+  const struct stat about = TRY(sys::fstat(file.get()));
+  if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
+  return sys::read_file(file.get(), policy::kMaxProjectBytes);
 }
 
 std::vector<std::string> policy_directories() {

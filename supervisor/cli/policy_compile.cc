@@ -13,7 +13,7 @@ namespace {
 Result<box::Compiled> compiled_form(const Ready& ready) {
   box::Compiled out;
   for (const policy::SourceFile& source : ready.sources)
-    out.sources.push_back({source.path, source.present, source.present ? digest(source.text) : Digest{}});
+    out.sources.push_back({source.path, source.present, source.present ? digest(source.text) : Digest{}, source.project});
   seccomp::FilterOptions options;
   // A box's own network namespace holds loopback and nothing else: there its programs talk to each other.
   options.internet = seccomp::Internet::allowed;

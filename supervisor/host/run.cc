@@ -192,7 +192,7 @@ Result<void> Start::guard() {
                              {"profiles", TRY(profile_directory())},
                              {"configuration", "/etc/alos"}};
   for (const box::SourceFile& source : compiled_.sources)
-    if (source.present) own.push_back({"policy", source.path});
+    if (source.present && !source.project) own.push_back({"policy", source.path});
   return refuse_own_files(writable, own);
 }
 

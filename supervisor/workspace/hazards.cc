@@ -36,10 +36,10 @@ struct Known {
 
 // Patterns are in lower case. Without a slash they match the last component; "x/" matches any component, with all below
 // it; "a/b" matches the last two.
-constexpr const char* kAgent[] = {".claude/",       ".claude.json", ".mcp.json",  "mcp.json",       ".codex/",
-                                  ".cursor/",       ".gemini/",     ".continue/", ".aider*",        ".windsurf/",
-                                  ".roo/",          ".kiro/",       ".amazonq/",  ".opencode/",     "opencode.json",
-                                  "opencode.jsonc", ".alos/",       ".agents/",   ".claude-plugin/"};
+constexpr const char* kAgent[] = {".claude/",       ".claude.json", ".mcp.json",  "mcp.json",   ".codex/",
+                                  ".cursor/",       ".gemini/",     ".continue/", ".aider*",    ".windsurf/",
+                                  ".roo/",          ".kiro/",       ".amazonq/",  ".opencode/", "opencode.json",
+                                  "opencode.jsonc", ".alos/",       ".alos.yaml", ".agents/",   ".claude-plugin/"};
 constexpr const char* kPrompt[] = {"agents.md",    "agents.override.md", "claude.md",      "claude.local.md",
                                    "gemini.md",    ".cursorrules",       ".windsurfrules", ".clinerules",
                                    ".clinerules/", "skill.md",           ".goosehints",    "copilot-instructions.md"};
@@ -274,12 +274,11 @@ constexpr const char* kBuild[] = {"makefile",
                                   ".ocamlinit",
                                   ".ghci"};
 constexpr const char* kAutostart[] = {
-    "*.service",        "*.socket",    "*.timer",      "*.path",     "*.mount",       "*.automount",
-    "*.target",         "systemd/",    "*.desktop",    "autostart/", "crontab*",      ".crontab",
-    "cron.d/",          "cron.daily/", "cron.hourly/", "*.plist",    "launchagents/", "sitecustomize.py",
-    "usercustomize.py", "*.pth",       ".local/bin/",  "udev/",      "*.rules",       ".dbus-1/",
+    "*.service", "*.socket", "*.timer", "*.path", "*.mount", "*.automount", "*.target", "systemd/", "*.desktop",
+    "autostart/", "crontab*", ".crontab", "cron.d/", "cron.daily/", "cron.hourly/", "*.plist", "launchagents/",
+    "sitecustomize.py", "usercustomize.py", "*.pth", ".local/bin/", "udev/", "*.rules", ".dbus-1/",
     // Python runs these in place of a source beside them.
-    "*.pyc",            "*.pyo",       "*.so"};
+    "*.pyc", "*.pyo", "*.so"};
 
 constexpr Known kKnown[] = {
     {Hazard::agent, "configures an agent", kAgent},

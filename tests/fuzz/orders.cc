@@ -33,7 +33,7 @@ box::RunRequest request() {
 
 box::Compiled compiled() {
   box::Compiled out;
-  out.sources.push_back({"/p.yaml", true, {}});
+  out.sources.push_back({"/p.yaml", true, {}, false});
   out.plan.mounts.push_back({.path = "/usr", .tree = true, .rights = {}, .rule = "usr", .source = {"p.yaml", 1, 1}});
   out.filter.resize(5);
   return out;

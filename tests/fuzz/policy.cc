@@ -1,6 +1,6 @@
-// A policy as its author writes it. Whatever it says: it loads or every problem has a place; what loads is planned or
-// refused; the plan reads back from its archived form as it was written; and what the policy's tests and explain
-// decide, the evaluator decides.
+// A policy as its author writes it, and the same text as a project's own file. Whatever it says: it loads or every
+// problem has words; what loads is planned or refused; the plan reads back from its archived form as it was written;
+// and a project's file gives nothing that the policy did not.
 
 #include "base/archive.h"
 #include "fuzz.h"
@@ -24,6 +24,27 @@ Result<std::string> read(const std::string& path, std::string_view text) {
   return fail("open", path, ENOENT);
 }
 
+constexpr std::string_view kAround =
+    "alos: 1\nextends: base\nproject: $workspace/.alos.yaml\nfiles: {all: {allow: rwx, path: $workspace/**}}\n";
+
+void must_only_take_away(std::string_view text) {
+  const policy::LoadOptions options{{"/shipped"},
+                                    {{"workspace", "/w"}},
+                                    policy::Missing::refuse,
+                                    [text](const std::string&) -> Result<std::string> { return std::string(text); },
+                                    {}};
+  const auto around = [](const std::string& path) { return read(path, kAround); };
+  auto loaded = policy::load("./p.yaml", options, around);
+  if (!loaded) return;
+  for (const policy::FileRule& rule : loaded->policy.files)
+    fuzz::must(rule.effect == policy::Effect::deny || rule.source.file != ".alos.yaml",
+               "a project's file allows nothing");
+  const policy::CompiledPolicy compiled = policy::compile(std::move(loaded->policy));
+  for (const char* line : {"fs.read /etc/shadow", "fs.write /usr/bin/a", "fs.read /", "fs.write /x"})
+    fuzz::must(policy::decide(compiled, *policy::Request::parse(line)).effect != policy::Effect::allow,
+               "what the policy does not allow stays so");
+}
+
 void must_be_placed(const policy::Problems& problems) {
   fuzz::must(!problems.empty(), "a refusal says why");
   for (const policy::Problem& problem : problems) fuzz::must(!problem.text.empty(), "a problem has words");
@@ -34,7 +55,12 @@ void must_be_placed(const policy::Problems& problems) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text = fuzz::text_of(data, size);
-  const policy::LoadOptions options{{"/shipped"}, {{"workspace", "/w"}}, policy::Missing::from_tests, {}};
+  must_only_take_away(text);
+  const policy::LoadOptions options{{"/shipped"},
+                                    {{"workspace", "/w"}},
+                                    policy::Missing::refuse,
+                                    [](const std::string& path) { return read(path, ""); },
+                                    {}};
   auto loaded = policy::load("./p.yaml", options, [text](const std::string& path) { return read(path, text); });
   if (!loaded) return must_be_placed(loaded.error()), 0;
   const policy::CompiledPolicy compiled = policy::compile(std::move(loaded->policy));

@@ -25,7 +25,7 @@ struct Files {
     };
   }
   Checked<Loaded> load(const std::string& name) const {
-    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, installed}, reader());
+    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, reader(), installed}, reader());
   }
 };
 

@@ -282,7 +282,7 @@ TEST(Load, renders_problems_in_the_order_of_the_file) {
       "./p.yaml:1:18: 'memory: 4GB'\n    expected: a size, as in 4GiB\n"
       "    fix:      'GB' is not one of KiB, MiB, GiB, TiB: write 4GiB\n"
       "./p.yaml:2:1: unknown key 'abot'\n"
-      "    expected: alos, about, extends, without, vars, home, files, workspace, limits, env, degrade, mdwe or tests\n"
+      "    expected: alos, about, extends, without, vars, home, files, workspace, project, limits, env, degrade, mdwe or tests\n"
       "    fix:      did you mean 'about'?\n");
 }
 
