@@ -6,12 +6,11 @@
 #include <cerrno>
 
 #include "base/sys.h"
-#include "supervisor/box/cgroup.h"
 
 namespace alos::box {
 
-Result<void> start_janitor(const std::vector<std::string>& directories) {
-  if (directories.empty()) return {};
+Result<void> start_janitor(const CgroupPlan& plan) {
+  if (plan.groups().empty()) return {};
   sys::Pair gate = TRY(sys::pipe());
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork", "janitor");
@@ -23,7 +22,7 @@ Result<void> start_janitor(const std::vector<std::string>& directories) {
     char byte;
     while (::read(0, &byte, 1) < 0 && errno == EINTR) {
     }
-    Cgroup::remove(directories);
+    Cgroup::remove(plan);
     ::_exit(0);
   }
   gate.b.release();  // open until this process ends; close-on-exec, so that no box holds it

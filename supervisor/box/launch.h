@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -39,7 +40,7 @@ struct Box {
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
   UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
-  bool without_landlock = false;
+  std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
 };
 
 // The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is

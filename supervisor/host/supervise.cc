@@ -123,7 +123,8 @@ class Supervisor {
         .add("executed", ending_->executed ? "yes" : "no")
         .add("wall_ms", static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000))
         .add("cpu_ms", usage_.cpu_ms)
-        .add("memory_peak", usage_.memory_peak);
+        .add("memory_peak", usage_.memory_peak)
+        .add("processes_peak", usage_.processes_peak);
     auto written = log_->append(record);
     if (written) (void)log_->end_run(order_.run);
     auto head = written ? log_->close() : std::unexpected(written.error());
@@ -478,6 +479,7 @@ class Supervisor {
     end["counts"] = {{"wall_ms", (boot_ns() - started_ns_) / 1'000'000},
                      {"cpu_ms", usage_.cpu_ms},
                      {"memory_peak", usage_.memory_peak},
+                     {"processes_peak", usage_.processes_peak},
                      {"processes_ended_by_memory", usage_.memory_kills},
                      {"forks_refused", usage_.fork_refusals}};
     if (!head_.empty()) end["audit"] = head_;
