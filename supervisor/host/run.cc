@@ -24,6 +24,7 @@
 #include "supervisor/host/order.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
+#include "supervisor/host/scope.h"
 #include "supervisor/workspace/copier.h"
 #include "supervisor/workspace/layer.h"
 #include "supervisor/workspace/undo.h"
@@ -73,6 +74,7 @@ class Start {
     TRY(choose());
     options_.times.mark("front.policy-found");
     TRY(guard());
+    find_footing();
     TRY(take_identity());
     options_.times.mark("front.id-taken");
     TRY(take_layer());
@@ -90,6 +92,7 @@ class Start {
   Result<void> check_stdio();
   Result<void> choose();
   Result<void> guard();
+  void find_footing() const;
   Result<void> take_identity();
   Result<void> take_layer();
   Result<void> drop_pending(const std::string& workspace) const;
@@ -194,6 +197,19 @@ Result<void> Start::guard() {
   for (const box::SourceFile& source : compiled_.sources)
     if (source.present) own.push_back({"policy", source.path});
   return refuse_own_files(writable, own);
+}
+
+// What is given up needs no cgroup. A failure is said and no more: the launcher refuses what is not held then.
+void Start::find_footing() const {
+  std::vector<box::Limit> limits = box::set_in(compiled_.plan.limits);
+  std::erase_if(limits, [&](box::Limit limit) {
+    const auto named = [&](const std::vector<std::string>& list) {
+      return std::ranges::find(list, box::name(limit)) != list.end();
+    };
+    return named(compiled_.plan.degrade) || named(options_.degrade);
+  });
+  if (auto stands = stand_where_limits_hold(request_.id, limits); !stands)
+    fmt::print(stderr, "alos: {}\n", stands.error().text());
 }
 
 Result<void> Start::take_identity() {
