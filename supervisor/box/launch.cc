@@ -19,7 +19,6 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
-#include "supervisor/box/janitor.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
 #include "supervisor/box/sources.h"
@@ -72,6 +71,7 @@ Result<std::vector<std::string>> check_limits(const Order& order, const Machine&
 }
 
 struct Limited {
+  Janitor janitor;
   Cgroup cgroup;
   std::vector<std::string> given_up;
 };
@@ -79,8 +79,9 @@ struct Limited {
 Result<Limited> limit_box(const Order& order, const Machine& machine) {
   std::vector<std::string> given_up = TRY(check_limits(order, machine));
   CgroupPlan plan = plan_cgroup(machine, order.run.id, order.policy.plan.limits);
-  TRY(start_janitor(plan));
-  return Limited{TRY(Cgroup::create(std::move(plan))), std::move(given_up)};
+  Janitor janitor = TRY(start_janitor(plan));
+  Cgroup cgroup = TRY(Cgroup::create(std::move(plan)));
+  return Limited{std::move(janitor), std::move(cgroup), std::move(given_up)};
 }
 
 // What cannot be made here is nothing that holds: refused with its own reason, unless every limit that it would have held
@@ -240,6 +241,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   Box out;
   // Before the namespaces: rootless, the new one would own no cgroup.
   Limited limited = STEP(Step::cgroup, make_cgroup(order));
+  out.janitor = std::move(limited.janitor);
   out.cgroup.emplace(std::move(limited.cgroup));
   out.given_up = std::move(limited.given_up);
   box.cgroup_tasks = STEP(Step::cgroup, out.cgroup->open_tasks());

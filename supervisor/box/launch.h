@@ -7,6 +7,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "supervisor/box/cgroup.h"
+#include "supervisor/box/janitor.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/layout.h"
 #include "supervisor/box/protocol.h"
@@ -39,6 +40,7 @@ struct Box {
   UniqueFd control;   // supervisor's end of init's socket
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
+  Janitor janitor;
   UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
   std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
 };

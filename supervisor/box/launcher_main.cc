@@ -167,6 +167,7 @@ class Keeper {
     report.fork_refusals = usage.fork_refusals;
     box_.cgroup.reset();  // waits until it is empty
     times_.mark("launcher.cgroup-gone");
+    box_.janitor.dismiss();
     send_report(report);
   }
 
