@@ -25,7 +25,7 @@ struct SupervisorOrder {
   std::map<std::string, std::string> limits;  // as shown to people
   std::optional<uint64_t> wall_ms;
 
-  std::string audit_directory, run_directory;
+  std::string audit_directory, run_directory, marks_directory;
   uid_t caller_uid = 0;
   std::string caller_path;  // $PATH outside: what a program that is not in the box resolves to
   int32_t launcher = -1;    // descriptors that were inherited
@@ -33,7 +33,8 @@ struct SupervisorOrder {
   int32_t run_lock = -1;
   int32_t layer_lock = -1, id_lock = -1;  // held by being open
   int32_t launcher_pid = 0;
-  int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
+  int32_t verdict = -1;  // told kRan at the end of a run whose program was executed, whatever its code
+  int32_t times = -1;    // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
   std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };
@@ -41,9 +42,11 @@ struct SupervisorOrder {
 template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
-    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.caller_path,
-    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask, o.output_carriers);
+    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory, o.caller_uid, o.caller_path,
+    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.output_carriers);
 }
+
+inline constexpr char kRan = 'r';
 
 // Exit codes of `alos run` beside the program's own.
 inline constexpr int kLimitReached = 124;

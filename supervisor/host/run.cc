@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/compiled.h"
+#include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
 #include "supervisor/host/ids.h"
 #include "supervisor/host/order.h"
@@ -74,6 +75,7 @@ class Start {
     TRY(choose());
     options_.times.mark("front.policy-found");
     TRY(guard());
+    tell_crashes();
     find_footing();
     TRY(take_identity());
     options_.times.mark("front.id-taken");
@@ -92,6 +94,7 @@ class Start {
   Result<void> check_stdio();
   Result<void> choose();
   Result<void> guard();
+  void tell_crashes() const;
   void find_footing() const;
   Result<void> take_identity();
   Result<void> take_layer();
@@ -160,8 +163,6 @@ Result<void> Start::choose() {
   const policy::BoxPlan& plan = compiled_.plan;
   if (!plan.workspace.empty()) {
     workspace_ = TRY(sys::open(plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    if (plan.workspace == "/" || plan.workspace == environment("HOME"))
-      return fail("workspace", plan.workspace, EPERM, "a whole home or root is no workspace; name a project's directory");
   }
   // The id map would make the box's setuid programs root's own.
   if (root_ && plan.workspace_mode == policy::WorkspaceMode::direct) {
@@ -196,7 +197,17 @@ Result<void> Start::guard() {
                              {"configuration", "/etc/alos"}};
   for (const box::SourceFile& source : compiled_.sources)
     if (source.present) own.push_back({"policy", source.path});
-  return refuse_own_files(writable, own);
+  TRY(refuse_own_files(writable, own));
+  // Even where it is only read: what alos keeps of other runs, keys and layers among it, is no agent's business.
+  if (compiled_.plan.workspace.empty()) return {};
+  TRY(refuse_own_files({compiled_.plan.workspace}, {own[0], own[1]}));
+  return refuse_whole_home(compiled_.plan.workspace, environment("HOME"));
+}
+
+void Start::tell_crashes() const {
+  auto crashes = take_crashes(directories_);
+  if (!crashes) fmt::print(stderr, "alos: {}\n", crashes.error().text());
+  for (const Crash& crash : crashes.value_or(std::vector<Crash>{})) fmt::print(stderr, "alos: {}\n", text_of(crash));
 }
 
 // What is given up needs no cgroup. A failure is said and no more: the launcher refuses what is not held then.
@@ -364,6 +375,8 @@ Result<void> Start::register_it() {
   TRY(check_reachable(directories_.runtime));
   TRY(own(directories_.runtime + "/runs"));
   TRY(own(order_.audit_directory));
+  order_.marks_directory = marks_directory(directories_.state);
+  TRY(own(order_.marks_directory));
   order_.run_directory = directories_.runtime + "/runs/" + request_.id;
   UniqueFd lock = TRY(register_run(order_.run_directory));
   TRY(own(order_.run_directory));
@@ -426,9 +439,11 @@ Result<void> Start::go() {
   order_.launcher = pair.a.release();
   order_.times = options_.times.wanted() ? TRY(sys::dup(options_.times.fd())).release() : -1;
   order_.events = events_ ? events_.release() : -1;
+  order_.verdict = options_.verdict;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
-  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock, &order_.times}) {
+  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock, &order_.times,
+                  &order_.verdict}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);
