@@ -262,4 +262,21 @@ Result<void> pidfd_signal(int pidfd, int signal) {
                  std::to_string(pidfd));
 }
 
+Result<void> lock(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &whole) != 0)
+    return fail("lock", std::to_string(fd), errno == EACCES ? EAGAIN : errno);
+  return {};
+}
+
+Result<bool> is_locked(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_GETLK, &whole) != 0) return fail_errno("fcntl", std::to_string(fd));
+  return whole.l_type != F_UNLCK;
+}
+
 }  // namespace alos::sys

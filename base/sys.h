@@ -65,6 +65,12 @@ struct Message {
 // whatever descriptors came with it are closed.
 Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds);
 
+// An exclusive lock of the whole file that belongs to the open file description: it lasts over fork and exec, until the
+// last descriptor of it is closed (fcntl_locking(2), F_OFD_SETLK). Errors: EAGAIN where somebody has it. `fd` is writable.
+Result<void> lock(int fd);
+// Whether somebody else has it. Only asks: unlike trying, it is never in another's way.
+Result<bool> is_locked(int fd);
+
 Result<UniqueFd> memfd(const std::string& name, std::string_view content, bool sealed);
 Result<UniqueFd> pidfd_open(pid_t pid);
 Result<void> pidfd_signal(int pidfd, int signal);

@@ -2,45 +2,24 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/sys.h"
+#include "supervisor/box/limit_holders.h"
 
 namespace alos::box {
 namespace {
 
-std::vector<std::string_view> split(std::string_view text, char by) {
-  std::vector<std::string_view> out;
-  for (size_t at = 0; at <= text.size();) {
-    const size_t end = std::min(text.find(by, at), text.size());
-    out.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return out;
-}
-
-bool names(std::string_view list, std::string_view word) {
-  for (const std::string_view item : split(list, ','))
-    if (item == word) return true;
-  return false;
-}
-
-// Where the mount that shows `root` of a hierarchy shows `path` of it: a container's mount may begin below the root.
-std::optional<std::string> join(std::string_view mount_point, std::string_view root, std::string_view path) {
-  if (root == "/") root = "";
-  if (!path.starts_with(root)) return std::nullopt;
-  std::string out(mount_point);
-  out += path.substr(root.size());
-  while (out.ends_with('/')) out.pop_back();
-  return out;
-}
+using Kind = CgroupStep::Kind;
 
 Result<void> write_value(const std::string& path, std::string_view value) {
   const UniqueFd fd = TRY(sys::open(path, O_WRONLY));
@@ -49,10 +28,14 @@ Result<void> write_value(const std::string& path, std::string_view value) {
   return {};
 }
 
+// The first number of the file, or the one that stands after `key` at the beginning of a line.
 std::optional<uint64_t> number_in(const std::string& path, std::string_view key = {}) {
   const auto text = sys::read_file(path, 65536);
   if (!text) return std::nullopt;
-  for (std::string_view line : split(*text, '\n')) {
+  for (size_t at = 0; at < text->size();) {
+    const size_t end = std::min(text->find('\n', at), text->size());
+    std::string_view line(text->data() + at, end - at);
+    at = end + 1;
     if (!key.empty()) {
       if (!line.starts_with(key) || line.size() <= key.size() || line[key.size()] != ' ') continue;
       line.remove_prefix(key.size() + 1);
@@ -63,180 +46,233 @@ std::optional<uint64_t> number_in(const std::string& path, std::string_view key 
   return std::nullopt;
 }
 
-bool may_make(const std::string& directory) { return ::access(directory.c_str(), W_OK | X_OK) == 0; }
+constexpr uint64_t kPeriodUs = 100'000;
+uint64_t quota_us(uint64_t cpus_milli) {
+  return std::max<uint64_t>(1000, cpus_milli * kPeriodUs / 1000);
+}
+
+class Planner {
+ public:
+  Planner(const Machine& machine, const std::string& name, const policy::Limits& limits)
+      : view_(machine.view), foothold_(find_foothold(machine)), name_("alos-" + name), limits_(limits) {}
+
+  CgroupPlan plan() {
+    unified();
+    v1(view_.freezer, out_.freezer);
+    v1(view_.cpuacct, out_.cpuacct);
+    if (limits_.memory) memory();
+    if (limits_.processes) processes();
+    if (limits_.cpus_milli) cpus();
+    return std::move(out_);
+  }
+
+ private:
+  void make(const std::string& path) { out_.steps.push_back({Kind::make, path, {}}); }
+  void write(const std::string& path, std::string value) {
+    out_.steps.push_back({Kind::write, path, std::move(value)});
+  }
+  void write_if_there(const std::string& path, std::string value) {
+    out_.steps.push_back({Kind::write_if_there, path, std::move(value)});
+  }
+
+  void v1(const std::optional<std::string>& where, std::string& member) {
+    if (!where) return;
+    member = *where + "/" + name_;
+    make(member);
+  }
+
+  bool by_v2(const std::optional<std::string>& v1_directory, const char* controller) const {
+    return !v1_directory && foothold_.controllers.contains(controller);
+  }
+
+  // A group of alos's own between the foothold and the boxes hands the controllers down as well: as long as it does,
+  // the kernel lets nobody above take them back (EBUSY), and with them the limits.
+  void unified() {
+    if (foothold_.directory.empty()) return;
+    std::string handed;
+    const auto need = [&](bool limited, const std::optional<std::string>& v1_directory, const char* controller) {
+      if (limited && by_v2(v1_directory, controller))
+        handed += fmt::format("{}+{}", handed.empty() ? "" : " ", controller);
+    };
+    need(limits_.memory.has_value(), view_.memory, "memory");
+    need(limits_.processes.has_value(), view_.pids, "pids");
+    need(limits_.cpus_milli.has_value(), view_.cpu, "cpu");
+    if (foothold_.kind != Foothold::Kind::ready) {
+      out_.unified = foothold_.directory + "/" + name_;
+      return make(out_.unified);
+    }
+    out_.above = foothold_.directory + "/alos";
+    out_.unified = out_.above + "/" + name_;
+    make(out_.above);
+    if (!handed.empty()) {
+      write(foothold_.directory + "/cgroup.subtree_control", handed);
+      write(out_.above + "/cgroup.subtree_control", handed);
+    }
+    make(out_.unified);
+  }
+
+  void memory() {
+    const std::string value = std::to_string(*limits_.memory);
+    if (by_v2(view_.memory, "memory")) {
+      out_.v2_memory = true;
+      write(out_.unified + "/memory.max", value);
+      write_if_there(out_.unified + "/memory.swap.max", "0");  // there with swap accounting only
+      write(out_.unified + "/memory.oom.group", "1");
+    } else if (view_.memory) {
+      v1(view_.memory, out_.memory);
+      write(out_.memory + "/memory.limit_in_bytes", value);
+      write_if_there(out_.memory + "/memory.memsw.limit_in_bytes", value);
+    }
+  }
+
+  void processes() {
+    const std::string value = std::to_string(*limits_.processes);
+    if (by_v2(view_.pids, "pids")) {
+      out_.v2_pids = true;
+      write(out_.unified + "/pids.max", value);
+    } else if (view_.pids) {
+      v1(view_.pids, out_.pids);
+      write(out_.pids + "/pids.max", value);
+    }
+  }
+
+  void cpus() {
+    const uint64_t quota = quota_us(*limits_.cpus_milli);
+    if (by_v2(view_.cpu, "cpu")) {
+      write(out_.unified + "/cpu.max", fmt::format("{} {}", quota, kPeriodUs));
+    } else if (view_.cpu) {
+      v1(view_.cpu, out_.cpu);
+      write(out_.cpu + "/cpu.cfs_period_us", std::to_string(kPeriodUs));
+      write(out_.cpu + "/cpu.cfs_quota_us", std::to_string(quota));
+    }
+  }
+
+  const CgroupView& view_;
+  Foothold foothold_;
+  std::string name_;
+  const policy::Limits& limits_;
+  CgroupPlan out_;
+};
+
+Result<void> carry_out(const CgroupStep& step) {
+  if (step.kind == Kind::make) {
+    if (::mkdir(step.path.c_str(), 0755) != 0 && errno != EEXIST) return fail_errno("mkdir", step.path);
+    return {};
+  }
+  auto written = write_value(step.path, step.value);
+  if (!written && step.kind == Kind::write_if_there && written.error().code == ENOENT) return {};
+  return written;
+}
+
+Result<void> carry_out(const CgroupPlan& plan) {
+  for (const CgroupStep& step : plan.steps) TRY(carry_out(step));
+  return {};
+}
+
+// v2 tells when the last process is gone: a change after the read wakes the poll (cgroup.events). At most `ms`.
+void wait_until_empty(const std::string& directory, int ms) {
+  const auto events = sys::open(directory + "/cgroup.events", O_RDONLY);
+  const int64_t until = boot_ns() + int64_t{ms} * 1'000'000;
+  while (events) {
+    char text[256];
+    const ssize_t n = ::pread(events->get(), text, sizeof text, 0);
+    if (n <= 0 || std::string_view(text, static_cast<size_t>(n)).find("populated 1") == std::string_view::npos) return;
+    const int64_t left_ms = (until - boot_ns()) / 1'000'000;
+    pollfd change{.fd = events->get(), .events = POLLPRI, .revents = 0};
+    if (left_ms <= 0 || ::poll(&change, 1, static_cast<int>(left_ms)) == 0) return;
+  }
+}
+
+constexpr int kEmptyMs = 1000;
 
 }  // namespace
 
-Result<CgroupView> view_cgroups(const std::string& mountinfo, const std::string& cgroup) {
-  const std::string mounts = TRY(sys::read_file(mountinfo, 4 << 20));
-  const std::string own = TRY(sys::read_file(cgroup, 1 << 16));
-  CgroupView view;
-  for (const std::string_view line : split(mounts, '\n')) {
-    // "36 35 98:0 /root /mount/point options... - type source super-options" (proc_pid_mountinfo(5))
-    const auto words = split(line, ' ');
-    size_t dash = 0;
-    while (dash < words.size() && words[dash] != "-") ++dash;
-    if (words.size() < 7 || dash + 3 >= words.size()) continue;
-    const bool v2 = words[dash + 1] == "cgroup2";
-    if (!v2 && words[dash + 1] != "cgroup") continue;
-    for (const std::string_view entry : split(own, '\n')) {
-      const auto parts = split(entry, ':');  // "4:memory:/path"
-      if (parts.size() < 3) continue;
-      const bool same = v2 ? parts[0] == "0" && parts[1].empty() : !parts[1].empty() && names(words[dash + 3], parts[1].substr(0, parts[1].find(',')));
-      if (!same) continue;
-      const std::string_view path = entry.substr(parts[0].size() + parts[1].size() + 2);
-      const auto directory = join(words[4], words[3], path);
-      if (!directory || !may_make(*directory)) continue;
-      const Hierarchy here{*directory, v2};
-      if (v2) {
-        view.unified = here;
-        const auto controllers = sys::read_file(*directory + "/cgroup.controllers", 4096);
-        const std::string listed = controllers.value_or("");  // outlives the views into it
-        for (const std::string_view name : split(listed, ' ')) {
-          const std::string_view word = name.substr(0, name.find('\n'));
-          if (word == "memory" && !view.memory) view.memory = here;
-          if (word == "pids" && !view.pids) view.pids = here;
-          if (word == "cpu" && !view.cpu) view.cpu = here;
-        }
-      } else {
-        if (names(parts[1], "memory")) view.memory = here;
-        if (names(parts[1], "pids")) view.pids = here;
-        if (names(parts[1], "cpu")) view.cpu = here;
-        if (names(parts[1], "cpuacct")) view.cpuacct = here;
-        if (names(parts[1], "freezer")) view.freezer = here;
-      }
-    }
-  }
-  return view;
-}
-
-Result<Cgroup> Cgroup::create(const CgroupView& view, const std::string& name, const policy::Limits& limits) {
-  Cgroup out;
-  const auto make = [&](const std::optional<Hierarchy>& where, std::string& member) -> Result<void> {
-    if (!where || !member.empty()) return {};
-    const std::string path = where->directory + "/alos-" + name;
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return fail_errno("mkdir", path);
-    member = path;
-    return {};
-  };
-  // Controllers of v2 reach a child only when its parent hands them down, which a cgroup with processes of its own may
-  // not do (cgroups(7), "no internal processes"): EBUSY there means that a delegated scope is needed.
-  const auto hand_down = [&](const std::optional<Hierarchy>& where, std::string_view controller) -> bool {
-    return where && where->v2 &&
-           write_value(where->directory + "/cgroup.subtree_control", fmt::format("+{}", controller)).has_value();
-  };
-  const auto refuse = [&](const char* limit) { out.unenforced_.push_back(limit); };
-
-  TRY(make(view.unified, out.unified_));
-  TRY(make(view.freezer, out.freezer_));
-  if (limits.memory) {
-    if (hand_down(view.memory, "memory")) {
-      out.v2_memory_ = true;
-      TRY(write_value(out.unified_ + "/memory.max", std::to_string(*limits.memory)));
-      (void)write_value(out.unified_ + "/memory.swap.max", "0");  // absent without swap accounting
-      TRY(write_value(out.unified_ + "/memory.oom.group", "1"));
-    } else if (view.memory && !view.memory->v2) {
-      TRY(make(view.memory, out.memory_));
-      TRY(write_value(out.memory_ + "/memory.limit_in_bytes", std::to_string(*limits.memory)));
-      (void)write_value(out.memory_ + "/memory.memsw.limit_in_bytes", std::to_string(*limits.memory));
-    } else {
-      refuse("memory");
-    }
-  }
-  if (limits.processes) {
-    if (hand_down(view.pids, "pids")) {
-      out.v2_pids_ = true;
-      TRY(write_value(out.unified_ + "/pids.max", std::to_string(*limits.processes)));
-    } else if (view.pids && !view.pids->v2) {
-      TRY(make(view.pids, out.pids_));
-      TRY(write_value(out.pids_ + "/pids.max", std::to_string(*limits.processes)));
-    }  // else RLIMIT_NPROC of the box's own user namespace holds
-  }
-  if (limits.cpus_milli) {
-    constexpr uint64_t kPeriodUs = 100'000;
-    const uint64_t quota = std::max<uint64_t>(1000, *limits.cpus_milli * kPeriodUs / 1000);
-    if (hand_down(view.cpu, "cpu")) {
-      out.v2_cpu_ = true;
-      TRY(write_value(out.unified_ + "/cpu.max", fmt::format("{} {}", quota, kPeriodUs)));
-    } else if (view.cpu && !view.cpu->v2) {
-      TRY(make(view.cpu, out.cpu_));
-      TRY(write_value(out.cpu_ + "/cpu.cfs_period_us", std::to_string(kPeriodUs)));
-      TRY(write_value(out.cpu_ + "/cpu.cfs_quota_us", std::to_string(quota)));
-    } else {
-      refuse("cpus");
-    }
-  }
-  if (view.cpuacct) TRY(make(view.cpuacct, out.cpuacct_));
-  // cpu.stat of v2 counts usage without any controller.
-  if (limits.cpu_time_ms && out.cpuacct_.empty() && out.unified_.empty()) refuse("cpu-time");
-  return out;
-}
-
-Cgroup::~Cgroup() { remove(directories()); }
-
-std::vector<std::string> Cgroup::directories() const {
+std::vector<std::string> CgroupPlan::groups() const {
   std::set<std::string> out;
-  for (const std::string* path : {&memory_, &pids_, &cpu_, &cpuacct_, &freezer_, &unified_})
+  for (const std::string* path : {&memory, &pids, &cpu, &cpuacct, &freezer, &unified})
     if (!path->empty()) out.insert(*path);
   return {out.begin(), out.end()};
 }
 
-Result<std::vector<UniqueFd>> Cgroup::open_tasks() const {
-  std::vector<UniqueFd> out;
-  for (const std::string& directory : directories())
-    if (directory != unified_) out.push_back(TRY(sys::open(directory + "/tasks", O_WRONLY)));
+CgroupPlan plan_cgroup(const Machine& machine, const std::string& name, const policy::Limits& limits) {
+  return Planner(machine, name, limits).plan();
+}
+
+Result<Cgroup> Cgroup::create(CgroupPlan plan) {
+  Cgroup out(std::move(plan));
+  Result<void> done;
+  // The last box of another run may take alos's own group away between the making of it and of what goes into it.
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    done = carry_out(out.plan_);
+    if (done || done.error().code != ENOENT || out.plan_.above.empty()) break;
+  }
+  if (!done) return std::unexpected(std::move(done).error());
   return out;
 }
 
-Result<UniqueFd> Cgroup::open_unified() const { return sys::open(unified_, O_RDONLY | O_DIRECTORY); }
+Cgroup::~Cgroup() {
+  remove(plan_);
+}
+
+Result<std::vector<UniqueFd>> Cgroup::open_tasks() const {
+  std::vector<UniqueFd> out;
+  for (const std::string& directory : plan_.groups())
+    if (directory != plan_.unified) out.push_back(TRY(sys::open(directory + "/tasks", O_WRONLY)));
+  return out;
+}
+
+Result<UniqueFd> Cgroup::open_unified() const {
+  return sys::open(plan_.unified, O_RDONLY | O_DIRECTORY);
+}
 
 Result<void> Cgroup::freeze(bool frozen) const {
-  if (!unified_.empty()) return write_value(unified_ + "/cgroup.freeze", frozen ? "1" : "0");
-  if (!freezer_.empty()) return write_value(freezer_ + "/freezer.state", frozen ? "FROZEN" : "THAWED");
+  if (!plan_.unified.empty()) return write_value(plan_.unified + "/cgroup.freeze", frozen ? "1" : "0");
+  if (!plan_.freezer.empty()) return write_value(plan_.freezer + "/freezer.state", frozen ? "FROZEN" : "THAWED");
   return fail("freeze", "box", ENOTSUP, "no cgroup of this box can be frozen here");
 }
 
 Result<void> Cgroup::kill() const {
-  if (unified_.empty()) return {};  // the end of the pid namespace does it
-  auto killed = write_value(unified_ + "/cgroup.kill", "1");
-  return killed || killed.error().code == ENOENT ? Result<void>{} : killed;  // cgroup.kill: 5.14
+  if (plan_.unified.empty()) return {};
+  auto killed = write_value(plan_.unified + "/cgroup.kill", "1");
+  return killed || killed.error().code == ENOENT ? Result<void>{} : killed;
 }
 
 CgroupUsage Cgroup::usage() const {
   CgroupUsage out;
-  if (!cpuacct_.empty()) {
-    if (const auto ns = number_in(cpuacct_ + "/cpuacct.usage")) out.cpu_ms = *ns / 1'000'000;
-  } else if (!unified_.empty()) {
-    if (const auto us = number_in(unified_ + "/cpu.stat", "usage_usec")) out.cpu_ms = *us / 1000;
+  if (!plan_.cpuacct.empty()) {
+    if (const auto ns = number_in(plan_.cpuacct + "/cpuacct.usage")) out.cpu_ms = *ns / 1'000'000;
+  } else if (!plan_.unified.empty()) {
+    if (const auto us = number_in(plan_.unified + "/cpu.stat", "usage_usec")) out.cpu_ms = *us / 1000;
   }
-  if (v2_memory_) {
-    out.memory_peak = number_in(unified_ + "/memory.peak");  // 5.19
-    out.memory_kills = number_in(unified_ + "/memory.events", "oom_kill").value_or(0);
-  } else if (!memory_.empty()) {
-    out.memory_peak = number_in(memory_ + "/memory.max_usage_in_bytes");
-    out.memory_kills = number_in(memory_ + "/memory.oom_control", "oom_kill").value_or(0);
+  if (plan_.v2_memory) {
+    out.memory_peak = number_in(plan_.unified + "/memory.peak");
+    out.memory_kills = number_in(plan_.unified + "/memory.events", "oom_kill").value_or(0);
+  } else if (!plan_.memory.empty()) {
+    out.memory_peak = number_in(plan_.memory + "/memory.max_usage_in_bytes");
+    out.memory_kills = number_in(plan_.memory + "/memory.oom_control", "oom_kill").value_or(0);
   }
-  const std::string& pids = v2_pids_ ? unified_ : pids_;
-  if (!pids.empty()) out.fork_refusals = number_in(pids + "/pids.events", "max").value_or(0);
+  const std::string& pids = plan_.v2_pids ? plan_.unified : plan_.pids;
+  if (!pids.empty()) {
+    out.processes_peak = number_in(pids + "/pids.peak");
+    out.fork_refusals = number_in(pids + "/pids.events", "max").value_or(0);
+  }
   return out;
 }
 
-std::vector<std::string> Cgroup::possible(const CgroupView& view, const std::string& name) {
-  std::set<std::string> out;
-  for (const auto* where : {&view.memory, &view.pids, &view.cpu, &view.cpuacct, &view.freezer, &view.unified})
-    if (*where) out.insert((*where)->directory + "/alos-" + name);
-  return {out.begin(), out.end()};
-}
-
-void Cgroup::remove(const std::vector<std::string>& directories) {
-  for (const std::string& directory : directories) (void)write_value(directory + "/cgroup.kill", "1");
-  for (const std::string& directory : directories)
-    // A dying process leaves its cgroup a moment after it is reaped.
+void Cgroup::remove(const CgroupPlan& plan) {
+  const std::vector<std::string> groups = plan.groups();
+  if (!plan.unified.empty()) {
+    (void)write_value(plan.unified + "/cgroup.kill", "1");
+    wait_until_empty(plan.unified, kEmptyMs);
+  }
+  for (const std::string& directory : groups)
+    // A dying process leaves its v1 groups a moment after it is reaped, and nothing tells of it.
     for (int attempt = 0; attempt < 500; ++attempt) {
       if (::rmdir(directory.c_str()) == 0 || errno != EBUSY) break;
       const timespec pause{.tv_sec = 0, .tv_nsec = 2'000'000};
       ::nanosleep(&pause, nullptr);
     }
+  if (!plan.above.empty()) ::rmdir(plan.above.c_str());  // EBUSY while another box is in it
 }
 
 }  // namespace alos::box

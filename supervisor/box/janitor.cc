@@ -1,17 +1,18 @@
 #include "supervisor/box/janitor.h"
 
+#include <signal.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/sys.h"
-#include "supervisor/box/cgroup.h"
 
 namespace alos::box {
 
-Result<void> start_janitor(const std::vector<std::string>& directories) {
-  if (directories.empty()) return {};
+Result<Janitor> start_janitor(const CgroupPlan& plan) {
+  if (plan.groups().empty()) return Janitor();
   sys::Pair gate = TRY(sys::pipe());
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork", "janitor");
@@ -23,11 +24,19 @@ Result<void> start_janitor(const std::vector<std::string>& directories) {
     char byte;
     while (::read(0, &byte, 1) < 0 && errno == EINTR) {
     }
-    Cgroup::remove(directories);
+    Cgroup::remove(plan);
     ::_exit(0);
   }
-  gate.b.release();  // open until this process ends; close-on-exec, so that no box holds it
-  return {};
+  return Janitor(pid, std::move(gate.b));  // close-on-exec, so that no box holds it
+}
+
+void Janitor::dismiss() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+  gate_.reset();
 }
 
 }  // namespace alos::box

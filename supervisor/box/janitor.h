@@ -1,14 +1,37 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include <sys/types.h>
+
+#include <utility>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
+#include "supervisor/box/cgroup.h"
 
 namespace alos::box {
 
-// Forks a process that sleeps until this one is gone, however it went, and removes those cgroups then: as root nobody
-// else could. It holds nothing but the end of a pipe. Nothing to remove: nothing is forked.
-Result<void> start_janitor(const std::vector<std::string>& directories);
+// The process that start_janitor() forked; it goes on when this is destroyed.
+class Janitor {
+ public:
+  Janitor() = default;
+  Janitor(pid_t pid, UniqueFd gate) : pid_(pid), gate_(std::move(gate)) {}
+  Janitor(Janitor&& other) noexcept : pid_(std::exchange(other.pid_, -1)), gate_(std::move(other.gate_)) {}
+  Janitor& operator=(Janitor&& other) noexcept {
+    pid_ = std::exchange(other.pid_, -1);
+    gate_ = std::move(other.gate_);
+    return *this;
+  }
+  ~Janitor() { gate_.release(); }  // open until this process ends
+  // Everything is removed already: it is gone when this returns.
+  void dismiss();
+
+ private:
+  pid_t pid_ = -1;
+  UniqueFd gate_;
+};
+
+// Forks a process that sleeps until this one is gone, however it went, and removes the groups of `plan` then: as root
+// nobody else could. It holds nothing but the end of a pipe. Nothing to remove: nothing is forked.
+Result<Janitor> start_janitor(const CgroupPlan& plan);
 
 }  // namespace alos::box

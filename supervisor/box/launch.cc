@@ -19,8 +19,8 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
-#include "supervisor/box/janitor.h"
 #include "supervisor/box/kernel_abi.h"
+#include "supervisor/box/limit_holders.h"
 #include "supervisor/box/sources.h"
 
 namespace alos::box {
@@ -51,19 +51,48 @@ Result<void> check_request(const Order& order) {
   return {};
 }
 
-Result<Cgroup> make_cgroup(const Order& order) {
-  const CgroupView view = TRY(view_cgroups());
-  TRY(start_janitor(Cgroup::possible(view, order.run.id)));
-  Cgroup cgroup = TRY(Cgroup::create(view, order.run.id, order.policy.plan.limits));
+// Refuses what nothing here holds and was not given up; what was is listed.
+Result<std::vector<std::string>> check_limits(const Order& order, const Machine& machine) {
+  std::vector<std::string> given_up;
   std::string missing;
-  for (const std::string& limit : cgroup.unenforced())
-    if (!degraded(order, limit)) missing += (missing.empty() ? "" : ",") + limit;
-  if (!missing.empty())
-    return fail("limits", missing, ENOTSUP,
-                fmt::format("nothing here can hold them for a whole box; run with --degrade {} to go without, "
-                            "or see 'alos doctor' for what is missing",
-                            missing));
-  return cgroup;
+  for (const Limit limit : unheld(who_holds(machine), set_in(order.policy.plan.limits))) {
+    const std::string word(name(limit));
+    if (degraded(order, word))
+      given_up.push_back(word);
+    else
+      missing += (missing.empty() ? "" : ",") + word;
+  }
+  if (missing.empty()) return given_up;
+  const std::string why = find_foothold(machine).reason;
+  return fail("limits", missing, ENOTSUP,
+              fmt::format("nothing here can hold them for a whole box{}; run with --degrade {} to go without, "
+                          "or see 'alos doctor' for what is missing",
+                          why.empty() ? "" : " (" + why + ")", missing));
+}
+
+struct Limited {
+  Janitor janitor;
+  Cgroup cgroup;
+  std::vector<std::string> given_up;
+};
+
+Result<Limited> limit_box(const Order& order, const Machine& machine) {
+  std::vector<std::string> given_up = TRY(check_limits(order, machine));
+  CgroupPlan plan = plan_cgroup(machine, order.run.id, order.policy.plan.limits);
+  Janitor janitor = TRY(start_janitor(plan));
+  Cgroup cgroup = TRY(Cgroup::create(std::move(plan)));
+  return Limited{std::move(janitor), std::move(cgroup), std::move(given_up)};
+}
+
+// What cannot be made here is nothing that holds: refused with its own reason, unless every limit that it would have held
+// was given up.
+Result<Limited> make_cgroup(const Order& order) {
+  Machine machine = as_it_is(TRY(read_machine()));
+  auto limited = limit_box(order, machine);
+  if (limited || limited.error().operation == "limits") return limited;
+  machine.view = {};
+  auto without = limit_box(order, machine);
+  return without ? std::move(without) : std::move(limited);
 }
 
 std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
@@ -211,7 +240,10 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.landlock_abi = STEP(Step::request, landlock_floor(order));
   Box out;
   // Before the namespaces: rootless, the new one would own no cgroup.
-  out.cgroup = STEP(Step::cgroup, make_cgroup(order));
+  Limited limited = STEP(Step::cgroup, make_cgroup(order));
+  out.janitor = std::move(limited.janitor);
+  out.cgroup.emplace(std::move(limited.cgroup));
+  out.given_up = std::move(limited.given_up);
   box.cgroup_tasks = STEP(Step::cgroup, out.cgroup->open_tasks());
 
   STEP(Step::namespaces, enter_holder(order.privilege, order.run.host_uid, order.run.host_gid));
@@ -272,7 +304,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   out.pidfd = std::move(child.pidfd);
   out.control = std::move(control.a);
   out.terminal = std::move(const_cast<UniqueFd&>(*started));
-  out.without_landlock = box.landlock_abi == 0;
+  if (box.landlock_abi == 0) out.given_up.emplace_back("landlock");
   return out;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "supervisor/box/cgroup.h"
+#include "supervisor/box/janitor.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/layout.h"
 #include "supervisor/box/protocol.h"
@@ -38,8 +40,9 @@ struct Box {
   UniqueFd control;   // supervisor's end of init's socket
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
+  Janitor janitor;
   UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
-  bool without_landlock = false;
+  std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
 };
 
 // The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is

@@ -162,10 +162,12 @@ class Keeper {
     report.kind = LauncherReport::Kind::ended;
     report.cpu_ms = usage.cpu_ms.value_or(0);
     report.memory_peak = usage.memory_peak.value_or(0);
+    report.processes_peak = usage.processes_peak.value_or(0);
     report.memory_kills = usage.memory_kills;
     report.fork_refusals = usage.fork_refusals;
     box_.cgroup.reset();  // waits until it is empty
     times_.mark("launcher.cgroup-gone");
+    box_.janitor.dismiss();
     send_report(report);
   }
 
@@ -207,8 +209,7 @@ int run() {
   report.kind = LauncherReport::Kind::started;
   report.pid = box->pid;
   std::string given_up;
-  for (const std::string& limit : box->cgroup->unenforced()) given_up += (given_up.empty() ? "" : ",") + limit;
-  if (box->without_landlock) given_up += (given_up.empty() ? "" : ",") + std::string("landlock");
+  for (const std::string& what : box->given_up) given_up += (given_up.empty() ? "" : ",") + what;
   report.say(given_up);
   std::vector<int> fds{box->pidfd.get(), box->control.get()};
   if (box->terminal) fds.push_back(box->terminal.get());

@@ -41,6 +41,7 @@ struct LauncherReport {
   int32_t pid = 0;
   uint64_t cpu_ms = 0;       // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;
+  uint64_t processes_peak = 0;
   uint64_t memory_kills = 0;
   uint64_t fork_refusals = 0;
   std::array<char, 1024> text{};

@@ -37,18 +37,8 @@ std::optional<std::vector<std::string>> limits_in(const std::string& policy) {
     cannot_load(ready.error());
     return std::nullopt;
   }
-  const policy::Limits& limits = ready->plan.box.limits;
   std::vector<std::string> out;
-  const auto add = [&](const auto& limit, host::Limit which) {
-    if (limit) out.emplace_back(host::name(which));
-  };
-  add(limits.memory, host::Limit::memory);
-  add(limits.processes, host::Limit::processes);
-  add(limits.cpus_milli, host::Limit::cpus);
-  add(limits.cpu_time_ms, host::Limit::cpu_time);
-  add(limits.disk, host::Limit::disk);
-  add(limits.open_files, host::Limit::open_files);
-  add(limits.wall_ms, host::Limit::wall);
+  for (const host::Limit limit : box::set_in(ready->plan.box.limits)) out.emplace_back(host::name(limit));
   return out;
 }
 

@@ -76,7 +76,7 @@ Report report_on(const Facts& facts, const std::vector<host::Limit>& limits) {
   Report report{.kernel = facts.kernel,
                 .uid = facts.uid,
                 .findings = {},
-                .limits = host::enforcers(facts, facts.uid),
+                .limits = host::enforcers(facts),
                 .asked = limits,
                 .degrade = {}};
   for (const Row& row : kRows) {
@@ -85,7 +85,7 @@ Report report_on(const Facts& facts, const std::vector<host::Limit>& limits) {
     if (row.fact == &Facts::delegation && facts.uid == 0) continue;
     report.findings.push_back({row.name, row.need, facts.*row.fact, row.what_for, row.without});
   }
-  report.degrade = host::must_degrade(report.limits, limits);
+  report.degrade = box::unheld(box::who_holds(facts.machine), limits);
   return report;
 }
 

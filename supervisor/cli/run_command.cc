@@ -2,14 +2,18 @@
 
 #include <signal.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
+#include "base/digest.h"
 #include "base/paths.h"
+#include "base/sys.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/run.h"
+#include "supervisor/host/terminal.h"
 
 namespace alos::cli {
 namespace {
@@ -36,35 +40,63 @@ int call(const std::string& program, std::vector<std::string> words) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : host::kNotRun;
 }
 
+// By a word that nobody knew before the run was over: an answer that an agent had its terminal send, however late it
+// arrives, is none.
 bool agreed() {
-  std::fputs("apply what nothing on the host would execute? [y/N] ", stderr);
-  char answer[16] = {};
-  return std::fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+  const std::string word = random_hex(2);
+  std::fprintf(stderr,
+               "apply what nothing on the host would execute? type %s to apply, anything else keeps it in the layer: ",
+               word.c_str());
+  char answer[64] = {};
+  ::signal(SIGINT, SIG_DFL);
+  const bool read = std::fgets(answer, sizeof answer, stdin) != nullptr;
+  ::signal(SIGINT, SIG_IGN);
+  return read && answer == word + "\n";
 }
 
-void apply_after(const RunOptions& options) {
+void apply_after(const RunOptions& options, const host::Terminal& terminal) {
   const std::string workspace = options.workspace.empty() ? "." : options.workspace;
   if (options.apply == Apply::ask) {
     if (!::isatty(0) || !::isatty(2)) return;
+    terminal.restore();
     call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
+    ::tcflush(STDIN_FILENO, TCIFLUSH);
     if (!agreed()) return;
   }
   call("alos-workspace", {"apply", "--workspace", workspace});
 }
 
-// With something to do afterwards the run is a child; terminal signals reach it as well, and end this one after it.
+// With something to do afterwards the run is a child; terminal signals reach it as well, and end this one after it. Its
+// code does not tell whether the program ran, which may end with any: the supervisor says so by a pipe.
 int run_then_apply(RunOptions options) {
+  const host::Terminal terminal;
+  auto verdict = sys::pipe();
+  if (!verdict) {
+    std::fprintf(stderr, "alos: %s\n", verdict.error().text().c_str());
+    return host::kNotRun;
+  }
   for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
   const pid_t pid = ::fork();
   if (pid == 0) {
     for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
+    verdict->a.reset();
+    options.verdict = verdict->b.release();
     std::exit(host::run(std::move(options)));
   }
+  verdict->b.reset();
   int status = 0;
   while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  if (code != host::kNotRun) apply_after(options);
+  char word = 0;
+  if (pid > 0 && ::read(verdict->a.get(), &word, 1) == 1 && word == host::kRan) {
+    apply_after(options, terminal);
+  } else if (pid > 0 && WIFSIGNALED(status)) {
+    terminal.restore();
+    std::fputs(
+        "alos: the run ended by a crash of its supervisor; nothing is applied ('alos diff' shows what is pending)\n",
+        stderr);
+  }
   return code;
 }
 

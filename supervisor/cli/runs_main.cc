@@ -13,6 +13,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/host/crashes.h"
 #include "supervisor/host/registry.h"
 
 namespace {
@@ -68,6 +69,19 @@ ordered_json json_of(const RunInfo& run) {
           {"box", run.box}};
 }
 
+// Told once: the next 'ps' does not have it.
+ordered_json json_of(const host::Crash& crash) {
+  return {{"id", crash.run.id},
+          {"name", crash.run.name},
+          {"state", crash.how == host::Crash::How::unrecorded ? "ended" : "crashed"},
+          {"how", host::name(crash.how)},
+          {"policy", crash.run.policy},
+          {"workspace", crash.run.workspace},
+          {"started", rfc3339(crash.run.started_ns)},
+          {"last_seen", rfc3339(crash.seen_ns)},
+          {"pending", crash.pending}};
+}
+
 void print_json(const ordered_json& value) {
   fmt::print("{}\n", value.dump(2, ' ', false, ordered_json::error_handler_t::replace));
 }
@@ -75,13 +89,17 @@ void print_json(const ordered_json& value) {
 int ps(const Directories& directories, bool json) {
   auto runs = host::list_runs(directories.runtime);
   if (!runs) return say(runs.error());
+  auto crashes = host::take_crashes(directories);
+  if (!crashes) return say(crashes.error());
   std::ranges::sort(*runs, {}, &RunInfo::started_ns);
   if (json) {
     ordered_json all = ordered_json::array();
+    for (const host::Crash& crash : *crashes) all.push_back(json_of(crash));
     for (const RunInfo& run : *runs) all.push_back(json_of(run));
     print_json(all);
     return kYes;
   }
+  for (const host::Crash& crash : *crashes) fmt::print("{}\n", host::text_of(crash));
   if (runs->empty()) {
     fmt::print(stderr, "nothing runs\n");
     return kYes;

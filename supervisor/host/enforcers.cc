@@ -1,101 +1,49 @@
 #include "supervisor/host/enforcers.h"
 
-#include <algorithm>
-
 namespace alos::host {
 namespace {
 
-By by_cgroup(const Controller& controller) {
-  switch (controller.form) {
-    case Controller::Form::v1:
-      return By::cgroup_v1;
-    case Controller::Form::v2:
-      return By::cgroup_v2;
-    case Controller::Form::none:
-      return By::nothing;
-  }
-  return By::nothing;
-}
-
-std::string remedy_for(const Facts& facts, uid_t uid) {
-  if (uid == 0) return "mount cgroups with this controller, or start from a cgroup that may have children";
+std::string remedy_for(const Facts& facts) {
+  if (facts.machine.uid == 0)
+    return "mount cgroups with this controller, or start from a cgroup that may have children";
   if (facts.delegation.there())
-    return "start it in a cgroup of its own: systemd-run --user --scope -p Delegate=yes alos run ...";
+    return "install dbus-user-session (alos asks the user's manager for a scope), or start it in one: "
+           "systemd-run --user --scope -p Delegate=yes alos run ...";
   return "run as a service of root, or let systemd delegate cgroups to this user (loginctl enable-linger)";
 }
 
-Enforcer in_cgroup(Limit limit, const Controller& controller, const Facts& facts, uid_t uid) {
-  const By by = by_cgroup(controller);
-  if (by == By::nothing) return {limit, by, controller.reason, remedy_for(facts, uid)};
-  return {limit, by, controller.directory, {}};
+std::string place_of(const box::Machine& machine, By by, const std::optional<std::string>& v1) {
+  if (by == By::cgroup_v1) return v1.value_or("");
+  const box::Foothold foothold = box::find_foothold(machine);
+  return foothold.kind == box::Foothold::Kind::ask ? "a scope that alos asks the user's manager for"
+                                                   : foothold.directory;
 }
 
-// Without a cgroup the kernel still counts processes for each user namespace (RLIMIT_NPROC, 5.14).
-Enforcer for_processes(const Facts& facts, uid_t uid) {
-  Enforcer out = in_cgroup(Limit::processes, facts.cgroups.pids, facts, uid);
-  if (out.by == By::nothing && facts.process_limit.there())
-    out = {Limit::processes, By::rlimit, "RLIMIT_NPROC of the box's own user namespace", {}};
-  return out;
+std::string why_nothing(const Facts& facts) {
+  if (!facts.cgroup_error.empty()) return facts.cgroup_error;
+  const std::string reason = box::find_foothold(facts.machine).reason;
+  return reason.empty() ? "this controller is not handed down to this user's cgroups" : reason;
+}
+
+Enforcer in_cgroup(const Facts& facts, Limit limit, By by, const std::optional<std::string>& v1) {
+  if (by == By::nothing) return {limit, by, why_nothing(facts), remedy_for(facts)};
+  if (by == By::rlimit) return {limit, by, "RLIMIT_NPROC of the box's own user namespace", {}};
+  return {limit, by, place_of(facts.machine, by, v1), {}};
 }
 
 }  // namespace
 
-std::string_view name(Limit limit) {
-  switch (limit) {
-    case Limit::memory:
-      return "memory";
-    case Limit::processes:
-      return "processes";
-    case Limit::cpus:
-      return "cpus";
-    case Limit::cpu_time:
-      return "cpu-time";
-    case Limit::disk:
-      return "disk";
-    case Limit::open_files:
-      return "open-files";
-    case Limit::wall:
-      return "wall";
-  }
-  return "?";
-}
-
-std::string_view name(By by) {
-  switch (by) {
-    case By::cgroup_v1:
-      return "cgroup v1";
-    case By::cgroup_v2:
-      return "cgroup v2";
-    case By::rlimit:
-      return "rlimit";
-    case By::timer:
-      return "timer";
-    case By::watched:
-      return "watched";
-    case By::nothing:
-      return "nothing";
-  }
-  return "?";
-}
-
-Enforcers enforcers(const Facts& facts, uid_t uid) {
+Enforcers enforcers(const Facts& facts) {
+  const box::Holders by = box::who_holds(facts.machine);
+  const box::CgroupView& view = facts.machine.view;
   return {
-      in_cgroup(Limit::memory, facts.cgroups.memory, facts, uid),
-      for_processes(facts, uid),
-      in_cgroup(Limit::cpus, facts.cgroups.cpu, facts, uid),
-      in_cgroup(Limit::cpu_time, facts.cgroups.usage, facts, uid),
-      Enforcer{
-          Limit::disk, By::watched, "private space: the size of its tmpfs; the layer: measured while the box runs", {}},
-      Enforcer{Limit::open_files, By::rlimit, "RLIMIT_NOFILE, for each process", {}},
-      Enforcer{Limit::wall, By::timer, "the supervisor ends the box", {}}};
-}
-
-std::vector<Limit> must_degrade(const Enforcers& table, const std::vector<Limit>& limits) {
-  std::vector<Limit> out;
-  for (const Enforcer& enforcer : table)
-    if (enforcer.needs_degrade() && std::ranges::find(limits, enforcer.limit) != limits.end())
-      out.push_back(enforcer.limit);
-  return out;
+      in_cgroup(facts, Limit::memory, by[0], view.memory),
+      in_cgroup(facts, Limit::processes, by[1], view.pids),
+      in_cgroup(facts, Limit::cpus, by[2], view.cpu),
+      in_cgroup(facts, Limit::cpu_time, by[3], view.cpuacct),
+      Enforcer{Limit::disk, by[4], "private space: the size of its tmpfs; the layer: measured while the box runs", {}},
+      Enforcer{Limit::open_files, by[5], "RLIMIT_NOFILE, for each process", {}},
+      Enforcer{Limit::wall, by[6], "the supervisor ends the box", {}}};
 }
 
 }  // namespace alos::host

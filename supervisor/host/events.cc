@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <bit>
+
 #include "base/clock.h"
 
 namespace alos::host {
@@ -20,6 +22,12 @@ void Events::write(std::string_view event, nlohmann::ordered_json fields) {
   const bool written = ::poll(&ready, 1, 100) == 1 && (ready.revents & POLLOUT) &&
                        ::write(fd_.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   dropped_ = written ? 0 : dropped_ + 1;
+}
+
+void Events::write_repeated(std::string_view event, nlohmann::ordered_json fields, uint64_t count) {
+  if (count > kRepeats && !std::has_single_bit(count)) return;
+  fields["count"] = count;
+  write(event, std::move(fields));
 }
 
 }  // namespace alos::host

@@ -12,11 +12,17 @@ namespace alos::host {
 // stopped, continued, limit, end. The last line is always the end; where it says "executed": false the program never ran.
 // A reader that is gone or slow does not hold up a run: a line that cannot be written at once is dropped, and the next
 // one says how many were ("dropped").
+//
+// What a program can cause as often as it likes (stopped, continued) is counted: the first kRepeats are written, after
+// that each whose number is a power of two, with the number ("count"); the end has the totals.
 class Events {
  public:
   Events() = default;
   explicit Events(UniqueFd fd);
   void write(std::string_view event, nlohmann::ordered_json fields);
+  // The same for what can repeat without end; `count` is how often it has happened, this time included.
+  void write_repeated(std::string_view event, nlohmann::ordered_json fields, uint64_t count);
+  static constexpr uint64_t kRepeats = 16;
 
  private:
   UniqueFd fd_;

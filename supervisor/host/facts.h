@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/box/cgroup_view.h"
+
 namespace alos::host {
 
 enum class State : uint8_t { no, yes, unknown };
@@ -24,22 +26,6 @@ struct Fact {
 // `detail` of what was not tried, because it needs the user namespaces that are not there.
 inline constexpr const char* kUntried = "not tried: needs user namespaces";
 
-// A cgroup controller in which this uid could hold a box.
-struct Controller {
-  enum class Form : uint8_t { none, v1, v2 };
-  Form form = Form::none;
-  std::string directory{};  // where the box's group would be made
-  std::string reason{};     // why not, when form is none
-};
-
-struct Cgroups {
-  enum class Form : uint8_t { none, v1, hybrid, v2 };
-  Form form = Form::none;
-  Controller memory, pids, cpu;
-  Controller usage;  // counts the CPU time of a group: cpuacct of v1, cpu.stat of v2
-  Controller freezer;
-};
-
 // What probe() found, as the uid that asked. Pure data: a test can describe another machine.
 struct Facts {
   std::string kernel;
@@ -48,7 +34,6 @@ struct Facts {
 
   Fact user_namespace, mount_namespace, pid_namespace, net_namespace, ipc_namespace, uts_namespace, cgroup_namespace;
   Fact procfs;         // can be mounted in a box
-  Fact process_limit;  // RLIMIT_NPROC counts for each user namespace alone (5.14)
   Fact fsopen, open_tree, move_mount, mount_setattr;
   Fact idmapped_mount;  // of `directory`'s file system
   Fact overlay;         // in a user namespace, its upper in `directory`
@@ -57,7 +42,8 @@ struct Facts {
   Fact seccomp_filter, seccomp_notify, seccomp_killable;
   Fact clone3, pidfd, close_range, openat2, execveat;
   Fact mdwe, io_uring, ptrace_scope, tiocsti, systemd, delegation;
-  Cgroups cgroups;
+  box::Machine machine;      // cgroups and who has the say over them
+  std::string cgroup_error;  // a trial group did not take its limits: why
 };
 
 }  // namespace alos::host

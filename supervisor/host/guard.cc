@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <optional>
 #include <set>
 
 #include "base/paths.h"
@@ -14,24 +15,25 @@ namespace {
 
 using Node = std::pair<dev_t, ino_t>;
 
-// The file and every directory above it, by identity; empty if it does not exist.
-std::set<Node> with_parents(const std::string& path) {
-  std::set<Node> out;
-  struct stat st {};
-  if (::stat(path.c_str(), &st) != 0) return out;
-  out.insert({st.st_dev, st.st_ino});
-  char real[PATH_MAX];
-  if (!::realpath(path.c_str(), real)) return out;
-  for (std::string at = real; at.size() > 1;) {
-    at.resize(std::max<size_t>(1, at.rfind('/')));
-    if (::stat(at.c_str(), &st) == 0) out.insert({st.st_dev, st.st_ino});
-  }
-  return out;
+std::optional<Node> node_of(const std::string& path) {
+  struct stat st{};
+  if (::stat(path.c_str(), &st) != 0) return std::nullopt;
+  return Node{st.st_dev, st.st_ino};
 }
 
-Node node_of(const std::string& path) {
-  struct stat st {};
-  return ::stat(path.c_str(), &st) == 0 ? Node{st.st_dev, st.st_ino} : Node{};
+// What is there of the path and every directory above it, by identity.
+std::set<Node> with_parents(std::string path) {
+  std::set<Node> out;
+  char real[PATH_MAX];
+  while (!::realpath(path.c_str(), real)) {
+    if (path.size() <= 1) return out;
+    path.resize(std::max<size_t>(1, path.rfind('/')));
+  }
+  for (std::string at = real;;) {
+    if (const auto node = node_of(at)) out.insert(*node);
+    if (at.size() <= 1) return out;
+    at.resize(std::max<size_t>(1, at.rfind('/')));
+  }
 }
 
 }  // namespace
@@ -39,20 +41,30 @@ Node node_of(const std::string& path) {
 Result<void> refuse_own_files(const std::vector<std::string>& writable, const std::vector<Protected>& own) {
   for (const Protected& mine : own) {
     const std::set<Node> above_mine = with_parents(mine.path);
-    if (above_mine.empty()) continue;
-    const Node me = node_of(mine.path);
+    const auto me = node_of(mine.path);
     for (const std::string& path : writable) {
-      const std::set<Node> above = with_parents(path);
-      if (above.empty()) continue;
-      const bool contains = above_mine.contains(node_of(path));
-      const bool below = above.contains(me);
+      const auto node = node_of(path);
+      if (!node) continue;
+      const bool contains = above_mine.contains(*node);
+      const bool below = me && with_parents(path).contains(*me);
       if (!contains && !below) continue;
       return fail("workspace", printable(path), EPERM,
-                  fmt::format("the box could write it, and it {} alos's own {} ({}); choose another directory",
+                  fmt::format("a box would have it, and it {} alos's own {} ({}); choose another directory",
                               contains ? "contains" : "lies below", mine.what, mine.path));
     }
   }
   return {};
+}
+
+Result<void> refuse_whole_home(const std::string& workspace, const std::string& home) {
+  const auto node = node_of(workspace);
+  const bool root = node && node == node_of("/");
+  if (!root && (home.empty() || !node_of(home) || !node || !with_parents(home).contains(*node))) return {};
+  return fail(
+      "workspace", printable(workspace), EPERM,
+      root ? "the whole machine is no workspace; name a project's directory"
+           : fmt::format("it is or contains your home ({}), with every key and token in it; name a project's directory",
+                         printable(home)));
 }
 
 }  // namespace alos::host

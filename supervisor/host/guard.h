@@ -15,7 +15,11 @@ struct Protected {
 
 // Refuses (EPERM, naming both) when a path that a box may write contains, lies below or is one of those, by name or by
 // identity: directories are compared with every parent of the other, so that a bind mount or a link is seen through.
-// What does not exist protects nothing. No policy can lift this.
+// What does not exist yet is guarded by the nearest directory above it that does. No policy can lift this.
 Result<void> refuse_own_files(const std::vector<std::string>& writable, const std::vector<Protected>& own);
+
+// Refuses (EPERM) a workspace that is, or contains, the whole of a home: everything that its owner keeps there would be
+// the agent's to read, keys and tokens included. "/" contains every home. Compared by identity. No home: nothing to hold.
+Result<void> refuse_whole_home(const std::string& workspace, const std::string& home);
 
 }  // namespace alos::host

@@ -22,19 +22,20 @@ struct SupervisorOrder {
   std::string workspace, workspace_mode, layer;
   std::vector<std::string> notices;  // what was given up and said at start
   std::vector<std::string> degraded;
-  std::string continued_since;       // first run whose changes are pending in the layer
+  std::string continued_since;                // first run whose changes are pending in the layer
   std::map<std::string, std::string> limits;  // as shown to people
   std::optional<uint64_t> wall_ms;
 
-  std::string audit_directory, run_directory;
+  std::string audit_directory, run_directory, marks_directory;
   uid_t caller_uid = 0;
-  Outside outside;          // what the program is for the caller, should the box not have it
-  int32_t launcher = -1;    // descriptors that were inherited
+  Outside outside;        // what the program is for the caller, should the box not have it
+  int32_t launcher = -1;  // descriptors that were inherited
   int32_t events = -1;
   int32_t run_lock = -1;
   int32_t layer_lock = -1, id_lock = -1;  // held by being open
   int32_t launcher_pid = 0;
-  int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
+  int32_t verdict = -1;  // told kRan at the end of a run whose program was executed, whatever its code
+  int32_t times = -1;    // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
   std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };
@@ -42,9 +43,12 @@ struct SupervisorOrder {
 template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
-    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.caller_uid, o.outside,
-    o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.times, o.terminal_mask, o.output_carriers);
+    o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory,
+    o.caller_uid, o.outside, o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.verdict,
+    o.times, o.terminal_mask, o.output_carriers);
 }
+
+inline constexpr char kRan = 'r';
 
 // Exit codes of `alos run` beside the program's own.
 inline constexpr int kLimitReached = 124;

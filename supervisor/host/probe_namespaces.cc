@@ -53,30 +53,6 @@ Outcome mount_proc_as_init() {
   return errno == 0 ? worked() : failed("mount proc");
 }
 
-// With a limit of 3 a fourth process is refused, and the first two are not, however many this uid has outside.
-Outcome reach_process_limit() {
-  constexpr rlim_t kMost = 3;
-  const rlimit limit{kMost, kMost};
-  if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return failed("setrlimit");
-  std::array<pid_t, 6> children{};
-  size_t count = 0;
-  for (; count < children.size(); ++count) {
-    const pid_t pid = ::fork();
-    if (pid < 0) break;
-    if (pid == 0) {
-      ::pause();
-      ::_exit(0);
-    }
-    children[count] = pid;
-  }
-  for (size_t i = 0; i < count; ++i) {
-    ::kill(children[i], SIGKILL);
-    ::waitpid(children[i], nullptr, 0);
-  }
-  errno = ENOTSUP;
-  return count > 0 && count <= kMost ? worked() : failed("RLIMIT_NPROC");
-}
-
 }  // namespace
 
 Result<void> namespaces(Facts& facts) {
@@ -98,7 +74,6 @@ Result<void> namespaces(Facts& facts) {
       TRY(tried_in_box(facts, CLONE_NEWNS | CLONE_NEWPID, mount_proc_as_init,
                        "this runs in a container that covers parts of its /proc (\"mount too revealing\"): start the "
                        "container with an uncovered /proc (docker: --security-opt systempaths=unconfined)"));
-  facts.process_limit = TRY(tried_in_box(facts, 0, reach_process_limit, "kernel 5.14 or newer"));
   return {};
 }
 

@@ -1,7 +1,6 @@
 #include "supervisor/host/registry.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
@@ -14,10 +13,16 @@ namespace {
 
 using nlohmann::json;
 
-Result<RunInfo> read_info(const std::string& directory) {
-  const std::string text = TRY(sys::read_file(directory + "/run.json", 1 << 20));
+bool held(const std::string& directory) {
+  auto lock = sys::open(directory + "/lock", O_RDONLY | O_NOFOLLOW);
+  return lock && sys::is_locked(lock->get()).value_or(true);
+}
+
+}  // namespace
+
+Result<RunInfo> parse_info(const std::string& text, const std::string& object) {
   const json data = json::parse(text, nullptr, false);
-  if (!data.is_object()) return fail("read", directory + "/run.json", EBADMSG);
+  if (!data.is_object()) return fail("read", object, EBADMSG);
   RunInfo info;
   try {
     data.at("id").get_to(info.id);
@@ -34,26 +39,19 @@ Result<RunInfo> read_info(const std::string& directory) {
     data.at("wall_ms").get_to(info.wall_ms);
     data.at("degraded").get_to(info.degraded);
   } catch (const json::exception& e) {
-    return fail("read", directory + "/run.json", EBADMSG, e.what());
+    return fail("read", object, EBADMSG, e.what());
   }
   return info;
 }
 
-bool held(const std::string& directory) {
-  auto lock = sys::open(directory + "/lock", O_RDWR | O_NOFOLLOW);
-  return lock && ::flock(lock->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-}
-
-}  // namespace
-
 Result<UniqueFd> register_run(const std::string& directory) {
   TRY(sys::make_dirs(directory, 0700));
   UniqueFd lock = TRY(sys::open(directory + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno("flock", directory);
+  TRY(sys::lock(lock.get()));
   return lock;
 }
 
-Result<void> write_info(const std::string& directory, const RunInfo& info) {
+std::string text_of(const RunInfo& info) {
   const json data{{"v", 1},
                   {"id", info.id},
                   {"name", info.name},
@@ -68,7 +66,11 @@ Result<void> write_info(const std::string& directory, const RunInfo& info) {
                   {"box", info.box},
                   {"wall_ms", info.wall_ms},
                   {"degraded", info.degraded}};
-  return sys::replace_file(directory + "/run.json", data.dump(-1, ' ', false, json::error_handler_t::replace), 0600);
+  return data.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<void> write_info(const std::string& directory, const RunInfo& info) {
+  return sys::replace_file(directory + "/run.json", text_of(info), 0600);
 }
 
 Result<std::vector<RunInfo>> list_runs(const std::string& runtime) {
@@ -84,7 +86,8 @@ Result<std::vector<RunInfo>> list_runs(const std::string& runtime) {
       if (st && ::time(nullptr) - st->st_mtime > 2) unregister_run(directory);
       continue;
     }
-    auto info = read_info(directory);
+    const auto text = sys::read_file(directory + "/run.json", 1 << 20);
+    auto info = text ? parse_info(*text, directory + "/run.json") : std::unexpected(text.error());
     if (!info) continue;  // registered, not yet started
     info->alive = true;
     out.push_back(std::move(*info));

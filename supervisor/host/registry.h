@@ -23,6 +23,10 @@ struct RunInfo {
   bool alive = false;
 };
 
+// As run.json holds it. Errors of parsing: EBADMSG, naming `object`.
+std::string text_of(const RunInfo& info);
+Result<RunInfo> parse_info(const std::string& text, const std::string& object);
+
 // Makes the run's directory, locked; the descriptor of the lock keeps it.
 Result<UniqueFd> register_run(const std::string& directory);
 Result<void> write_info(const std::string& directory, const RunInfo& info);

@@ -19,11 +19,13 @@
 #include "base/sys.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/compiled.h"
+#include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
 #include "supervisor/host/ids.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
+#include "supervisor/host/scope.h"
 #include "supervisor/workspace/copier.h"
 #include "supervisor/workspace/layer.h"
 #include "supervisor/workspace/undo.h"
@@ -73,6 +75,8 @@ class Start {
     TRY(choose());
     options_.times.mark("front.policy-found");
     TRY(guard());
+    tell_crashes();
+    find_footing();
     TRY(take_identity());
     options_.times.mark("front.id-taken");
     TRY(take_layer());
@@ -90,6 +94,8 @@ class Start {
   Result<void> check_stdio();
   Result<void> choose();
   Result<void> guard();
+  void tell_crashes() const;
+  void find_footing() const;
   Result<void> take_identity();
   Result<void> take_layer();
   Result<void> drop_pending(const std::string& workspace) const;
@@ -116,9 +122,10 @@ class Start {
 // A directory as stdin would be a way out of the box past every mount; a socket could carry descriptors in.
 Result<void> Start::check_stdio() {
   for (int fd = 0; fd < 3; ++fd) {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd, &st) != 0) return fail("stdio", std::to_string(fd), errno, "stdin, stdout and stderr must be open");
-    if (S_ISDIR(st.st_mode)) return fail("stdio", std::to_string(fd), EISDIR, "a box takes no directory; use /dev/null");
+    if (S_ISDIR(st.st_mode))
+      return fail("stdio", std::to_string(fd), EISDIR, "a box takes no directory; use /dev/null");
     if (S_ISSOCK(st.st_mode))
       return fail("stdio", std::to_string(fd), ENOTSUP,
                   "a box takes no socket: it could bring descriptors in; put a pipe between (| cat)");
@@ -157,14 +164,13 @@ Result<void> Start::choose() {
   const policy::BoxPlan& plan = compiled_.plan;
   if (!plan.workspace.empty()) {
     workspace_ = TRY(sys::open(plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    if (plan.workspace == "/" || plan.workspace == environment("HOME"))
-      return fail("workspace", plan.workspace, EPERM, "a whole home or root is no workspace; name a project's directory");
   }
   // The id map would make the box's setuid programs root's own.
   if (root_ && plan.workspace_mode == policy::WorkspaceMode::direct) {
     const auto st = TRY(sys::fstat(workspace_.get()));
     if (st.st_uid == 0)
-      return fail("workspace", plan.workspace, EPERM, "'workspace: direct' would write files of root; use layer, or another owner");
+      return fail("workspace", plan.workspace, EPERM,
+                  "'workspace: direct' would write files of root; use layer, or another owner");
   }
   return {};
 }
@@ -185,22 +191,43 @@ Result<void> Start::guard() {
   for (const policy::BoxMount& mount : compiled_.plan.mounts)
     if (mount.rights.overlaps(policy::kWrite))
       for (std::string& path : named_by(mount)) writable.push_back(std::move(path));
-  std::vector<Protected> own{{"state", directories_.state},
-                             {"runtime directory", directories_.runtime},
-                             {"cache", directories_.cache},
-                             {"programs", TRY(program_directory())},
-                             {"profiles", TRY(profile_directory())},
-                             {"configuration", "/etc/alos"}};
+  std::vector<Protected> own{{"state", directories_.state},          {"runtime directory", directories_.runtime},
+                             {"cache", directories_.cache},          {"programs", TRY(program_directory())},
+                             {"profiles", TRY(profile_directory())}, {"configuration", "/etc/alos"}};
   for (const box::SourceFile& source : compiled_.sources)
     if (source.present && !source.project) own.push_back({"policy", source.path});
-  return refuse_own_files(writable, own);
+  TRY(refuse_own_files(writable, own));
+  // Even where it is only read: what alos keeps of other runs, keys and layers among it, is no agent's business.
+  if (compiled_.plan.workspace.empty()) return {};
+  TRY(refuse_own_files({compiled_.plan.workspace}, {own[0], own[1]}));
+  return refuse_whole_home(compiled_.plan.workspace, environment("HOME"));
+}
+
+void Start::tell_crashes() const {
+  auto crashes = take_crashes(directories_);
+  if (!crashes) fmt::print(stderr, "alos: {}\n", crashes.error().text());
+  for (const Crash& crash : crashes.value_or(std::vector<Crash>{})) fmt::print(stderr, "alos: {}\n", text_of(crash));
+}
+
+// What is given up needs no cgroup. A failure is said and no more: the launcher refuses what is not held then.
+void Start::find_footing() const {
+  std::vector<box::Limit> limits = box::set_in(compiled_.plan.limits);
+  std::erase_if(limits, [&](box::Limit limit) {
+    const auto named = [&](const std::vector<std::string>& list) {
+      return std::ranges::find(list, box::name(limit)) != list.end();
+    };
+    return named(compiled_.plan.degrade) || named(options_.degrade);
+  });
+  if (auto stands = stand_where_limits_hold(request_.id, limits); !stands)
+    fmt::print(stderr, "alos: {}\n", stands.error().text());
 }
 
 Result<void> Start::take_identity() {
   if (!root_) {
     request_.host_uid = ::geteuid();
     request_.host_gid = ::getegid();
-    if (request_.host_gid == 0) return fail("identity", "gid", EPERM, "a box is never gid 0; run with another primary group");
+    if (request_.host_gid == 0)
+      return fail("identity", "gid", EPERM, "a box is never gid 0; run with another primary group");
     return {};
   }
   // A layer's files already belong to an id, which the box must have again.
@@ -209,7 +236,8 @@ Result<void> Start::take_identity() {
       compiled_.plan.workspace_mode == policy::WorkspaceMode::copy) {
     auto layer = workspace::open_layer(directories_.state, compiled_.plan.workspace, workspace::Access::look);
     const std::string user = layer ? workspace::holder(layer->path) : "";
-    if (!user.empty()) return fail("layer", printable(compiled_.plan.workspace), EBUSY, user + " uses it; wait for its end");
+    if (!user.empty())
+      return fail("layer", printable(compiled_.plan.workspace), EBUSY, user + " uses it; wait for its end");
     if (layer && layer->record.owner.uid > kFirstPoolId) same = layer->record.owner.uid;
   }
   id_ = same ? TRY(take_same_id(directories_.state, *same)) : TRY(take_id(directories_.state));
@@ -289,7 +317,8 @@ std::vector<std::string> Start::environment_of_box() const {
 
 Result<void> Start::compose() {
   const policy::BoxPlan& plan = compiled_.plan;
-  request_.name = options_.name.empty() ? options_.command[0].substr(options_.command[0].rfind('/') + 1) : options_.name;
+  request_.name =
+      options_.name.empty() ? options_.command[0].substr(options_.command[0].rfind('/') + 1) : options_.name;
   request_.argv = options_.command;
   request_.env = environment_of_box();
   request_.degrade = plan.degrade;
@@ -335,10 +364,11 @@ Result<void> Start::own(const std::string& directory) const {
 // As root the supervisor is another id, which must be able to pass through every directory above what is its own.
 Result<void> Start::check_reachable(const std::string& directory) const {
   for (std::string at = directory; root_ && !at.empty(); at.resize(at.rfind('/'))) {
-    struct stat st {};
+    struct stat st{};
     if (::stat(at.c_str(), &st) == 0 && (st.st_mode & 0001) == 0)
       return fail("state directory", directory, EACCES,
-                  fmt::format("the supervisor (uid {}) cannot pass through {}: chmod o+x it, or choose another place", kSupervisorId, at));
+                  fmt::format("the supervisor (uid {}) cannot pass through {}: chmod o+x it, or choose another place",
+                              kSupervisorId, at));
   }
   return {};
 }
@@ -348,6 +378,8 @@ Result<void> Start::register_it() {
   TRY(check_reachable(directories_.runtime));
   TRY(own(directories_.runtime + "/runs"));
   TRY(own(order_.audit_directory));
+  order_.marks_directory = marks_directory(directories_.state);
+  TRY(own(order_.marks_directory));
   order_.run_directory = directories_.runtime + "/runs/" + request_.id;
   UniqueFd lock = TRY(register_run(order_.run_directory));
   TRY(own(order_.run_directory));
@@ -374,7 +406,9 @@ Result<void> Start::send_order(int socket) {
   return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
 }
 
-void inherit(int fd) { ::fcntl(fd, F_SETFD, 0); }
+void inherit(int fd) {
+  ::fcntl(fd, F_SETFD, 0);
+}
 
 Result<void> become_supervisor(bool root) {
   if (!root) return {};
@@ -410,9 +444,11 @@ Result<void> Start::go() {
   order_.launcher = pair.a.release();
   order_.times = options_.times.wanted() ? TRY(sys::dup(options_.times.fd())).release() : -1;
   order_.events = events_ ? events_.release() : -1;
+  order_.verdict = options_.verdict;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
-  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock, &order_.times}) {
+  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock,
+                  &order_.times, &order_.verdict}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);

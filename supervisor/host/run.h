@@ -22,6 +22,7 @@ struct RunOptions {
   bool fresh = false;
   Apply apply = Apply::none;
   std::vector<std::string> command;
+  int verdict = -1;  // descriptor that is told kRan (order.h) when the run is over and the program was executed
   box::LaunchTimes times;
 };
 

@@ -19,6 +19,7 @@
 #include "supervisor/audit/log.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/protocol.h"
+#include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
@@ -55,6 +56,7 @@ class Supervisor {
       : order_(std::move(order)),
         launcher_(order_.launcher),
         events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
+        verdict_(order_.verdict),
         times_(UniqueFd(order_.times)),
         run_lock_(order_.run_lock),
         layer_lock_(order_.layer_lock),
@@ -123,14 +125,19 @@ class Supervisor {
         .add("executed", ending_->executed ? "yes" : "no")
         .add("wall_ms", static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000))
         .add("cpu_ms", usage_.cpu_ms)
-        .add("memory_peak", usage_.memory_peak);
+        .add("memory_peak", usage_.memory_peak)
+        .add("processes_peak", usage_.processes_peak);
     auto written = log_->append(record);
     if (written) (void)log_->end_run(order_.run);
     auto head = written ? log_->close() : std::unexpected(written.error());
-    if (head)
+    if (head) {
       head_ = head->text();
-    else
-      fmt::print(stderr, "alos: the end of this run could not be recorded: {}\n", head.error().text());
+      mark_.remove();
+    } else {
+      unrecorded_ = head.error().text();
+      mark_.unrecorded();
+      say(fmt::format("alos: the end of this run could not be recorded: {}\n", unrecorded_));
+    }
   }
 
   // ---- the loop ----
@@ -165,12 +172,17 @@ class Supervisor {
     const auto earlier = [&](int64_t at) { until = until ? std::min(*until, at) : at; };
     if (order_.wall_ms && !box_gone_) earlier(started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000);
     if (give_up_ns_ != 0) earlier(give_up_ns_);
+    if (next_beat_ns_ != 0) earlier(next_beat_ns_);
     if (!until) return -1;
     return static_cast<int>(std::clamp<int64_t>((*until - boot_ns()) / 1'000'000 + 1, 0, 60'000));
   }
 
   void check_deadlines() {
     const int64_t now = boot_ns();
+    if (next_beat_ns_ != 0 && now >= next_beat_ns_) {
+      mark_.beat();
+      next_beat_ns_ = now + RunMark::kBeatNs;
+    }
     if (order_.wall_ms && !ending_ && !box_gone_ &&
         now >= started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000) {
       limit_reached("wall");
@@ -301,6 +313,11 @@ class Supervisor {
     info.box = pid;
     info.wall_ms = order_.wall_ms.value_or(0);
     info.degraded = order_.degraded;
+    if (auto mark = RunMark::put(order_.marks_directory, info, intent_); mark)
+      mark_ = std::move(*mark);
+    else
+      fmt::print(stderr, "alos: should this run crash, nobody will be told: {}\n", mark.error().text());
+    next_beat_ns_ = boot_ns() + RunMark::kBeatNs;
     if (auto written = write_info(order_.run_directory, info); !written)
       fmt::print(stderr, "alos: this run will not be in 'alos ps': {}\n", written.error().text());
   }
@@ -323,8 +340,10 @@ class Supervisor {
     switch (report.kind) {
       case init::Report::Kind::started: return program_started();
       case init::Report::Kind::not_started: return program_missing(report.value);
-      case init::Report::Kind::stopped: events_.write("stopped", {{"signal", report.value}}); return;
-      case init::Report::Kind::continued: events_.write("continued", ordered_json::object()); return;
+      case init::Report::Kind::stopped:
+        return events_.write_repeated("stopped", {{"signal", report.value}}, ++stops_);
+      case init::Report::Kind::continued:
+        return events_.write_repeated("continued", ordered_json::object(), ++continues_);
       case init::Report::Kind::ended: return program_ended(report.value);
     }
   }
@@ -466,6 +485,7 @@ class Supervisor {
     unregister_run(order_.run_directory);
     times_.mark("supervisor.end");
     times_.write();
+    if (verdict_ && ending_->executed) (void)sys::write_all(verdict_.get(), {&kRan, 1});
     // The caller may look at what the run wrote as soon as this process is gone.
     for (const int32_t carrier : order_.output_carriers) ::waitpid(carrier, nullptr, 0);
     return ending_->code;
@@ -478,19 +498,25 @@ class Supervisor {
     end["counts"] = {{"wall_ms", (boot_ns() - started_ns_) / 1'000'000},
                      {"cpu_ms", usage_.cpu_ms},
                      {"memory_peak", usage_.memory_peak},
+                     {"processes_peak", usage_.processes_peak},
                      {"processes_ended_by_memory", usage_.memory_kills},
-                     {"forks_refused", usage_.fork_refusals}};
+                     {"forks_refused", usage_.fork_refusals},
+                     {"stopped", stops_},
+                     {"continued", continues_}};
     if (!head_.empty()) end["audit"] = head_;
+    if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", std::move(end));
   }
 
   SupervisorOrder order_;
   UniqueFd launcher_;
   Events events_;
+  UniqueFd verdict_;
   box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_;
   std::optional<audit::Log> log_;
-  std::string intent_, head_, failed_text_, given_up_;
+  std::string intent_, head_, failed_text_, given_up_, unrecorded_;
+  RunMark mark_;
   UniqueFd signals_, pidfd_, control_, output_;
   std::optional<Relay> relay_;
   bool relaying_ = false;
@@ -498,7 +524,8 @@ class Supervisor {
   int killed_by_ = 0;
   std::optional<Ending> ending_;
   LauncherReport usage_;
-  int64_t started_ns_ = 0, give_up_ns_ = 0;
+  int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
+  uint64_t stops_ = 0, continues_ = 0;
 };
 
 void Supervisor::program_missing(int error) {

@@ -1,6 +1,5 @@
 #include "supervisor/workspace/gc.h"
 
-#include <sys/file.h>
 
 #include <algorithm>
 
@@ -22,7 +21,7 @@ uint64_t measure(const Layer& layer) {
 
 int64_t last_use(const Record& record) {
   int64_t last = record.stamp_ns;
-  for (const Run& run : record.runs) last = std::max({last, run.started_ns, run.ended_ns});
+  for (const Run& run : record.runs) last = std::max(last, run.started_ns);
   return last;
 }
 
@@ -76,7 +75,7 @@ Result<void> remove_layer(const std::string& path) {
   const UniqueFd dir = TRY(sys::open(above, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd layer = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd lock = TRY(sys::openat(layer.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+  if (!sys::lock(lock.get()))
     return fail("gc", path, EBUSY, printable(holder(path)) + " is using it");
   return remove_tree(dir.get(), path.substr(above.size() + 1));
 }

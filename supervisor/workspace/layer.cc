@@ -1,6 +1,5 @@
 #include "supervisor/workspace/layer.h"
 
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,9 +25,9 @@ Result<UniqueFd> make_directory(int dir, const std::string& name, mode_t mode) {
 
 Result<void> take_lock(Layer& layer) {
   layer.lock = TRY(sys::openat(layer.dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (::flock(layer.lock.get(), LOCK_EX | LOCK_NB) == 0) return {};
-  const int code = errno;
-  if (code != EWOULDBLOCK) return fail("flock", layer.path + "/lock", code);
+  const auto locked = sys::lock(layer.lock.get());
+  if (locked) return {};
+  if (locked.error().code != EAGAIN) return fail("lock", layer.path + "/lock", locked.error().code);
   const std::string who = holder(layer.path);
   return fail("lock", layer.record.workspace, EBUSY,
               (who.empty() ? "another alos command" : printable(who)) + " is using its layer; wait until it has ended");
@@ -149,7 +148,7 @@ Result<void> Layer::hold(const std::string& who) const {
 
 std::string holder(const std::string& path) {
   const auto fd = sys::open(path + "/lock", O_RDONLY | O_NOFOLLOW);
-  if (!fd || ::flock(fd->get(), LOCK_SH | LOCK_NB) == 0) return "";
+  if (!fd || !sys::is_locked(fd->get()).value_or(false)) return "";
   const auto text = sys::read_file(fd->get(), 4096);
   return text && !text->empty() ? *text : "somebody";
 }
@@ -199,18 +198,12 @@ Result<Layer> open_or_create(const Request& request) {
   layer.record.policy = request.policy;
   layer.record.policy_hash = request.policy_hash;
   merge_denies(layer.record.layer_denies, request.layer_denies);
-  layer.record.runs.push_back({request.run, wall_ns(), 0});
+  layer.record.runs.push_back({request.run, wall_ns()});
   TRY(layer.save());
   const bool pending = layer.pending;
   TRY(open_content(layer));
   layer.pending = pending;
   return layer;
-}
-
-Result<void> end_run(Layer& layer, const std::string& run) {
-  for (Run& known : layer.record.runs)
-    if (known.id == run) known.ended_ns = wall_ns();
-  return layer.save();
 }
 
 Result<Layer> open_layer_at(const std::string& path, Access access) {

@@ -19,7 +19,7 @@
 //   upper/ work/ the overlay's directories, in mode layer
 //   copy/        the agent's own copy of the tree, in mode copy, and manifest (manifest.h)
 //   staging/     half-made things of our own; emptied whenever the layer is taken
-//   lock         flock, exclusive while a run or an apply uses the layer; its text names who
+//   lock         locked (sys::lock) while a run or an apply uses the layer; its text names who
 //   applied, apply.journal   see journal.h
 namespace alos::workspace {
 
@@ -37,7 +37,6 @@ struct Owner {
 struct Run {
   std::string id;
   int64_t started_ns = 0;
-  int64_t ended_ns = 0;  // 0: goes on, or its supervisor died
 };
 
 // A directory that the agent renamed, paths relative to the workspace. The layer holds it as a deletion and additions
@@ -110,9 +109,6 @@ struct Request {
 // stay as long as their changes do. Errors: EBUSY (another run holds it, or Start::fresh with changes), EXDEV when mode
 // or form differ from what is pending.
 Result<Layer> open_or_create(const Request& request);
-// At the end of the run, while the lock is still held.
-Result<void> end_run(Layer& layer, const std::string& run);
-
 enum class Access : uint8_t {
   look,    // never waits; `lock` stays empty and what is read may change meanwhile
   change,  // exclusive: EBUSY, naming the holder, while a run uses it

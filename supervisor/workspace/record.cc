@@ -43,7 +43,7 @@ LayerDeny deny_of(const Json& json) {
 }
 
 Json to_json(const Run& run) {
-  return {{"id", run.id}, {"started_ns", run.started_ns}, {"ended_ns", run.ended_ns}};
+  return {{"id", run.id}, {"started_ns", run.started_ns}};
 }
 
 Record record_of(const Json& json) {
@@ -60,7 +60,7 @@ Record record_of(const Json& json) {
   for (const Json& rename : json.value("renames", Json::array()))
     record.renames.push_back({bytes_of(rename.at("from")), bytes_of(rename.at("to"))});
   for (const Json& run : json.at("runs"))
-    record.runs.push_back({run.at("id"), run.at("started_ns"), run.at("ended_ns")});
+    record.runs.push_back({run.at("id"), run.at("started_ns")});
   return record;
 }
 

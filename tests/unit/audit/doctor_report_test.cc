@@ -11,7 +11,6 @@
 namespace alos::cli {
 namespace {
 
-using host::Controller;
 using host::Limit;
 using host::State;
 using testing::EndsWith;
@@ -32,7 +31,7 @@ std::string printed(const Report& report) {
 }
 
 TEST(Doctor, where_all_is_there_nothing_is_missing) {
-  const Report report = report_on(host::root_with(Controller::Form::v2), kEvery);
+  const Report report = report_on(host::root_with(host::Form::v2), kEvery);
   EXPECT_FALSE(report.missing() || report.unsure());
   EXPECT_TRUE(report.runs());
   EXPECT_THAT(printed(report), EndsWith("alos run needs here: nothing more\n"));

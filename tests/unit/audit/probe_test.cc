@@ -16,6 +16,7 @@
 #include <set>
 
 #include "base/sys.h"
+#include "supervisor/box/limit_holders.h"
 #include "supervisor/host/trial.h"
 
 namespace alos::host {
@@ -111,8 +112,7 @@ TEST_F(ProbeTest, where_namespaces_are_forbidden_what_needs_them_is_not_called_m
   const int code = without({SYS_unshare}, EPERM, [&] {
     const auto facts = probe(dir_);
     if (!facts || facts->user_namespace.state != State::no || facts->user_namespace.remedy.empty()) return 1;
-    for (const Fact* fact :
-         {&facts->mount_namespace, &facts->procfs, &facts->overlay, &facts->fsopen, &facts->process_limit})
+    for (const Fact* fact : {&facts->mount_namespace, &facts->procfs, &facts->overlay, &facts->fsopen})
       if (fact->state != State::unknown || fact->detail != kUntried) return 2;
     return 0;
   });
@@ -129,7 +129,8 @@ TEST_F(ProbeTest, an_ordinary_user_is_judged_as_one) {
     const auto facts = probe(dir_);
     if (!facts || facts->uid != kNobody) ::_exit(2);
     // Here nothing delegates cgroups to nobody.
-    if (facts->cgroups.memory.form != Controller::Form::none || facts->cgroups.memory.reason.empty()) ::_exit(3);
+    if (box::who_holds(facts->machine)[0] != box::By::nothing) ::_exit(3);
+    if (box::find_foothold(facts->machine).reason.empty()) ::_exit(4);
     ::_exit(0);
   }
   int status = 0;

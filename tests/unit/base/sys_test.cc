@@ -92,5 +92,23 @@ TEST_F(Sys, a_sealed_memfd_cannot_change) {
   EXPECT_EQ(read_file(fd->get(), 100).value(), "text");
 }
 
+TEST_F(Sys, a_lock_belongs_to_the_description_and_asking_for_it_takes_nothing) {
+  const std::string path = dir_ + "/lock";
+  auto holder = open(path, O_RDWR | O_CREAT, 0600);
+  auto other = open(path, O_RDWR);
+  auto onlooker = open(path, O_RDONLY);
+  ASSERT_TRUE(holder && other && onlooker);
+  EXPECT_EQ(is_locked(onlooker->get()).value(), false);
+  ASSERT_TRUE(lock(holder->get())) << "the question before did not take it";
+  EXPECT_EQ(is_locked(onlooker->get()).value(), true);
+  EXPECT_EQ(lock(other->get()).error().code, EAGAIN);
+  auto second = dup(holder->get());
+  holder->reset();
+  EXPECT_EQ(is_locked(onlooker->get()).value(), true) << "another descriptor keeps it";
+  second->reset();
+  EXPECT_EQ(is_locked(onlooker->get()).value(), false);
+  EXPECT_TRUE(lock(other->get()));
+}
+
 }  // namespace
 }  // namespace alos::sys

@@ -26,13 +26,13 @@ TEST(Record, survives_writing_and_reading) {
   record.owner = {1, 2};
   record.stamp_ns = 3;
   record.layer_denies = {{"/w/**/\xfe", {"/w/a"}, "rw", "rule", "why"}};
-  record.runs = {{"run", 4, 5}};
+  record.runs = {{"run", 4}};
   const auto back = decode(encode(record).value());
   ASSERT_TRUE(back) << back.error().text();
   EXPECT_EQ(back->workspace, record.workspace);
   EXPECT_EQ(back->owner, record.owner);
   EXPECT_EQ(back->layer_denies.at(0).pattern, "/w/**/\xfe");
-  EXPECT_EQ(back->runs.at(0).ended_ns, 5);
+  EXPECT_EQ(back->runs.at(0).started_ns, 4);
 }
 
 TEST(Record, that_is_damaged_or_of_another_version_is_an_error) {

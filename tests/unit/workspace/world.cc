@@ -137,7 +137,6 @@ void World::agent(const std::function<void()>& act, const std::vector<LayerDeny>
   act();
   must(::chdir("/") == 0, "chdir");
   if (mode_ == Mode::layer) must(::umount(merged.c_str()) == 0, "umount");
-  must(end_run(layer, "run_1"));
 }
 
 Snapshot World::agent_sees(const std::function<void()>& act) {

@@ -1,0 +1,63 @@
+#include "supervisor/host/guard.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace alos::host {
+namespace {
+
+using testing::HasSubstr;
+
+class Guard : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/alos-guard-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    dir_ = name;
+    std::filesystem::create_directories(dir_ + "/home/me/work");
+    std::filesystem::create_directories(dir_ + "/state");
+  }
+  void TearDown() override { std::filesystem::remove_all(dir_); }
+  std::string dir_;
+};
+
+TEST_F(Guard, what_contains_lies_below_or_is_aloss_own_is_refused) {
+  const std::vector<Protected> own{{"state", dir_ + "/state"}};
+  for (const std::string& path : {dir_, dir_ + "/state", std::string("/")})
+    EXPECT_THAT(refuse_own_files({path}, own).error().text(), HasSubstr("contains alos's own state")) << path;
+  std::filesystem::create_directories(dir_ + "/state/layers");
+  EXPECT_THAT(refuse_own_files({dir_ + "/state/layers"}, own).error().text(), HasSubstr("lies below"));
+  EXPECT_TRUE(refuse_own_files({dir_ + "/home", dir_ + "/nowhere"}, own));
+}
+
+TEST_F(Guard, another_name_of_it_is_seen_through) {
+  std::filesystem::create_directory_symlink(dir_ + "/state", dir_ + "/home/link");
+  EXPECT_FALSE(refuse_own_files({dir_ + "/home/link"}, {{"state", dir_ + "/state"}}));
+}
+
+TEST_F(Guard, what_is_not_there_yet_is_guarded_where_it_will_be) {
+  const std::vector<Protected> own{{"configuration", dir_ + "/etc/alos/deep"}};
+  EXPECT_THAT(refuse_own_files({dir_}, own).error().text(), HasSubstr("alos's own configuration"));
+  EXPECT_TRUE(refuse_own_files({dir_ + "/home"}, own));
+}
+
+TEST_F(Guard, a_home_and_what_is_above_it_is_no_workspace) {
+  const std::string home = dir_ + "/home/me";
+  for (const std::string& whole : {home, dir_ + "/home", dir_, home + "/"})
+    EXPECT_THAT(refuse_whole_home(whole, home).error().text(), HasSubstr("your home")) << whole;
+  EXPECT_TRUE(refuse_whole_home(home + "/work", home));
+  EXPECT_TRUE(refuse_whole_home(dir_ + "/state", home));
+}
+
+TEST_F(Guard, without_a_home_only_the_root_is_refused) {
+  EXPECT_THAT(refuse_whole_home("/", "").error().text(), HasSubstr("whole machine"));
+  EXPECT_TRUE(refuse_whole_home(dir_, ""));
+  EXPECT_TRUE(refuse_whole_home(dir_, dir_ + "/gone")) << "a home that is not there holds nothing";
+}
+
+}  // namespace
+}  // namespace alos::host
