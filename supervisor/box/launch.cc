@@ -71,6 +71,9 @@ std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
   // (fs/coredump.c).
   std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
   out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
+  // No priority above ordinary programs': see reset_priority_on_fork().
+  out.push_back({RLIMIT_RTPRIO, 0});
+  out.push_back({RLIMIT_NICE, 0});
   // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
   if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
   return out;
@@ -150,6 +153,19 @@ struct Cloned {
   pid_t pid;
   UniqueFd pidfd;
 };
+
+// A realtime caller (chrt, a realtime service) would hand its scheduling on: an agent could take whole processors from
+// everybody, and a v1 cgroup without a realtime budget does not take the box at all (EINVAL, CONFIG_RT_GROUP_SCHED). With
+// the flag a child begins as SCHED_OTHER, and with nice 0 where it would be below (sched(7)); what asks for less, as
+// SCHED_IDLE or nice 10, is kept.
+Result<void> reset_priority_on_fork() {
+  const int policy = ::sched_getscheduler(0);
+  sched_param param{};
+  if (policy < 0 || ::sched_getparam(0, &param) != 0 ||
+      ::sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) != 0)
+    return fail_errno("sched_setscheduler", "reset on fork");
+  return {};
+}
 
 // The box becomes a child of the supervisor, not of the launcher: it is waited for there, on every kernel, and the
 // launcher's end does not touch it. CLONE_PARENT demands exit_signal 0.
@@ -252,6 +268,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   sys::Pair control = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
   sys::Pair report = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
   box.control = std::move(control.b);
+  STEP(Step::clone, reset_priority_on_fork());
   Cloned child = STEP(Step::clone, clone_box(box, report, out.cgroup));
   report.b.reset();
 

@@ -2,8 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -79,6 +82,53 @@ TEST_P(BoxReview, no_mount_lets_setuid_or_device_files_work) {
     EXPECT_GT(mounts, 20) << mode;
     EXPECT_TRUE(home && workspace) << run.out;
   }
+}
+
+// The test's own thread, and what it starts, under another scheduling for a while.
+class Scheduled {
+ public:
+  Scheduled(int policy, int priority, int nice) {
+    const sched_param param{.sched_priority = priority};
+    good_ = ::setpriority(PRIO_PROCESS, 0, nice) == 0 && ::sched_setscheduler(0, policy, &param) == 0;
+  }
+  ~Scheduled() {
+    const sched_param param{};
+    ::sched_setscheduler(0, SCHED_OTHER, &param);
+    ::setpriority(PRIO_PROCESS, 0, 0);
+  }
+  explicit operator bool() const { return good_; }
+
+ private:
+  bool good_;
+};
+
+TEST_P(BoxReview, no_box_runs_above_ordinary_programs) {
+  if (::geteuid() != 0) ALOS_SKIP("only root can raise priorities");
+  struct Case {
+    int policy, priority, nice;
+    const char* expected;
+  };
+  for (const Case& c : {Case{SCHED_FIFO, 10, 0, "0 0 0 0 0\n"}, Case{SCHED_RR, 1, 0, "0 0 0 0 0\n"},
+                        Case{SCHED_OTHER, 0, -5, "0 0 0 0 0\n"}, Case{SCHED_OTHER, 0, 7, "0 0 7 0 0\n"},
+                        Case{SCHED_BATCH, 0, 0, "3 0 0 0 0\n"}}) {
+    const Scheduled scheduled(c.policy, c.priority, c.nice);
+    if (!scheduled) ALOS_SKIP("this machine does not let root schedule so");
+    // With the limits of a processor: the cgroup refuses realtime programs.
+    const Outcome run =
+        world().run("strict", {"/usr/bin/python3", "-c",
+                               "import os,resource as r\n"
+                               "print(os.sched_getscheduler(0),os.sched_getparam(0).sched_priority,os.nice(0),"
+                               "*r.getrlimit(14))"});
+    EXPECT_EQ(run.out, c.expected) << c.policy << " " << c.nice << run.err;
+  }
+}
+
+TEST_P(BoxReview, no_box_is_first_at_the_disk) {
+  constexpr int kProcess = 1, kRealtime = 1 << 13;
+  if (::syscall(SYS_ioprio_set, kProcess, 0, kRealtime) != 0) ALOS_SKIP("only root can raise priorities");
+  const Outcome run = world().run("strict", {"/usr/bin/ionice"});
+  ::syscall(SYS_ioprio_set, kProcess, 0, 0);
+  EXPECT_THAT(run.out, HasSubstr("best-effort")) << run.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Found, BoxReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
