@@ -195,8 +195,9 @@ int rename_by_moving(int from_dir, const char* from, int to_dir, const char* to,
   const UniqueFd source(::openat(from_dir, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!source) return errno == ENOTDIR || errno == ELOOP ? EXDEV : errno;
   char parent[PATH_MAX];
-  std::strcpy(parent, to);
-  size_t end = std::strlen(parent);
+  size_t end = ::strnlen(to, sizeof parent);
+  if (end == sizeof parent) return ENAMETOOLONG;
+  std::memcpy(parent, to, end + 1);
   while (end > 1 && parent[end - 1] == '/') parent[--end] = '\0';
   const char* slash = std::strrchr(parent, '/');
   const size_t keep = slash ? static_cast<size_t>(slash - parent) + 1 : 0;

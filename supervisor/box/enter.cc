@@ -358,8 +358,7 @@ void pivot(const Layout& box, const Reporter& report, const Root& root) {
 
 void raise_loopback(const Reporter& report) {
   const int fd = static_cast<int>(report.must(Step::network, "socket", ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
+  ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {}};
   report.must(Step::network, "lo", ::ioctl(fd, SIOCGIFFLAGS, &request));
   request.ifr_flags |= IFF_UP;
   report.must(Step::network, "lo", ::ioctl(fd, SIOCSIFFLAGS, &request));
