@@ -1,5 +1,4 @@
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -8,6 +7,7 @@
 
 #include <array>
 
+#include "base/sys.h"
 #include "supervisor/host/probe_parts.h"
 
 namespace alos::host::parts {
@@ -58,21 +58,23 @@ Outcome reach_process_limit() {
   constexpr rlim_t kMost = 3;
   const rlimit limit{kMost, kMost};
   if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return failed("setrlimit");
+  // Each child waits for the end of this pipe, so that none has to be signalled by a number.
+  auto gate = sys::pipe();
+  if (!gate) return failed("pipe");
   std::array<pid_t, 6> children{};
   size_t count = 0;
   for (; count < children.size(); ++count) {
     const pid_t pid = ::fork();
     if (pid < 0) break;
     if (pid == 0) {
-      ::pause();
-      ::_exit(0);
+      gate->b.reset();
+      char byte;
+      ::_exit(::read(gate->a.get(), &byte, 1) == 0 ? 0 : 1);
     }
     children[count] = pid;
   }
-  for (size_t i = 0; i < count; ++i) {
-    ::kill(children[i], SIGKILL);
-    ::waitpid(children[i], nullptr, 0);
-  }
+  gate->b.reset();
+  for (size_t i = 0; i < count; ++i) ::waitpid(children[i], nullptr, 0);
   errno = ENOTSUP;
   return count > 0 && count <= kMost ? worked() : failed("RLIMIT_NPROC");
 }
