@@ -131,6 +131,41 @@ TEST_P(BoxReview, no_box_is_first_at_the_disk) {
   EXPECT_THAT(run.out, HasSubstr("best-effort")) << run.err;
 }
 
+TEST_P(BoxReview, nothing_that_the_box_writes_is_setuid_or_setgid) {
+  const std::string program = world().workspace() + "/setuid";
+  std::filesystem::copy_file(ALOS_PAYLOADS "/setuid", program);
+  give_workspace_away();
+  for (const auto& [mode, attempt] : {std::pair{"direct", "29.c"}, {"direct", "29.d"}, {"layer", "29.c"}}) {
+    const Outcome run =
+        world().run(workspace_policy(mode), {program, "ESCAPE_WORKSPACE=" + world().workspace(), attempt});
+    EXPECT_THAT(run.out, AllOf(HasSubstr("-> stopped"), HasSubstr("chmod EPERM"), HasSubstr("openat2 ENOSYS")))
+        << mode << run.err;
+  }
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(world().workspace())) {
+    struct stat st{};
+    ASSERT_EQ(::lstat(entry.path().c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 06000, 0u) << entry.path();
+  }
+}
+
+TEST_P(BoxReview, directories_of_a_group_are_worked_with_in_a_layer) {
+  world().write("shared/sub/file", "x");
+  for (const char* directory : {"", "/shared", "/shared/sub"})
+    ASSERT_EQ(::chmod((world().workspace() + directory).c_str(), 02775), 0);
+  const Outcome run =
+      world().shell(workspace_policy("layer"),
+                    "set -e; umask 002; cp -a shared copied; chmod -R u+w copied; mkdir made; mv shared moved;"
+                    "stat -c %a copied copied/sub made moved moved/sub");
+  EXPECT_EQ(run.out, "2775\n2775\n2775\n2775\n2775\n") << run.err;
+}
+
+TEST_P(BoxReview, a_directory_that_is_moved_keeps_the_mode_that_it_may_have) {
+  world().write("odd/file", "x");
+  ASSERT_EQ(::chmod((world().workspace() + "/odd").c_str(), 05755), 0);
+  const Outcome run = world().shell(workspace_policy("layer"), "mv odd moved && stat -c %a moved && cat moved/file");
+  EXPECT_EQ(run.out, "1755\nx") << run.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(Found, BoxReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
