@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "policy/pattern.h"
+#include "supervisor/box/deep_walk.h"
 
 namespace alos::box {
 namespace {
@@ -27,6 +28,10 @@ struct Matcher {
   std::vector<Pattern> except;
 
   bool matches(std::string_view path) const {
+    // Most names fail by their end, whatever is before it: in a deep tree that is long.
+    const auto& segments = pattern.segments();
+    if (!segments.empty() && !segments.back().any_depth() && !segments.back().matches(path.substr(path.rfind('/') + 1)))
+      return false;
     if (!pattern.matches(path)) return false;
     for (const Pattern& exception : except)
       if (exception.matches(path)) return false;
@@ -63,27 +68,33 @@ class Walk {
 
   // `root` is open for reading; `path` is its name in the box.
   Result<void> tree(const UniqueFd& root, const std::string& path) {
-    auto node = judge(path, true, [&] { return sys::fstat(root.get()); });
-    if (!node) return std::unexpected(std::move(node).error());
-    return *node == Verdict::hidden ? Result<void>{} : below(root, path);
+    const Verdict verdict = TRY(judge(path, true, [&] { return sys::fstat(root.get()); }));
+    if (verdict == Verdict::hidden || !wanted_below(path)) return {};
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         // A link names nothing of its own: what it leads to is matched where it lies.
+                         if (entry.type == DT_LNK) return Next::pass;
+                         const Verdict found = TRY(judge(name, entry.type == DT_DIR,
+                                                         [&] { return sys::lstatat(parent, entry.name); }));
+                         return found != Verdict::hidden && wanted_below(name) ? Next::enter : Next::pass;
+                       },
+                       .closed = [&](const std::string& name) { return hide_directory(name); }});
   }
 
   // Other names of what is hidden: without these, a hard link in the workspace would show the secret.
   Result<void> other_names(const UniqueFd& root, const std::string& path) {
     if (linked_.empty()) return {};
-    for (const sys::Entry& entry : TRY(sys::list(root.get()))) {
-      const std::string name = path + "/" + entry.name;
-      const auto covered = covers_.find(name);
-      if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) continue;
-      if (entry.type == DT_DIR) {
-        const UniqueFd sub = TRY(sys::openat(root.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        TRY(other_names(sub, name));
-        continue;
-      }
-      const auto st = TRY(sys::lstatat(root.get(), entry.name));
-      if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino})) TRY(add({Cover::Kind::hide, name, false, 0}));
-    }
-    return {};
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         const auto covered = covers_.find(name);
+                         if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) return Next::pass;
+                         if (entry.type == DT_DIR) return Next::enter;
+                         const auto st = TRY(sys::lstatat(parent, entry.name));
+                         if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino}))
+                           TRY(add({Cover::Kind::hide, name, false, 0}));
+                         return Next::pass;
+                       },
+                       .closed = [&](const std::string& name) { return hide_directory(name); }});
   }
 
   // A single file that is mounted by itself.
@@ -141,35 +152,24 @@ class Walk {
     return Verdict::hidden;
   }
 
-  Result<void> below(const UniqueFd& directory, const std::string& path) {
-    bool wanted = false;
-    for (const Matcher& matcher : matchers_) wanted = wanted || matcher.pattern.may_match_below(path);
-    if (!wanted) return {};
-    auto entries = sys::list(directory.get());
-    if (!entries) return fail("readdir", printable(path), entries.error().code, "cannot see what is to be denied in it");
-    for (const sys::Entry& entry : *entries) {
-      const std::string name = (path == "/" ? "" : path) + "/" + entry.name;
-      const bool is_directory = entry.type == DT_DIR;
-      // A link names nothing of its own: what it leads to is matched where it lies.
-      if (entry.type == DT_LNK) continue;
-      const Verdict verdict = TRY(judge(name, is_directory, [&] { return sys::lstatat(directory.get(), entry.name); }));
-      if (verdict == Verdict::hidden || !is_directory) continue;
-      auto sub = sys::openat(directory.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      if (!sub) {
-        // What the launcher may not read the box may not either: rootless they are the same user.
-        if (sub.error().code == EACCES) continue;
-        return fail("openat", printable(name), sub.error().code, "cannot see what is to be denied in it");
-      }
-      TRY(this->below(*sub, name));
-    }
-    return {};
+  bool wanted_below(const std::string& directory) const {
+    for (const Matcher& matcher : matchers_)
+      if (matcher.pattern.may_match_below(directory)) return true;
+    return false;
   }
+
+  // What the launcher cannot look into the box cannot either, until it changes the mode of what is its own: it is hidden
+  // whole, whatever is in it.
+  Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
 
   Result<void> pin_parents(const std::string& path) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
-      const std::string parent = path.substr(0, at);
-      if (!covers_.contains(parent)) TRY(add({Cover::Kind::pin, parent, true, 0}));
-      if (parent == top_) break;
+      std::string parent = path.substr(0, at);
+      const bool top = parent == top_;
+      const auto known = covers_.find(parent);
+      if (known != covers_.end() && known->second.kind == Cover::Kind::pin) break;  // with all above it
+      if (known == covers_.end()) TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
+      if (top) break;
     }
     return {};
   }

@@ -13,7 +13,8 @@ namespace alos::box {
 //
 // Reading denied: hidden by a mode-000 node, together with every other name of the same file in the workspace (a hard
 // link). Only writing or executing denied: its own mount without that. Directories are not descended once hidden.
-// Links are never followed. Errors: more than 10,000 matches (E2BIG), or a directory that cannot be read, by name.
+// Links are never followed. A directory in which something may match and that the launcher may not read (EACCES) is hidden
+// whole. Errors: more than 10,000 matches (E2BIG), and those of walk_below().
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
                                        const std::vector<Place>& places);
 

@@ -67,12 +67,33 @@ class Reporter {
   int64_t* times_;
 };
 
-long open_path(int dir, const char* path, uint64_t flags) {
+// RESOLVE_IN_ROOT takes "/a/b" as it is.
+long open_below(int dir, const char* path, uint64_t flags) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
   return ::syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
-// "/a/b" relative to a root descriptor: openat2 with RESOLVE_IN_ROOT takes it as it is.
+// What is covered may lie deeper than the path of one call reaches (PATH_MAX): it is opened piece by piece.
+long open_path(int root, const char* path, uint64_t flags) {
+  char piece[PATH_MAX];
+  int at = root;
+  while (::strnlen(path, sizeof piece) == sizeof piece) {
+    const auto* end = static_cast<const char*>(::memrchr(path, '/', sizeof piece - 1));
+    if (end == nullptr || end == path) return errno = ENAMETOOLONG, -1;
+    const auto size = static_cast<size_t>(end - path);
+    std::memcpy(piece, path, size);
+    piece[size] = '\0';
+    const long next = open_below(at, piece, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (at != root) ::close(at);
+    if (next < 0) return -1;
+    at = static_cast<int>(next);
+    path = end + 1;
+  }
+  const long opened = open_below(at, path, flags);
+  if (at != root) ::close(at);
+  return opened;
+}
+
 long mount_new(const char* type, const char* const (*options)[2], size_t count, uint64_t attributes) {
   const long context = ::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
   if (context < 0) return -1;

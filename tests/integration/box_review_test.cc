@@ -14,7 +14,6 @@
 #include <filesystem>
 #include <sstream>
 
-#include "base/sys.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -42,6 +41,8 @@ class BoxReview : public InBothModes {
         ASSERT_EQ(::lchown(entry.path().c_str(), kStranger + 1, kStranger + 1), 0);
       }
   }
+  // What is deeper than the fixture's own cleaning reaches.
+  void remove_state() { EXPECT_EQ(world().call({"/bin/rm", "-rf", world().state()}).code, 0); }
   std::string workspace_policy(const std::string& mode, const std::string& more = "") {
     return world().policy("with-" + mode, "alos: 1\nabout: " + mode +
                                               "\nextends: [base]\nvars: {workspace: dir}\nworkspace: " + mode + "\n" +
@@ -164,6 +165,62 @@ TEST_P(BoxReview, a_directory_that_is_moved_keeps_the_mode_that_it_may_have) {
   ASSERT_EQ(::chmod((world().workspace() + "/odd").c_str(), 05755), 0);
   const Outcome run = world().shell(workspace_policy("layer"), "mv odd moved && stat -c %a moved && cat moved/file");
   EXPECT_EQ(run.out, "1755\nx") << run.err;
+}
+
+// Walks down from the current directory by the same name, far beyond PATH_MAX, then does `at_the_bottom`.
+std::string down(int levels, const std::string& each, const std::string& at_the_bottom) {
+  return "import os\nfor i in range(" + std::to_string(levels) + "):\n  " + each + "\n  os.chdir('d')\n" +
+         at_the_bottom;
+}
+
+// Descriptors as an ordinary login has them.
+class FewDescriptors {
+ public:
+  FewDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit few{1024, before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  }
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_P(BoxReview, a_very_deep_tree_stops_no_later_run_and_hides_nothing_from_a_deny) {
+  const FewDescriptors few;
+  world().write("first/.env", "the-secret");
+  ASSERT_EQ(::link((world().workspace() + "/first/.env").c_str(), (world().workspace() + "/other-name").c_str()), 0);
+  const Outcome made = world().run(
+      "coding", {"/usr/bin/python3", "-c", down(3000, "os.mkdir('d')", "open('.env','w').write('agents own')")});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const auto begin = std::chrono::steady_clock::now();
+  const Outcome next = world().run("coding", {"/usr/bin/python3", "-c",
+                                              down(3000, "pass",
+                                                   "print(os.stat('.env').st_size)\n"
+                                                   "open('.env')")});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
+  EXPECT_EQ(next.out, "0\n") << next.err;
+  EXPECT_THAT(next.err, HasSubstr("PermissionError"));
+  EXPECT_THAT(world().shell("coding", "cat first/.env other-name; echo end").out,
+              AllOf(Not(HasSubstr("the-secret")), HasSubstr("end")));
+  remove_state();
+}
+
+TEST_P(BoxReview, a_closed_directory_that_the_box_can_open_shows_no_secret) {
+  if (::geteuid() != 0) ALOS_SKIP("only root can make a directory of a foreign group");
+  world().write("shut/.env", "the-secret");
+  give_workspace_away();
+  const std::string shut = world().workspace() + "/shut";
+  // Of a group that the launcher of an ordinary user has no authority over, so that it cannot look in.
+  ASSERT_EQ(::lchown(shut.c_str(), static_cast<uid_t>(-1), 61'985), 0);
+  ASSERT_EQ(::chmod(shut.c_str(), 0), 0);
+  const std::string policy =
+      world().policy("closed",
+                     "alos: 1\nabout: closed\nextends: [base]\nvars: {workspace: dir}\nworkspace: direct\nfiles:\n"
+                     "  all: {allow: rwx, path: $workspace/**}\n  secrets: {deny: rwx, path: $workspace/**/.env, degrade: allow}\n");
+  const Outcome run = world().shell(policy, "chmod 700 shut; cat shut/.env; echo end");
+  EXPECT_THAT(run.out, AllOf(Not(HasSubstr("the-secret")), HasSubstr("end"))) << run.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Found, BoxReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
