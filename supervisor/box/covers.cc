@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -97,6 +98,21 @@ class Walk {
                        .closed = [&](const std::string& name) { return hide_directory(name); }});
   }
 
+  // `path`, if it still is a socket, below `root`, whose name is `top`.
+  Result<void> host_socket(const UniqueFd& root, const std::string& top, const std::string& path) {
+    const std::string below = path.substr(top == "/" ? 1 : top.size() + 1);
+    const auto node = sys::openat2(root.get(), below, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (!node) {
+      const int code = node.error().code;
+      if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == EACCES) return {};
+      return fail("open", printable(path), code, "cannot see whether it is a socket of the host");
+    }
+    const auto st = TRY(sys::fstat(node->get()));
+    if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
+    if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
+    return add({Cover::Kind::hide, path, false, 0});
+  }
+
   // A single file that is mounted by itself.
   Result<void> file(const UniqueFd& fd, const std::string& path) {
     auto node = judge(path, false, [&] { return sys::fstat(fd.get()); });
@@ -152,6 +168,14 @@ class Walk {
     return Verdict::hidden;
   }
 
+  bool lies_in_hidden(const std::string& path) const {
+    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
+      const auto above = covers_.find(path.substr(0, at));
+      if (above != covers_.end() && above->second.kind == Cover::Kind::hide) return true;
+    }
+    return false;
+  }
+
   bool wanted_below(const std::string& directory) const {
     for (const Matcher& matcher : matchers_)
       if (matcher.pattern.may_match_below(directory)) return true;
@@ -192,14 +216,36 @@ class Walk {
   std::set<const policy::BoxMask*> met_;
 };
 
+// The place that shows a path of the host, if one does.
+const Place* place_of(const std::vector<Place>& places, const std::string& path) {
+  const Place* deepest = nullptr;
+  for (const Place& place : places)
+    if (place.kind == Place::Kind::mount && lies_below(path, place.target) &&
+        (!deepest || place.target.size() > deepest->target.size()))
+      deepest = &place;
+  return deepest;
+}
+
+Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const std::vector<Place>& places,
+                          const std::vector<std::string>& sockets) {
+  // A layer or a copy shows other nodes than those that the host's sockets are bound to.
+  const bool own_nodes = !plan.workspace.empty() && plan.workspace_mode != policy::WorkspaceMode::direct;
+  for (const std::string& path : sockets) {
+    if (own_nodes && lies_below(path, plan.workspace)) continue;
+    const Place* place = place_of(places, path);
+    if (place && place->directory) TRY(walk.host_socket(place->source, place->target, path));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
-                                       const std::vector<Place>& places) {
-  if (plan.masks.empty()) return std::vector<Cover>{};
+                                       const std::vector<Place>& places, const std::vector<std::string>& sockets) {
   const std::vector<Matcher> all = TRY(matchers(plan));
   Walk walk(all);
   for (const Place& place : places) {
+    if (all.empty()) break;
     if (place.kind != Place::Kind::mount || place.target.starts_with("/dev/")) continue;
     walk.top_ = place.target;
     if (!place.directory) {
@@ -210,6 +256,7 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
     TRY(walk.tree(root, place.target));
   }
   TRY(walk.check_present());
+  TRY(hide_sockets(walk, plan, places, sockets));
   if (merged) TRY(walk.other_names(merged, plan.workspace));
   return walk.take();
 }

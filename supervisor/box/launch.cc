@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
+#include "supervisor/box/host_sockets.h"
 #include "supervisor/box/janitor.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/sources.h"
@@ -237,6 +238,8 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.places = STEP(Step::sources, open_sources(plan));
   if (plan.keep_home) box.home = STEP(Step::sources, lasting_home(order));
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
+  // While every directory of the host is still seen.
+  const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
   box.staging = STEP(Step::workspace, make_staging());
   const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
@@ -245,7 +248,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
     const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
     out.layer = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   }
-  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places));
+  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places, sockets));
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));

@@ -215,12 +215,78 @@ TEST_P(BoxReview, a_closed_directory_that_the_box_can_open_shows_no_secret) {
   // Of a group that the launcher of an ordinary user has no authority over, so that it cannot look in.
   ASSERT_EQ(::lchown(shut.c_str(), static_cast<uid_t>(-1), 61'985), 0);
   ASSERT_EQ(::chmod(shut.c_str(), 0), 0);
-  const std::string policy =
-      world().policy("closed",
-                     "alos: 1\nabout: closed\nextends: [base]\nvars: {workspace: dir}\nworkspace: direct\nfiles:\n"
-                     "  all: {allow: rwx, path: $workspace/**}\n  secrets: {deny: rwx, path: $workspace/**/.env, degrade: allow}\n");
+  const std::string policy = world().policy(
+      "closed",
+      "alos: 1\nabout: closed\nextends: [base]\nvars: {workspace: dir}\nworkspace: direct\nfiles:\n"
+      "  all: {allow: rwx, path: $workspace/**}\n  secrets: {deny: rwx, path: $workspace/**/.env, degrade: allow}\n");
   const Outcome run = world().shell(policy, "chmod 700 shut; cat shut/.env; echo end");
   EXPECT_THAT(run.out, AllOf(Not(HasSubstr("the-secret")), HasSubstr("end"))) << run.err;
+}
+
+// A service of the host that everybody may speak to.
+UniqueFd listening_at(const std::string& path, int type = SOCK_STREAM) {
+  UniqueFd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() >= sizeof address.sun_path) throw std::runtime_error("too long: " + path);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::chmod(path.c_str(), 0777) != 0 || (type == SOCK_STREAM && ::listen(fd.get(), 8) != 0))
+    throw std::runtime_error("listen at " + path);
+  return fd;
+}
+
+// Says "reached NAME" for each that could be connected to.
+std::string try_sockets(const std::vector<std::string>& paths) {
+  std::string script = "import socket as s\nfor p in (";
+  for (const std::string& path : paths) script += "'" + path + "',";
+  return script +
+         "):\n for t in (s.SOCK_STREAM,s.SOCK_DGRAM):\n  try: s.socket(s.AF_UNIX,t).connect(p); print('reached',p)\n"
+         "  except OSError as e: print('not reached')";
+}
+
+TEST_P(BoxReview, sockets_of_the_host_below_a_mounted_tree_are_not_reached) {
+  const std::string served = world().root() + "/served";
+  world().write(served + "/a/file", "x");
+  world().write(world().root() + "/named/file", "x");
+  ASSERT_EQ(::symlink(served.c_str(), (world().root() + "/by-link").c_str()), 0);
+  std::vector<UniqueFd> services;
+  services.push_back(listening_at(served + "/stream"));
+  services.push_back(listening_at(served + "/a/datagram", SOCK_DGRAM));
+  services.push_back(listening_at(world().root() + "/by-link/a/linked"));
+  services.push_back(listening_at(world().root() + "/named/wanted"));
+  services.push_back(listening_at(world().root() + "/named/unwanted"));
+  services.push_back(listening_at(served + "/line\nfeed"));
+  const std::string policy = world().policy(
+      "served", "alos: 1\nabout: served\nextends: [base]\nfiles:\n  tree: {allow: r, path: [" + served + "/**, " +
+                    world().root() + "/named/**]}\n  one: {allow: rw, path: " + world().root() + "/named/wanted}\n");
+  const Outcome run = world().run(policy, {"/usr/bin/python3", "-c",
+                                           try_sockets({served + "/stream", served + "/a/datagram",
+                                                        served + "/a/linked", world().root() + "/named/wanted",
+                                                        world().root() + "/named/unwanted", served + "/line\\nfeed"}) +
+                                               "\nprint(open('" + served + "/a/file').read())"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("reached " + world().root() + "/named/wanted"), HasSubstr("x\n")));
+  for (const std::string name : {"/stream", "/datagram", "/linked", "/unwanted", "feed"})
+    EXPECT_THAT(run.out, Not(testing::ContainsRegex("reached /.*" + name))) << run.out;
+}
+
+TEST_P(BoxReview, sockets_of_the_host_in_a_direct_workspace_are_not_reached) {
+  world().write("sub/file", "x");
+  const std::string one = world().workspace() + "/host.sock", two = world().workspace() + "/sub/log";
+  const UniqueFd stream = listening_at(one), datagram = listening_at(two, SOCK_DGRAM);
+  const std::string other = world().workspace() + "/other-name";
+  ASSERT_EQ(::link(one.c_str(), other.c_str()), 0);
+  {
+    const UniqueFd stale = listening_at(world().workspace() + "/stale");
+  }
+  give_workspace_away();
+  const Outcome run =
+      world().run(workspace_policy("direct"),
+                  {"/usr/bin/python3", "-c",
+                   try_sockets({one, two, other}) +
+                       "\nimport os\nos.unlink('stale')\nl=s.socket(s.AF_UNIX);l.bind('stale');l.listen()\n"
+                       "s.socket(s.AF_UNIX).connect('stale')\nprint('own')"});
+  EXPECT_THAT(run.out, AllOf(Not(HasSubstr("reached /")), HasSubstr("own\n"))) << run.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Found, BoxReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
