@@ -2,18 +2,22 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
+#include "base/sys.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -289,7 +293,119 @@ TEST_P(BoxReview, sockets_of_the_host_in_a_direct_workspace_are_not_reached) {
   EXPECT_THAT(run.out, AllOf(Not(HasSubstr("reached /")), HasSubstr("own\n"))) << run.err;
 }
 
+// Kilobytes that a process and all below it hold.
+long memory_of(pid_t pid) {
+  const std::string at = "/proc/" + std::to_string(pid);
+  long sum = 0;
+  std::ifstream status(at + "/status");
+  for (std::string word; status >> word;)
+    if (word == "VmRSS:") status >> sum;
+  std::ifstream children(at + "/task/" + std::to_string(pid) + "/children");
+  for (pid_t child = 0; children >> child;) sum += memory_of(child);
+  return sum;
+}
+
+// How a run ended that writes ten gigabytes to somebody who reads like this.
+struct Flood {
+  int code = -1;
+  long most_memory = 0;  // KiB, of the run as a whole
+  uint64_t read = 0;
+  std::chrono::steady_clock::duration took{};
+};
+
+struct Reader {
+  size_t bytes;  // at once; 0: none, and closed
+  std::chrono::milliseconds pause;
+};
+
+Flood flood(World& world, const std::string& policy, const Reader& reader) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::string line = "exec";
+  for (const std::string& word : world.run_arguments(policy, {})) line += " " + word;
+  line += " -- head -c 10G /dev/zero 2>" + world.root() + "/said";
+  World::Running running = world.start({"/bin/bash", "-c", line});
+  if (reader.bytes == 0) running.output.reset();
+  std::vector<char> buffer(reader.bytes);
+  Flood out;
+  for (bool ended = false; !ended;) {
+    out.most_memory = std::max(out.most_memory, memory_of(running.pid));
+    if (reader.bytes > 1)
+      if (const ssize_t n = ::read(running.output.get(), buffer.data(), buffer.size()); n > 0)
+        out.read += static_cast<uint64_t>(n);
+    pollfd end{.fd = running.pidfd.get(), .events = POLLIN, .revents = 0};
+    ended = ::poll(&end, 1, static_cast<int>(reader.pause.count())) > 0;
+    out.took = std::chrono::steady_clock::now() - begin;
+    if (out.took > std::chrono::seconds(100)) {
+      (void)sys::pidfd_signal(running.pidfd.get(), SIGKILL);
+      ended = true;
+    }
+  }
+  int status = 0;
+  ::waitpid(running.pid, &status, 0);
+  out.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return out;
+}
+
+constexpr long kBoundedKib = 96 << 10;
+constexpr Reader kNever{1, std::chrono::milliseconds(50)}, kSlow{1000, std::chrono::milliseconds(20)},
+    kGone{0, std::chrono::milliseconds(50)}, kFast{1 << 20, std::chrono::milliseconds(0)};
+
+TEST_P(BoxReview, a_flood_of_output_neither_stops_the_clock_nor_fills_memory) {
+  const std::string policy = world().policy("short", "alos: 1\nabout: short\nextends: [base]\nlimits: {wall: 2s}\n");
+  for (const Reader& reader : {kNever, kSlow}) {
+    const Flood run = flood(world(), policy, reader);
+    EXPECT_EQ(run.code, 124) << reader.bytes;
+    EXPECT_LT(run.took, std::chrono::seconds(12)) << reader.bytes;
+    EXPECT_LT(run.most_memory, kBoundedKib) << reader.bytes;
+    EXPECT_EQ(world().leftovers(), "") << reader.bytes;
+  }
+}
+
+TEST_P(BoxReview, a_reader_that_is_gone_ends_the_writer) {
+  const std::string policy = world().policy("long", "alos: 1\nabout: long\nextends: [base]\nlimits: {wall: 60s}\n");
+  const Flood run = flood(world(), policy, kGone);
+  EXPECT_THAT(run.code, testing::AnyOf(1, 128 + SIGPIPE));
+  EXPECT_LT(run.took, std::chrono::seconds(20));
+}
+
+TEST_P(BoxReview, a_program_that_ended_waits_for_its_reader_until_it_is_told_not_to) {
+  const std::string policy = world().policy("some", "alos: 1\nabout: some\nextends: [base]\n");
+  std::string line = "exec";
+  for (const std::string& word : world().run_arguments(policy, {})) line += " " + word;
+  // More than the pipe to the test holds, less than that and the box's own.
+  line += " -- head -c 100000 /dev/zero 2>" + world().root() + "/said";
+  for (const bool told : {false, true}) {
+    World::Running running = world().start({"/bin/bash", "-c", line});
+    pollfd end{.fd = running.pidfd.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&end, 1, 3500), 0) << "it did not wait";
+    uint64_t got = 0;
+    if (told) (void)sys::pidfd_signal(running.pidfd.get(), SIGTERM);
+    std::vector<char> buffer(4096);
+    if (!told)
+      for (ssize_t n = 1; n > 0; got += static_cast<uint64_t>(n))
+        n = ::read(running.output.get(), buffer.data(), buffer.size());
+    EXPECT_EQ(::poll(&end, 1, 5000), 1);
+    (void)sys::pidfd_signal(running.pidfd.get(), SIGKILL);
+    int status = 0;
+    ::waitpid(running.pid, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    EXPECT_EQ(got, told ? 0u : 100'000u);
+  }
+}
+
+class LongFlood : public BoxReview {};
+
+TEST_P(LongFlood, of_ten_gigabytes_arrives_and_is_kept_nowhere) {
+  const std::string policy = world().policy("long", "alos: 1\nabout: long\nextends: [base]\nlimits: {wall: 110s}\n");
+  const Flood run = flood(world(), policy, kFast);
+  EXPECT_EQ(run.code, 0);
+  EXPECT_GE(run.read, (10ULL << 30) - (1 << 20));  // what is in the pipe at the end is not read
+  EXPECT_LT(run.most_memory, kBoundedKib);
+}
+
 INSTANTIATE_TEST_SUITE_P(Found, BoxReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+INSTANTIATE_TEST_SUITE_P(Long, LongFlood, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
 }  // namespace alos::test
