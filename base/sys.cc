@@ -124,22 +124,6 @@ Result<std::vector<Entry>> list(int dir) {
   return out;
 }
 
-Result<void> remove_below(int dir) {
-  for (const Entry& entry : TRY(list(dir))) {
-    if (::unlinkat(dir, entry.name.c_str(), 0) == 0) continue;
-    if (errno != EISDIR && errno != EPERM) return fail_errno("unlinkat", entry.name);
-    auto sub = openat(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!sub && sub.error().code == EACCES && ::fchmodat(dir, entry.name.c_str(), 0700, 0) == 0)
-      sub = openat(dir, entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    if (!sub) return std::unexpected(std::move(sub).error());
-    auto below = remove_below(sub->get());
-    if (!below && below.error().code == EACCES && ::fchmod(sub->get(), 0700) == 0) below = remove_below(sub->get());
-    if (!below) return below;
-    TRY(unlinkat(dir, entry.name, AT_REMOVEDIR));
-  }
-  return {};
-}
-
 Result<std::string> read_file(int fd, size_t limit) {
   std::string out;
   std::array<char, 16384> chunk;

@@ -40,7 +40,10 @@ struct Entry {
   unsigned char type;
 };
 Result<std::vector<Entry>> list(int dir);
-// Removes everything below `dir`, never following a link; directories without permission bits are made searchable first.
+// Removes `name` in `dir` with everything below, at any depth, with a constant number of descriptors: directories are
+// moved up beside it first. Modes that forbid it are lifted. Errors: the first one that stopped it.
+Result<void> remove_tree(int dir, const std::string& name);
+// The same for everything in `dir`.
 Result<void> remove_below(int dir);
 
 // The whole file, at most `limit` bytes: EFBIG beyond.

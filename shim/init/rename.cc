@@ -95,6 +95,11 @@ void answer(int listener, uint64_t id, int error, uint32_t flags = 0) {
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);  // ENOENT: the caller is gone
 }
 
+// The box's filter may refuse setuid and setgid to all in the box, init included; the rest of the mode is kept then.
+void set_mode(int directory, mode_t mode) {
+  if (::fchmod(directory, mode & 07777) != 0) ::fchmod(directory, mode & 01777);
+}
+
 // What a directory has besides its contents. Read before these are moved: that changes its times, and may need its mode
 // widened.
 class Attributes {
@@ -107,7 +112,7 @@ class Attributes {
 
   // A directory that its owner may not write is renamed by the kernel all the same.
   void open_to_owner(int directory) const {
-    if (known_ && (st_.st_mode & 0700) != 0700) ::fchmod(directory, (st_.st_mode & 07777) | 0700);
+    if (known_ && (st_.st_mode & 0700) != 0700) set_mode(directory, st_.st_mode | 0700);
   }
 
   void copy(int from, int to) const {
@@ -121,7 +126,7 @@ class Attributes {
 
   void set(int directory) const {
     if (!known_) return;
-    ::fchmod(directory, st_.st_mode & 07777);
+    set_mode(directory, st_.st_mode);
     const timespec times[2] = {st_.st_atim, st_.st_mtim};
     ::futimens(directory, times);
   }
@@ -195,8 +200,9 @@ int rename_by_moving(int from_dir, const char* from, int to_dir, const char* to,
   const UniqueFd source(::openat(from_dir, from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!source) return errno == ENOTDIR || errno == ELOOP ? EXDEV : errno;
   char parent[PATH_MAX];
-  std::strcpy(parent, to);
-  size_t end = std::strlen(parent);
+  size_t end = ::strnlen(to, sizeof parent);
+  if (end == sizeof parent) return ENAMETOOLONG;
+  std::memcpy(parent, to, end + 1);
   while (end > 1 && parent[end - 1] == '/') parent[--end] = '\0';
   const char* slash = std::strrchr(parent, '/');
   const size_t keep = slash ? static_cast<size_t>(slash - parent) + 1 : 0;

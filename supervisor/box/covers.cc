@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "policy/pattern.h"
+#include "supervisor/box/deep_walk.h"
 
 namespace alos::box {
 namespace {
@@ -27,6 +29,10 @@ struct Matcher {
   std::vector<Pattern> except;
 
   bool matches(std::string_view path) const {
+    // Most names fail by their end, whatever is before it: in a deep tree that is long.
+    const auto& segments = pattern.segments();
+    if (!segments.empty() && !segments.back().any_depth() && !segments.back().matches(path.substr(path.rfind('/') + 1)))
+      return false;
     if (!pattern.matches(path)) return false;
     for (const Pattern& exception : except)
       if (exception.matches(path)) return false;
@@ -63,27 +69,48 @@ class Walk {
 
   // `root` is open for reading; `path` is its name in the box.
   Result<void> tree(const UniqueFd& root, const std::string& path) {
-    auto node = judge(path, true, [&] { return sys::fstat(root.get()); });
-    if (!node) return std::unexpected(std::move(node).error());
-    return *node == Verdict::hidden ? Result<void>{} : below(root, path);
+    const Verdict verdict = TRY(judge(path, true, [&] { return sys::fstat(root.get()); }));
+    if (verdict == Verdict::hidden || !wanted_below(path)) return {};
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         // A link names nothing of its own: what it leads to is matched where it lies.
+                         if (entry.type == DT_LNK) return Next::pass;
+                         const Verdict found = TRY(judge(name, entry.type == DT_DIR,
+                                                         [&] { return sys::lstatat(parent, entry.name); }));
+                         return found != Verdict::hidden && wanted_below(name) ? Next::enter : Next::pass;
+                       },
+                       .closed = [&](const std::string& name) { return hide_directory(name); }});
   }
 
   // Other names of what is hidden: without these, a hard link in the workspace would show the secret.
   Result<void> other_names(const UniqueFd& root, const std::string& path) {
     if (linked_.empty()) return {};
-    for (const sys::Entry& entry : TRY(sys::list(root.get()))) {
-      const std::string name = path + "/" + entry.name;
-      const auto covered = covers_.find(name);
-      if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) continue;
-      if (entry.type == DT_DIR) {
-        const UniqueFd sub = TRY(sys::openat(root.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        TRY(other_names(sub, name));
-        continue;
-      }
-      const auto st = TRY(sys::lstatat(root.get(), entry.name));
-      if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino})) TRY(add({Cover::Kind::hide, name, false, 0}));
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         const auto covered = covers_.find(name);
+                         if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) return Next::pass;
+                         if (entry.type == DT_DIR) return Next::enter;
+                         const auto st = TRY(sys::lstatat(parent, entry.name));
+                         if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino}))
+                           TRY(add({Cover::Kind::hide, name, false, 0}));
+                         return Next::pass;
+                       },
+                       .closed = [&](const std::string& name) { return hide_directory(name); }});
+  }
+
+  // `path`, if it still is a socket, below `root`, whose name is `top`.
+  Result<void> host_socket(const UniqueFd& root, const std::string& top, const std::string& path) {
+    const std::string below = path.substr(top == "/" ? 1 : top.size() + 1);
+    const auto node = sys::openat2(root.get(), below, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    if (!node) {
+      const int code = node.error().code;
+      if (code == ENOENT || code == ENOTDIR || code == ELOOP || code == EACCES) return {};
+      return fail("open", printable(path), code, "cannot see whether it is a socket of the host");
     }
-    return {};
+    const auto st = TRY(sys::fstat(node->get()));
+    if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
+    if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
+    return add({Cover::Kind::hide, path, false, 0});
   }
 
   // A single file that is mounted by itself.
@@ -141,35 +168,32 @@ class Walk {
     return Verdict::hidden;
   }
 
-  Result<void> below(const UniqueFd& directory, const std::string& path) {
-    bool wanted = false;
-    for (const Matcher& matcher : matchers_) wanted = wanted || matcher.pattern.may_match_below(path);
-    if (!wanted) return {};
-    auto entries = sys::list(directory.get());
-    if (!entries) return fail("readdir", printable(path), entries.error().code, "cannot see what is to be denied in it");
-    for (const sys::Entry& entry : *entries) {
-      const std::string name = (path == "/" ? "" : path) + "/" + entry.name;
-      const bool is_directory = entry.type == DT_DIR;
-      // A link names nothing of its own: what it leads to is matched where it lies.
-      if (entry.type == DT_LNK) continue;
-      const Verdict verdict = TRY(judge(name, is_directory, [&] { return sys::lstatat(directory.get(), entry.name); }));
-      if (verdict == Verdict::hidden || !is_directory) continue;
-      auto sub = sys::openat(directory.get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      if (!sub) {
-        // What the launcher may not read the box may not either: rootless they are the same user.
-        if (sub.error().code == EACCES) continue;
-        return fail("openat", printable(name), sub.error().code, "cannot see what is to be denied in it");
-      }
-      TRY(this->below(*sub, name));
+  bool lies_in_hidden(const std::string& path) const {
+    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
+      const auto above = covers_.find(path.substr(0, at));
+      if (above != covers_.end() && above->second.kind == Cover::Kind::hide) return true;
     }
-    return {};
+    return false;
   }
+
+  bool wanted_below(const std::string& directory) const {
+    for (const Matcher& matcher : matchers_)
+      if (matcher.pattern.may_match_below(directory)) return true;
+    return false;
+  }
+
+  // What the launcher cannot look into the box cannot either, until it changes the mode of what is its own: it is hidden
+  // whole, whatever is in it.
+  Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
 
   Result<void> pin_parents(const std::string& path) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
-      const std::string parent = path.substr(0, at);
-      if (!covers_.contains(parent)) TRY(add({Cover::Kind::pin, parent, true, 0}));
-      if (parent == top_) break;
+      std::string parent = path.substr(0, at);
+      const bool top = parent == top_;
+      const auto known = covers_.find(parent);
+      if (known != covers_.end() && known->second.kind == Cover::Kind::pin) break;  // with all above it
+      if (known == covers_.end()) TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
+      if (top) break;
     }
     return {};
   }
@@ -192,14 +216,36 @@ class Walk {
   std::set<const policy::BoxMask*> met_;
 };
 
+// The place that shows a path of the host, if one does.
+const Place* place_of(const std::vector<Place>& places, const std::string& path) {
+  const Place* deepest = nullptr;
+  for (const Place& place : places)
+    if (place.kind == Place::Kind::mount && lies_below(path, place.target) &&
+        (!deepest || place.target.size() > deepest->target.size()))
+      deepest = &place;
+  return deepest;
+}
+
+Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const std::vector<Place>& places,
+                          const std::vector<std::string>& sockets) {
+  // A layer or a copy shows other nodes than those that the host's sockets are bound to.
+  const bool own_nodes = !plan.workspace.empty() && plan.workspace_mode != policy::WorkspaceMode::direct;
+  for (const std::string& path : sockets) {
+    if (own_nodes && lies_below(path, plan.workspace)) continue;
+    const Place* place = place_of(places, path);
+    if (place && place->directory) TRY(walk.host_socket(place->source, place->target, path));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
-                                       const std::vector<Place>& places) {
-  if (plan.masks.empty()) return std::vector<Cover>{};
+                                       const std::vector<Place>& places, const std::vector<std::string>& sockets) {
   const std::vector<Matcher> all = TRY(matchers(plan));
   Walk walk(all);
   for (const Place& place : places) {
+    if (all.empty()) break;
     if (place.kind != Place::Kind::mount || place.target.starts_with("/dev/")) continue;
     walk.top_ = place.target;
     if (!place.directory) {
@@ -210,6 +256,7 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
     TRY(walk.tree(root, place.target));
   }
   TRY(walk.check_present());
+  TRY(hide_sockets(walk, plan, places, sockets));
   if (merged) TRY(walk.other_names(merged, plan.workspace));
   return walk.take();
 }

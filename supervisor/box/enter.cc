@@ -67,12 +67,33 @@ class Reporter {
   int64_t* times_;
 };
 
-long open_path(int dir, const char* path, uint64_t flags) {
+// RESOLVE_IN_ROOT takes "/a/b" as it is.
+long open_below(int dir, const char* path, uint64_t flags) {
   open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
   return ::syscall(SYS_openat2, dir, path, &how, sizeof how);
 }
 
-// "/a/b" relative to a root descriptor: openat2 with RESOLVE_IN_ROOT takes it as it is.
+// What is covered may lie deeper than the path of one call reaches (PATH_MAX): it is opened piece by piece.
+long open_path(int root, const char* path, uint64_t flags) {
+  char piece[PATH_MAX];
+  int at = root;
+  while (::strnlen(path, sizeof piece) == sizeof piece) {
+    const auto* end = static_cast<const char*>(::memrchr(path, '/', sizeof piece - 1));
+    if (end == nullptr || end == path) return errno = ENAMETOOLONG, -1;
+    const auto size = static_cast<size_t>(end - path);
+    std::memcpy(piece, path, size);
+    piece[size] = '\0';
+    const long next = open_below(at, piece, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (at != root) ::close(at);
+    if (next < 0) return -1;
+    at = static_cast<int>(next);
+    path = end + 1;
+  }
+  const long opened = open_below(at, path, flags);
+  if (at != root) ::close(at);
+  return opened;
+}
+
 long mount_new(const char* type, const char* const (*options)[2], size_t count, uint64_t attributes) {
   const long context = ::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
   if (context < 0) return -1;
@@ -358,8 +379,7 @@ void pivot(const Layout& box, const Reporter& report, const Root& root) {
 
 void raise_loopback(const Reporter& report) {
   const int fd = static_cast<int>(report.must(Step::network, "socket", ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
-  ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
+  ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {}};
   report.must(Step::network, "lo", ::ioctl(fd, SIOCGIFFLAGS, &request));
   request.ifr_flags |= IFF_UP;
   report.must(Step::network, "lo", ::ioctl(fd, SIOCSIFFLAGS, &request));
@@ -393,6 +413,16 @@ int open_terminal(const Layout& box, const Reporter& report) {
   report.must(Step::terminal, "sendmsg", ::sendmsg(report.fd(), &header, MSG_NOSIGNAL));
   ::close(master);
   return peer;
+}
+
+// Scheduling was reset by the clone; the class for disks is another matter, and is handed on (ioprio_set(2)).
+void leave_realtime_io(const Reporter& report) {
+  constexpr int kProcess = 1, kClassShift = 13, kRealtime = 1, kBestEffort = 2, kMiddle = 4;
+  const long now = ::syscall(SYS_ioprio_get, kProcess, 0);
+  if (now < 0 && errno == ENOSYS) return;  // a kernel without block devices
+  report.must(Step::limits, "ioprio_get", now);
+  if (now >> kClassShift != kRealtime) return;
+  report.must(Step::limits, "ioprio_set", ::syscall(SYS_ioprio_set, kProcess, 0, kBestEffort << kClassShift | kMiddle));
 }
 
 void set_limits(const Layout& box, const Reporter& report) {
@@ -548,6 +578,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   raise_loopback(report);
   report.must(Step::host_name, "sethostname", ::sethostname(box.host_name.data(), box.host_name.size()));
   const int terminal = box.terminal ? open_terminal(box, report) : -1;
+  leave_realtime_io(report);
   set_limits(box, report);
   new_session(report);
   drop_capabilities(report);

@@ -71,7 +71,7 @@ Result<UniqueFd> mapped_mount(int directory, const UniqueFd& mapping, std::strin
   if (rc < 0) return fail_errno("open_tree", object);
   UniqueFd mount(static_cast<int>(rc));
   mount_attr attr{};
-  attr.attr_set = MOUNT_ATTR_IDMAP;
+  attr.attr_set = MOUNT_ATTR_IDMAP | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   attr.userns_fd = static_cast<uint64_t>(mapping.get());
   if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
     return fail("mount_setattr idmap", object, errno,

@@ -27,7 +27,8 @@ Result<void> write_maps(pid_t pid, const Identity& identity, Setgroups setgroups
 // A user namespace that maps `from` to `to` and nothing else, for id-mapped mounts (mount_setattr(2)). Needs CAP_SETUID.
 Result<UniqueFd> mapping_namespace(uid_t from_uid, gid_t from_gid, uid_t to_uid, gid_t to_gid);
 
-// A mount of `directory` (any descriptor of it) whose files of from_* appear as to_* and are created for from_*; detached.
+// A mount of `directory` (any descriptor of it) whose files of from_* appear as to_* and are created for from_*; detached,
+// nosuid and nodev.
 // Errors: EINVAL where the file system cannot be id-mapped (tmpfs before 6.3, overlay, NFS).
 Result<UniqueFd> mapped_mount(int directory, const UniqueFd& mapping, std::string_view object);
 

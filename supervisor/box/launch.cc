@@ -19,6 +19,7 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
+#include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
 #include "supervisor/box/sources.h"
@@ -100,6 +101,9 @@ std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
   // (fs/coredump.c).
   std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
   out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
+  // No priority above ordinary programs': see reset_priority_on_fork().
+  out.push_back({RLIMIT_RTPRIO, 0});
+  out.push_back({RLIMIT_NICE, 0});
   // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
   if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
   return out;
@@ -180,6 +184,19 @@ struct Cloned {
   UniqueFd pidfd;
 };
 
+// A realtime caller (chrt, a realtime service) would hand its scheduling on: an agent could take whole processors from
+// everybody, and a v1 cgroup without a realtime budget does not take the box at all (EINVAL, CONFIG_RT_GROUP_SCHED). With
+// the flag a child begins as SCHED_OTHER, and with nice 0 where it would be below (sched(7)); what asks for less, as
+// SCHED_IDLE or nice 10, is kept.
+Result<void> reset_priority_on_fork() {
+  const int policy = ::sched_getscheduler(0);
+  sched_param param{};
+  if (policy < 0 || ::sched_getparam(0, &param) != 0 ||
+      ::sched_setscheduler(0, policy | SCHED_RESET_ON_FORK, &param) != 0)
+    return fail_errno("sched_setscheduler", "reset on fork");
+  return {};
+}
+
 // The box becomes a child of the supervisor, not of the launcher: it is waited for there, on every kernel, and the
 // launcher's end does not touch it. CLONE_PARENT demands exit_signal 0.
 Result<Cloned> clone_box(const Layout& box, const sys::Pair& report, const std::optional<Cgroup>& cgroup) {
@@ -253,6 +270,8 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.places = STEP(Step::sources, open_sources(plan));
   if (plan.keep_home) box.home = STEP(Step::sources, lasting_home(order));
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
+  // While every directory of the host is still seen.
+  const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
   box.staging = STEP(Step::workspace, make_staging());
   const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
@@ -261,7 +280,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
     const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
     out.layer = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   }
-  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places));
+  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places, sockets));
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
@@ -284,6 +303,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   sys::Pair control = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
   sys::Pair report = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
   box.control = std::move(control.b);
+  STEP(Step::clone, reset_priority_on_fork());
   Cloned child = STEP(Step::clone, clone_box(box, report, out.cgroup));
   report.b.reset();
 

@@ -21,9 +21,16 @@ enum class Internet : uint8_t { refused, allowed };
 // with a JIT do not run under it.
 enum class WriteExecute : uint8_t { refused, allowed };
 
+// Setuid cannot be set in any box. Setgid cannot where a box writes the host's trees at once (EPERM): a program with
+// it, left where others may run it, outlives the box. It is `allowed` where nothing leaves but by apply, which drops
+// it: directories that hand their group on have it as well (chmod 2775), a filter cannot tell them from files, and
+// where a project has them, cp -a, chmod -R and the like set it again.
+enum class SetGroup : uint8_t { refused, allowed };
+
 struct FilterOptions {
   Internet internet = Internet::refused;
   WriteExecute write_execute = WriteExecute::allowed;
+  SetGroup set_group = SetGroup::refused;
 };
 
 // `fast` is what is loaded: libseccomp's binary tree for calls with arguments that matter, a search over ranges of

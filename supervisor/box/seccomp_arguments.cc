@@ -1,5 +1,6 @@
 #include "supervisor/box/seccomp_arguments.h"
 
+#include <fcntl.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -120,6 +122,17 @@ void no_core_limit(Rules& rules) {
   rules.push_back({"prlimit64", kDone, {is(1, RLIMIT_CORE), not_null(2)}});
 }
 
+// mkdir drops the bits by itself (vfs_mkdir); openat2, whose mode is in memory, is refused as a whole.
+void no_set_id(Rules& rules, uint64_t bit) {
+  for (const char* call : {"chmod", "fchmod", "creat", "mknod"}) rules.push_back({call, kRefuse, {has(1, bit)}});
+  for (const char* call : {"fchmodat", "fchmodat2", "mknodat"}) rules.push_back({call, kRefuse, {has(2, bit)}});
+  // The mode is read with these flags only; without them anything may stand in its register.
+  for (const uint64_t making : {O_CREAT, __O_TMPFILE}) {
+    rules.push_back({"open", kRefuse, {has(1, making), has(2, bit)}});
+    rules.push_back({"openat", kRefuse, {has(2, making), has(3, bit)}});
+  }
+}
+
 void no_write_execute(Rules& rules) {
   rules.push_back({"mmap", kRefuse, {has(2, PROT_WRITE | PROT_EXEC)}});
   for (const char* call : {"mprotect", "pkey_mprotect"}) rules.push_back({call, kRefuse, {has(2, PROT_EXEC)}});
@@ -137,6 +150,8 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   personalities(rules);
   no_listener(rules);
   no_core_limit(rules);
+  no_set_id(rules, S_ISUID);
+  if (options.set_group == SetGroup::refused) no_set_id(rules, S_ISGID);
   if (options.write_execute == WriteExecute::refused) no_write_execute(rules);
   return rules;
 }

@@ -18,7 +18,7 @@ constexpr Group kGroups[] = {
     {"aio", "the older asynchronous I/O, for databases; io_uring stays out",
      "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents"},
     {"files", "names and what they lead to; mounts, Landlock and the layer decide which there are",
-     "open openat openat2 creat stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink "
+     "open openat creat stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink "
      "readlinkat getdents getdents64 getcwd chdir fchdir rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat "
      "link linkat symlink symlinkat mknod mknodat chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat umask "
      "truncate ftruncate fallocate utime utimes futimesat utimensat inotify_init inotify_init1 inotify_add_watch "
@@ -77,6 +77,8 @@ constexpr Refusal kRefusals[] = {
     {"unshare setns", EPERM, "a new user namespace hands out every capability in it, and with them most of the kernel"},
     {"clone3", ENOSYS,
      "its flags are in memory, where no filter sees them; glibc and Go fall back to clone on ENOSYS alone"},
+    {"openat2", ENOSYS,
+     "its mode is in memory, where no filter sees whether it is setuid; callers fall back to openat on ENOSYS"},
     {"sethostname setdomainname reboot vhangup acct swapon swapoff quotactl quotactl_fd syslog iopl ioperm", EPERM,
      "administration of a machine; no box is given one"},
     {"init_module finit_module delete_module kexec_load kexec_file_load", EPERM, "code for the kernel"},

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/box/seccomp.h"
 #include "supervisor/box/spec.h"
@@ -9,6 +10,15 @@
 
 namespace alos::cli {
 namespace {
+
+// Nothing that the box writes is on the host before it is applied.
+bool writes_come_by_apply(const policy::BoxPlan& plan) {
+  for (const policy::BoxMount& mount : plan.mounts) {
+    const bool in_workspace = !plan.workspace.empty() && lies_below(mount.path, plan.workspace);
+    if (!in_workspace && mount.rights.overlaps(policy::kWrite)) return false;
+  }
+  return plan.workspace_mode != policy::WorkspaceMode::direct;
+}
 
 Result<box::Compiled> compiled_form(const Ready& ready) {
   box::Compiled out;
@@ -18,6 +28,7 @@ Result<box::Compiled> compiled_form(const Ready& ready) {
   // A box's own network namespace holds loopback and nothing else: there its programs talk to each other.
   options.internet = seccomp::Internet::allowed;
   if (ready.plan.box.memory_deny_write_execute) options.write_execute = seccomp::WriteExecute::refused;
+  if (writes_come_by_apply(ready.plan.box)) options.set_group = seccomp::SetGroup::allowed;
   out.filter = TRY(seccomp::export_filter(options));
   out.rename_filter = TRY(seccomp::export_rename_notify_filter());
   out.plan = ready.plan.box;

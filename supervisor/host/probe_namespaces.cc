@@ -1,5 +1,4 @@
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -8,6 +7,7 @@
 
 #include <array>
 
+#include "base/sys.h"
 #include "supervisor/host/probe_parts.h"
 
 namespace alos::host::parts {

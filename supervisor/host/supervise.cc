@@ -487,8 +487,43 @@ class Supervisor {
     times_.write();
     if (verdict_ && ending_->executed) (void)sys::write_all(verdict_.get(), {&kRan, 1});
     // The caller may look at what the run wrote as soon as this process is gone.
-    for (const int32_t carrier : order_.output_carriers) ::waitpid(carrier, nullptr, 0);
+    await_output();
     return ending_->code;
+  }
+
+  // Of a program that ended by itself everything arrives, however slowly it is read, as in any pipeline, until somebody
+  // ends the wait. What was ended is over soon, also where nobody reads.
+  void await_output() {
+    const bool patient = ending_->reason == "exit" || ending_->reason == "signal";
+    bool waiting = true;
+    for (const int32_t carrier : order_.output_carriers) {
+      const auto pidfd = sys::pidfd_open(carrier);
+      if (!pidfd) continue;
+      waiting = waiting && has_ended(pidfd->get(), patient ? -1 : 2000);
+      if (!waiting) (void)sys::pidfd_signal(pidfd->get(), SIGKILL);
+      ::waitpid(carrier, nullptr, 0);
+    }
+  }
+
+  bool has_ended(int pidfd, int most_ms) {
+    for (;;) {
+      pollfd fds[2] = {{.fd = pidfd, .events = POLLIN, .revents = 0},
+                       {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
+      const int ready = ::poll(fds, 2, most_ms);
+      if (ready < 0 && errno == EINTR) continue;
+      if (ready <= 0 || fds[0].revents != 0) return ready > 0;
+      if (wait_is_ended()) return false;
+    }
+  }
+
+  bool wait_is_ended() {
+    signalfd_siginfo info;
+    bool ended = false;
+    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+      const int signal = static_cast<int>(info.ssi_signo);
+      ended = ended || signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT || signal == kKillNow;
+    }
+    return ended;
   }
 
   void emit_end() {

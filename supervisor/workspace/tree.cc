@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <climits>
 
-#include "base/digest.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -40,31 +39,6 @@ int64_t ns(const timespec& t) {
 
 bool is_missing(const Error& error) {
   return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP;
-}
-
-std::string unused_name() {
-  return ".alos-removed-" + random_hex(8);
-}
-
-// Empties `name` in `dir` one level deep: what is a directory goes to `dir` under a new name, which is returned.
-Result<std::vector<std::string>> flatten(int dir, const std::string& name) {
-  auto opened = sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  struct stat st{};
-  // A directory without its owner's bits can be neither listed nor moved by an ordinary owner.
-  if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-      (st.st_mode & 0700) != 0700 && ::fchmodat(dir, name.c_str(), 0700, 0) == 0 && !opened)
-    opened = sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  const UniqueFd here = TRY(std::move(opened));
-  std::vector<std::string> moved;
-  for (const sys::Entry& entry : TRY(sys::list(here.get()))) {
-    if (::unlinkat(here.get(), entry.name.c_str(), 0) == 0) continue;
-    if (errno != EISDIR && errno != EPERM) return fail_errno("unlinkat", printable(entry.name));
-    if (::unlinkat(here.get(), entry.name.c_str(), AT_REMOVEDIR) == 0) continue;
-    if (::fchmodat(here.get(), entry.name.c_str(), 0700, 0) != 0) return fail_errno("fchmodat", printable(entry.name));
-    moved.push_back(unused_name());
-    TRY(sys::renameat2(here.get(), entry.name, dir, moved.back(), RENAME_NOREPLACE));
-  }
-  return moved;
 }
 
 }  // namespace
@@ -191,19 +165,6 @@ int64_t Tree::born_ns(std::string_view path) {
 
 void Tree::forget(std::string_view path) {
   while (!open_.empty() && is_below(std::string_view(last_).substr(0, open_.back().length), path)) open_.pop_back();
-}
-
-Result<void> remove_tree(int dir, const std::string& name) {
-  if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT) return {};
-  if (errno != EISDIR && errno != EPERM) return fail_errno("unlinkat", printable(name));
-  std::vector<std::string> left = {name};
-  while (!left.empty()) {
-    const std::string next = left.back();
-    left.pop_back();
-    for (std::string& moved : TRY(flatten(dir, next))) left.push_back(std::move(moved));
-    TRY(sys::unlinkat(dir, next, AT_REMOVEDIR));
-  }
-  return {};
 }
 
 }  // namespace alos::workspace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sys.h"
 #include "base/unique_fd.h"
 
 // How a tree that somebody hostile wrote is walked: from a root descriptor, never through a link, never into another
@@ -77,8 +78,6 @@ class Tree {
   std::vector<Open> open_;  // directories on the way to last_, few: see push()
 };
 
-// Removes `name` in `dir` with everything below, at any depth, with a constant number of descriptors: directories are
-// moved up beside it first. Modes that forbid it are lifted. Errors: the first one that stopped it.
-Result<void> remove_tree(int dir, const std::string& name);
+using sys::remove_tree;
 
 }  // namespace alos::workspace

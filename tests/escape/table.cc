@@ -184,6 +184,8 @@ constexpr Row kTable[] = {
     // Threat 29: setuid programs
     {"29.a", "setuid", "no_new_privs, nosuid, user namespace", stopped, {.why = "no_new_privs, nosuid"}},
     {"29.b", "setuid", "layer, apply", escapes, left_at("workspace/left-setuid")},
+    {"29.c", "setuid", "seccomp", escapes},
+    {"29.d", "setuid", "layer, apply", escapes, left_at("workspace/set-gid-0")},
 
     // Threat 30: cores and crash handlers
     {"30.a", "crash", "read-only /proc/sys, user namespace", stopped, {.why = "user namespace"}},

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <gtest/gtest.h>
 #include <linux/openat2.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -62,6 +63,23 @@ TEST_F(Sys, everything_below_is_removed_and_links_are_not_followed) {
   ASSERT_TRUE(remove_below(open(dir_ + "/a", O_RDONLY | O_DIRECTORY)->get()));
   EXPECT_TRUE(list(open(dir_ + "/a", O_RDONLY)->get())->empty());
   EXPECT_EQ(::access((dir_ + "/kept/file").c_str(), F_OK), 0);
+}
+
+TEST_F(Sys, a_tree_deeper_than_there_are_descriptors_is_removed) {
+  UniqueFd at = *open(dir_, O_RDONLY | O_DIRECTORY);
+  for (int level = 0; level < 5000; ++level) {
+    ASSERT_TRUE(mkdirat(at.get(), "deep", 0700));
+    ASSERT_TRUE(mkdirat(at.get(), "beside", 0700));
+    at = *openat(at.get(), "deep", O_RDONLY | O_DIRECTORY);
+  }
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{32, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto removed = remove_below(open(dir_, O_RDONLY | O_DIRECTORY)->get());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(removed) << removed.error().text();
+  EXPECT_TRUE(list(open(dir_, O_RDONLY)->get())->empty());
 }
 
 TEST_F(Sys, messages_carry_descriptors_and_a_truncated_one_leaks_none) {

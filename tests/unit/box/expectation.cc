@@ -18,16 +18,16 @@ using seccomp::WriteExecute;
 //   nothing  allowed          -  refused, EPERM
 //   ?  depends on arguments   !  looks like an older kernel, ENOSYS
 constexpr std::string_view kFrom0 =
-    "read write open close stat fstat lstat poll lseek ?mmap ?mprotect munmap brk rt_sigaction rt_sigprocmask "
+    "read write ?open close stat fstat lstat poll lseek ?mmap ?mprotect munmap brk rt_sigaction rt_sigprocmask "
     "rt_sigreturn ?ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore "
     "madvise shmget ?shmat shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
     "connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername ?socketpair "
     "setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
     "msgrcv msgctl fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
-    "creat link unlink symlink readlink chmod fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
+    "?creat link unlink symlink readlink ?chmod ?fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
     "sysinfo times -ptrace getuid -syslog getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid "
     "setreuid setregid getgroups setgroups setresuid getresuid setresgid getresgid getpgid setfsuid setfsgid "
-    "getsid capget capset rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime mknod "
+    "getsid capget capset rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_sigsuspend sigaltstack utime ?mknod "
     "-uselib ?personality -ustat statfs fstatfs -sysfs getpriority setpriority sched_setparam sched_getparam "
     "sched_setscheduler sched_getscheduler sched_get_priority_max sched_get_priority_min sched_rr_get_interval "
     "mlock munlock mlockall munlockall -vhangup -modify_ldt -pivot_root -_sysctl ?prctl arch_prctl -adjtimex "
@@ -41,8 +41,8 @@ constexpr std::string_view kFrom0 =
     "timer_gettime timer_getoverrun timer_delete -clock_settime clock_gettime clock_getres clock_nanosleep "
     "exit_group epoll_wait epoll_ctl tgkill utimes -vserver !mbind !set_mempolicy !get_mempolicy mq_open "
     "mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr -kexec_load waitid -add_key -request_key "
-    "-keyctl ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch !migrate_pages openat mkdirat "
-    "mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat "
+    "-keyctl ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch !migrate_pages ?openat mkdirat "
+    "?mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat ?fchmodat faccessat "
     "pselect6 ppoll -unshare set_robust_list get_robust_list splice tee sync_file_range vmsplice !move_pages "
     "utimensat epoll_pwait signalfd timerfd_create eventfd fallocate timerfd_settime timerfd_gettime accept4 "
     "signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo -perf_event_open "
@@ -53,9 +53,9 @@ constexpr std::string_view kFrom0 =
     "rseq uretprobe uprobe ";
 constexpr std::string_view kFrom424 =
     "pidfd_send_signal -io_uring_setup -io_uring_enter -io_uring_register -open_tree -move_mount -fsopen "
-    "-fsconfig -fsmount -fspick pidfd_open !clone3 close_range openat2 -pidfd_getfd faccessat2 -process_madvise "
+    "-fsconfig -fsmount -fspick pidfd_open !clone3 close_range !openat2 -pidfd_getfd faccessat2 -process_madvise "
     "epoll_pwait2 -mount_setattr -quotactl_fd landlock_create_ruleset landlock_add_rule landlock_restrict_self "
-    "-memfd_secret -process_mrelease futex_waitv !set_mempolicy_home_node !cachestat fchmodat2 map_shadow_stack "
+    "-memfd_secret -process_mrelease futex_waitv !set_mempolicy_home_node !cachestat ?fchmodat2 map_shadow_stack "
     "futex_wake futex_wait futex_requeue !statmount !listmount !lsm_get_self_attr -lsm_set_self_attr "
     "!lsm_list_modules mseal setxattrat getxattrat listxattrat removexattrat -open_tree_attr !file_getattr "
     "!file_setattr ";
@@ -149,6 +149,13 @@ uint32_t prctl_answer(uint32_t operation) {
   }
 }
 
+// Where the call's mode stands, and its flags if it has some: these decide whether the mode is read.
+uint32_t mode_answer(const seccomp_data& call, const FilterOptions& options, int mode, int flags = -1) {
+  const bool read = flags < 0 || (low(call, flags) & 0100) != 0 || (low(call, flags) & 020000000) != 0;
+  const uint32_t refused = options.set_group == seccomp::SetGroup::refused ? 06000 : 04000;
+  return allow_if(!read || (low(call, mode) & refused) == 0, EPERM);
+}
+
 uint32_t by_arguments(std::string_view name, const seccomp_data& call, const FilterOptions& options) {
   const bool strict_memory = options.write_execute == WriteExecute::refused;
   if (name == "ioctl")
@@ -164,6 +171,10 @@ uint32_t by_arguments(std::string_view name, const seccomp_data& call, const Fil
   if (name == "mmap") return allow_if(!strict_memory || (low(call, 2) & 6) != 6, EPERM);
   if (name == "mprotect" || name == "pkey_mprotect") return allow_if(!strict_memory || (low(call, 2) & 4) == 0, EPERM);
   if (name == "shmat") return allow_if(!strict_memory || (low(call, 2) & 0100000) == 0, EPERM);
+  if (name == "chmod" || name == "fchmod" || name == "creat" || name == "mknod") return mode_answer(call, options, 1);
+  if (name == "fchmodat" || name == "fchmodat2" || name == "mknodat") return mode_answer(call, options, 2);
+  if (name == "open") return mode_answer(call, options, 2, 1);
+  if (name == "openat") return mode_answer(call, options, 3, 2);
   return SECCOMP_RET_TRAP;  // a "?" without an expectation: no filter answers so
 }
 
@@ -180,7 +191,18 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
   };
   const Values any{0, ~0ull};
   const Values types = range(0, 15, {0x80001, 0x80801, 0x80002, 0x80805, 0x80003, 0x11, 0x80000000});
+  const Values modes = powers({0, 0644, 0755, 01777, 02755, 04755, 06755, 0100644, 0104755, 0xf1ff, 0xf3ff, 0xf5ff});
+  const Values flags{0, 1, 0100, 0101, 01101, 0200000, 020000000, 020200000, 020200002, 02000000, 022700077, 057777677};
   return {
+      {"chmod", {any, modes}},
+      {"fchmod", {any, modes}},
+      {"creat", {any, modes}},
+      {"mknod", {any, modes}},
+      {"fchmodat", {any, any, modes}},
+      {"fchmodat2", {any, any, modes}},
+      {"mknodat", {any, any, modes}},
+      {"open", {any, flags, modes}},
+      {"openat", {any, any, flags, modes}},
       {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},

@@ -130,6 +130,13 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"an unknown prctl", SYS_prctl, {999}, EINVAL},
       {"PR_SET_DUMPABLE", SYS_prctl, {PR_SET_DUMPABLE, 1}, 0},
       {"lowering the core limit", SYS_prlimit64, {0, RLIMIT_CORE, reinterpret_cast<uint64_t>(&zero), 0}, 0},
+      {"chmod setuid", SYS_chmod, {0, 04755}, EPERM},
+      {"chmod setgid with high bits", SYS_chmod, {0, 02755 | kBit32 | 1ull << 63}, EPERM},
+      {"a plain chmod reaches the kernel", SYS_chmod, {0, 0755}, EFAULT},
+      {"making a setuid file", SYS_openat, {0, 0, O_CREAT | O_WRONLY, 04755}, EPERM},
+      {"making a nameless one", SYS_openat, {0, 0, O_TMPFILE | O_RDWR, 04755}, EPERM},
+      {"opening, with anything where no mode is read", SYS_openat, {0, 0, O_RDONLY, ~0ull}, EFAULT},
+      {"openat2", SYS_openat2, {}, ENOSYS},
       {"asking Landlock's version", SYS_landlock_create_ruleset, {0, 0, LANDLOCK_CREATE_RULESET_VERSION}, 0},
   };
   const int status = confined([&] {

@@ -173,13 +173,21 @@ TEST_P(Filter, common_calls_take_few_instructions) {
 std::string option_names(const ::testing::TestParamInfo<FilterOptions>& options) {
   const bool internet = options.param.internet == Internet::allowed;
   const bool strict = options.param.write_execute == WriteExecute::refused;
-  return std::string(internet ? "internet" : "unix_only") + (strict ? "_no_write_execute" : "");
+  const bool group = options.param.set_group == SetGroup::allowed;
+  return std::string(internet ? "internet" : "unix_only") + (strict ? "_no_write_execute" : "") +
+         (group ? "_set_group" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(, Filter,
                          ::testing::Values(FilterOptions{},  //
                                            FilterOptions{.internet = Internet::allowed},
                                            FilterOptions{.write_execute = WriteExecute::refused},
+                                           FilterOptions{.set_group = SetGroup::allowed},
+                                           FilterOptions{.internet = Internet::allowed,
+                                                         .set_group = SetGroup::allowed},
+                                           FilterOptions{.internet = Internet::allowed,
+                                                         .write_execute = WriteExecute::refused,
+                                                         .set_group = SetGroup::allowed},
                                            FilterOptions{.internet = Internet::allowed,
                                                          .write_execute = WriteExecute::refused}),
                          option_names);

@@ -1,0 +1,120 @@
+#include "supervisor/box/deep_walk.h"
+
+#include <dirent.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/paths.h"
+
+namespace alos::box {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class Walking : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/dev/shm/alos-walk-XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    top_ = name;
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+  }
+  void TearDown() override {
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+    const UniqueFd above = *sys::open("/dev/shm", O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(sys::remove_tree(above.get(), top_.substr(top_.rfind('/') + 1)));
+  }
+
+  UniqueFd root() const { return *sys::open(top_, O_RDONLY | O_DIRECTORY); }
+  void dig(int levels) const {
+    UniqueFd at = root();
+    for (int level = 0; level < levels; ++level) {
+      ASSERT_TRUE(sys::mkdirat(at.get(), "down", 0755));
+      ASSERT_TRUE(sys::openat(at.get(), "file", O_WRONLY | O_CREAT, 0644));
+      at = *sys::openat(at.get(), "down", O_RDONLY | O_DIRECTORY);
+    }
+  }
+  Result<void> walk(const std::string& path = "/top") {
+    const WalkVisitor visit{.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                              seen_.push_back(name);
+                              EXPECT_TRUE(sys::lstatat(parent, entry.name)) << printable(name.substr(0, 100));
+                              if (on_entry_) on_entry_(name);
+                              return name.ends_with("passed") ? Next::pass : Next::enter;
+                            },
+                            .closed = [&](const std::string& name) -> Result<void> {
+                              closed_.push_back(name);
+                              return {};
+                            }};
+    return walk_below(root(), path, visit);
+  }
+
+  std::string top_;
+  rlimit before_{};
+  std::vector<std::string> seen_, closed_;
+  std::function<void(const std::string&)> on_entry_;
+};
+
+TEST_F(Walking, sees_everything_once_and_follows_no_link) {
+  for (const char* directory : {"/a/b", "/passed/unseen"}) ASSERT_TRUE(sys::make_dirs(top_ + directory, 0755));
+  ASSERT_EQ(::symlink("a", (top_ + "/link").c_str()), 0);
+  ASSERT_TRUE(walk());
+  std::ranges::sort(seen_);
+  EXPECT_THAT(seen_, ElementsAre("/top/a", "/top/a/b", "/top/link", "/top/passed"));
+  seen_.clear();
+  ASSERT_TRUE(walk("/"));
+  EXPECT_THAT(seen_, ::testing::Contains("/a/b"));
+}
+
+TEST_F(Walking, goes_deeper_than_there_are_descriptors_and_longer_than_paths) {
+  dig(5000);
+  const rlimit few{100, before_.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto walked = walk();
+  EXPECT_TRUE(walked) << walked.error().text();
+  EXPECT_EQ(seen_.size(), 10'000u);
+}
+
+TEST_F(Walking, refuses_what_is_deeper_than_it_searches) {
+  dig(10'001);
+  const auto walked = walk();
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code, ELOOP);
+  EXPECT_THAT(walked.error().text(), HasSubstr("/top/down/down"));
+  EXPECT_LT(walked.error().text().size(), 600u);
+}
+
+TEST_F(Walking, notices_that_it_was_led_elsewhere) {
+  dig(100);
+  ASSERT_TRUE(sys::make_dirs(top_ + "/elsewhere", 0755));
+  std::string deep = top_;
+  for (int level = 0; level < 70; ++level) deep += "/down";
+  on_entry_ = [&](const std::string& name) {
+    if (name == "/top" + deep.substr(top_.size()) + "/down/down") {
+      ASSERT_EQ(::rename((deep + "/down").c_str(), (top_ + "/elsewhere/moved").c_str()), 0);
+    }
+  };
+  const auto walked = walk();
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code, ESTALE);
+}
+
+TEST_F(Walking, tells_of_directories_that_are_closed_to_it) {
+  ASSERT_TRUE(sys::make_dirs(top_ + "/shut/in", 0755));
+  ASSERT_EQ(::chmod(top_.c_str(), 0755), 0);
+  ASSERT_EQ(::chmod((top_ + "/shut").c_str(), 0), 0);
+  const uid_t before = ::geteuid();
+  if (before == 0) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  const auto walked = walk();
+  if (before == 0) {
+    ASSERT_EQ(::seteuid(0), 0);
+  }
+  EXPECT_TRUE(walked);
+  EXPECT_THAT(closed_, ElementsAre("/top/shut"));
+}
+
+}  // namespace
+}  // namespace alos::box
