@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,13 +24,20 @@ void make_host(World& world) {
        {"a", "b", "src/one", "src/deep/two", "gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir"})
     write(world.host(file), std::string("host ") + file);
   make_link("a", world.host("link"));
+  make_link("a", world.host("linked-link"));
+  // Several names of one file: what takes one of them away gives the others a new ctime.
+  for (const auto& [from, to] : {std::pair{"a", "a-too"}, {"gone/x", "x-too"}, {"linked-link", "linked-link-too"}})
+    ASSERT_EQ(::linkat(AT_FDCWD, world.host(from).c_str(), AT_FDCWD, world.host(to).c_str(), 0), 0);
 }
 
 void work() {
   write("a", "agent a");
   ::chmod("b", 0600);
   ::mkdir("new", 0750), write("new/file", "agent new");
-  for (const char* file : {"gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir", "link"}) ::unlink(file);
+  for (const char* file : {"gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir", "link", "x-too", "linked-link"})
+    ::unlink(file);
+  ::unlink("linked-link-too"), make_link("b", "linked-link-too");
+  write("a-too", "agent a-too");
   for (const char* dir : {"gone/sub", "gone", "becomes-file"}) ::rmdir(dir);
   write("becomes-file", "agent file");
   ::mkdir("becomes-dir", 0755), write("becomes-dir/in", "agent in");
