@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
 #include "supervisor/workspace/manifest.h"
+#include "supervisor/workspace/reach.h"
 
 namespace alos::workspace {
 namespace {
@@ -70,6 +71,7 @@ class Scanner {
     }
     if (!std::is_sorted(out_.changes.begin(), out_.changes.end(), before_in_order))
       std::sort(out_.changes.begin(), out_.changes.end(), before_in_order);
+    if (!options_.first_only && !out_.changes.empty()) TRY(flag_other_names());
     return std::move(out_);
   }
 
@@ -297,6 +299,28 @@ class Scanner {
     for (const size_t length : item.repositories)
       subject.repositories.push_back(std::string_view(change.path).substr(0, length));
     change.flags = hazards(subject);
+    return {};
+  }
+
+  // What the changes are under the names that links and git's configuration give them.
+  Result<void> flag_other_names() {
+    std::vector<Reach::Link> links;
+    for (const Change& change : out_.changes) {
+      const bool was = change.before.type == Type::link, is = change.after.type == Type::link;
+      if (!was && !is) continue;
+      Reach::Link link{change.path, {}, was};
+      if (is) link.target = after_target(change).value_or("");
+      links.push_back(std::move(link));
+    }
+    const uid_t owner = TRY(host_.node("")).uid;
+    const Reach reach = TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner)));
+    for (Change& change : out_.changes) {
+      if (change.is_directory()) continue;
+      for (Flag& flag : reach.flags({change.path, change.before, change.after, {}, {}, false})) {
+        const auto same = [&](const Flag& known) { return known.hazard == flag.hazard; };
+        if (std::none_of(change.flags.begin(), change.flags.end(), same)) change.flags.push_back(std::move(flag));
+      }
+    }
     return {};
   }
 

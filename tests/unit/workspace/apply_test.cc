@@ -316,6 +316,63 @@ TEST_P(Apply, a_bare_repository_under_any_name_does_not_come_to_life) {
   });
 }
 
+TEST_P(Apply, a_file_is_flagged_by_the_names_that_links_give_it) {
+  run([](World& world) {
+    for (const char* dir : {"tools", "real", "real/flows", "ai"}) ::mkdir(world.host(dir).c_str(), 0755);
+    write(world.host("tools/rules"), "x"), write(world.host("real/flows/x"), "x"), write(world.host("ai/x"), "x");
+    make_link("tools/rules", world.host("Makefile"));
+    make_link("real", world.host(".github"));
+    make_link("flows", world.host("real/workflows"));
+    make_link(world.host("ai"), world.host(".claude"));
+    make_link(".", world.host("self"));
+    make_link("loop", world.host("loop"));
+    make_link("one/two", world.host("dangling.mk"));
+    world.agent([] {
+      write("tools/rules", "y"), write("real/flows/x", "y"), write("ai/x", "y"), write("tools/other", "y");
+      ::mkdir("three", 0755), write("three/two", "y"), make_link("three", "one");
+    });
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "tools/rules"), HasSubstr("by the name Makefile"));
+    EXPECT_THAT(outcome(report, "real/flows/x"), HasSubstr("by the name .github/workflows/x"));
+    EXPECT_THAT(outcome(report, "ai/x"), HasSubstr("by the name .claude/x"));
+    EXPECT_THAT(outcome(report, "three/two"), HasSubstr("by the name dangling.mk"));
+    EXPECT_THAT(outcome(report, "one"), HasSubstr("by the name dangling.mk"));
+    EXPECT_EQ(outcome(report, "tools/other"), "applied");
+  });
+}
+
+TEST_P(Apply, a_package_managers_links_cost_little_and_flag_nothing) {
+  run([](World& world) {
+    world.agent([] {
+      ::mkdir("store", 0755), ::mkdir("all", 0755);
+      for (int i = 0; i < 300; ++i) {
+        const std::string n = std::to_string(i);
+        ::mkdir(("store/" + n).c_str(), 0755), write("store/" + n + "/main.txt", "x");
+        make_link("../store/" + n, "all/" + n);
+        for (int k = 1; k < 4; ++k)
+          make_link("../" + std::to_string((i + k) % 300), "store/" + n + "/dep" + std::to_string(k));
+      }
+    });
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(report.count(Outcome::applied), report.lines.size());
+  });
+}
+
+TEST_P(Apply, links_that_cannot_be_followed_to_their_end_hold_everything) {
+  run([](World& world) {
+    make_tree(world);
+    write(world.host("l20"), "x");
+    world.agent([] {
+      write("a.txt", "agent");
+      for (int i = 0; i < 20; ++i) {
+        const std::string next = "l" + std::to_string(i + 1);
+        make_link(next + "/../" + next + "/../" + next, "l" + std::to_string(i));
+      }
+    });
+    EXPECT_THAT(outcome(world.apply(), "a.txt"), HasSubstr("than can be followed"));
+  });
+}
+
 TEST_P(Apply, what_the_policy_denies_stays_also_when_named) {
   run([](World& world) {
     make_tree(world);

@@ -1,0 +1,169 @@
+// What a hostile reading of the workspace layer found: plants that reach a tool of the host by another name than their
+// own, limits that were not held. Each is done with the real programs and the real tools.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::IsSupersetOf;
+using testing::Not;
+
+// A project in which the host's own links and git's own configuration give files names that tools obey.
+constexpr const char* kProject = R"sh(set -e
+git config --global user.name someone
+git config --global user.email someone@example.org
+git config --global init.defaultBranch main
+git config --global core.hooksPath .team-hooks
+script() { mkdir -p "$(dirname "$1")"; printf '#!/bin/sh\n' > "$1"; chmod 755 "$1"; }
+
+git init -q global; script global/.team-hooks/post-index-change; : > global/file
+
+git init -q linked; git -C linked config core.hooksPath .git/hooks
+script linked/tools/check.sh; ln -s ../../tools/check.sh linked/.git/hooks/post-index-change; : > linked/file
+
+git init -q path; git -C path config core.hooksPath tools/hooks
+script path/tools/hooks/post-index-change; : > path/file
+
+git init -q detour; git -C detour config core.hooksPath tools/hooks; mkdir detour/tools
+script detour/shared/post-index-change; ln -s ../shared detour/tools/hooks; : > detour/file
+
+git init -q include; git -C include config include.path ../conf/team; mkdir include/conf; : > include/conf/team
+
+git init -q monitor; script monitor/bin/watch; git -C monitor config core.fsmonitor bin/watch
+
+git init -q outer; mkdir -p outer/.git/worktrees
+git -C outer commit -q --no-verify --allow-empty -m first
+git -C outer config core.hooksPath tools/hooks
+git -C outer worktree add -q ../tree; script tree/tools/hooks/post-index-change; : > tree/file
+
+mkdir made; printf 'all:\n\t@true\n' > made/rules.txt; ln -s rules.txt made/Makefile
+mkdir chained; ln -s ../gen/rules.txt chained/Makefile
+mkdir replaced other; ln -s other replaced-by; ln -s ../replaced-by/rules.txt replaced/Makefile
+printf 'all:\n\t@true\n' > other/rules.txt
+)sh";
+
+// First run: what is harmless by its own name.
+constexpr const char* kFirst = R"sh(M=$1
+plant() { printf 'touch %s/%s\n' "$M" "$2" >> "$1"; }
+mkdir -p later husky-like
+printf 'all:\n\ttouch %s/chained\n' "$M" > later/rules.txt
+plant global/.team-hooks/post-index-change global
+plant linked/tools/check.sh linked
+plant path/tools/hooks/post-index-change path
+plant detour/shared/post-index-change detour
+printf '[core]\n\tfsmonitor = "touch %s/include; false"\n' "$M" > include/conf/team
+plant monitor/bin/watch monitor
+plant tree/tools/hooks/post-index-change worktree
+printf 'all:\n\ttouch %s/made\n' "$M" > made/rules.txt
+plant husky-like/pre-commit husky
+)sh";
+
+// Second run: links that give what came before a name.
+constexpr const char* kSecond = R"sh(M=$1
+ln -s later gen
+ln -s husky-like .husky
+ln -s husky-like .vscode
+ln -s husky-like .github
+rm replaced-by; mkdir replaced-by; printf 'all:\n\ttouch %s/replaced\n' "$M" > replaced-by/rules.txt
+mkdir -p path/.git/modules; ln -s ../../../husky-like path/.git/modules/sub
+)sh";
+
+struct Tool {
+  const char* line;
+  const char* marker;
+};
+constexpr Tool kTools[] = {
+    {"cd global && git add file", "global"}, {"cd linked && git add file", "linked"},
+    {"cd path && git add file", "path"},     {"cd detour && git add file", "detour"},
+    {"cd include && git status", "include"}, {"cd monitor && git status", "monitor"},
+    {"cd tree && git add file", "worktree"}, {"make -C made", "made"},
+    {"make -C chained", "chained"},          {"make -C replaced", "replaced"},
+};
+
+constexpr const char* kPolicy =
+    "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
+    "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n";
+
+class OtherNames : public InBothModes {
+ protected:
+  void SetUp() override {
+    InBothModes::SetUp();
+    if (!world_) return;
+    world().write(markers() + "/.keep", "");
+    const Outcome made = bash(kProject);
+    ASSERT_EQ(made.code, 0) << made.err;
+  }
+  std::string markers() { return world().root() + "/markers"; }
+  Outcome bash(const std::string& script) { return world().call({"/bin/bash", "-c", script, "bash", markers()}); }
+  // What ran by the tools' own doing.
+  std::set<std::string> work() {
+    for (const Tool& tool : kTools) bash(tool.line);
+    std::set<std::string> ran;
+    for (const auto& entry : std::filesystem::directory_iterator(markers())) ran.insert(entry.path().filename());
+    ran.erase(".keep");
+    return ran;
+  }
+};
+
+TEST_P(OtherNames, nothing_runs_on_the_host_by_a_name_that_a_link_or_a_configuration_gives_it) {
+  const std::string policy = world().policy("tree", kPolicy);
+  for (const char* script : {kFirst, kSecond}) {
+    const Outcome run = world().run(policy, {"/bin/bash", "-c", script, "bash", markers()});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Outcome applied = world().call({"alos", "apply", "--workspace", world().workspace()});
+    EXPECT_EQ(applied.code, 1) << applied.out << applied.err;
+    EXPECT_THAT(work(), IsEmpty()) << applied.out;
+  }
+  EXPECT_TRUE(world().exists("later/rules.txt")) << "what no tool obeys was applied";
+  for (const char* path : {"gen", ".husky", ".vscode", ".github", "path/.git/modules/sub"})
+    EXPECT_FALSE(world().exists(path)) << path;
+  const Outcome diff = world().call({"alos", "diff", "--stat"});
+  EXPECT_THAT(diff.out, HasSubstr("by the name made/Makefile")) << "says by which name";
+  EXPECT_THAT(diff.out, HasSubstr("core.hookspath"));
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+TEST_P(OtherNames, without_alos_each_of_them_runs) {
+  ASSERT_EQ(bash(kFirst).code, 0);
+  ASSERT_EQ(bash(kSecond).code, 0);
+  std::set<std::string> expected;
+  for (const Tool& tool : kTools) expected.insert(tool.marker);
+  EXPECT_THAT(work(), IsSupersetOf(expected));
+}
+
+// The workspace is a part of a repository that begins above it, or belongs to one that lies elsewhere.
+TEST_P(OtherNames, a_repository_around_the_workspace_counts_as_well) {
+  ASSERT_EQ(bash("set -e; git init -q around; cd around; git config core.hooksPath part/hooks; mkdir -p part/hooks; "
+                 "printf '#!/bin/sh\n' > part/hooks/post-index-change; chmod 755 part/hooks/post-index-change; "
+                 ": > file; git init -q ../far; cd ../far; git config core.hooksPath .hooks; "
+                 "git commit -q --allow-empty -m first; git worktree add -q ../near; mkdir ../near/.hooks; "
+                 "cp ../around/part/hooks/* ../near/.hooks; : > ../near/file")
+                .code,
+            0);
+  for (const auto& [at, hook] : {std::pair{"/around/part", "hooks"}, {"/near", ".hooks"}}) {
+    const std::string workspace = world().workspace() + at;
+    const std::string script = "echo touch " + markers() + "/ran >> " + hook + "/post-index-change; echo x > plain";
+    const Outcome run =
+        world().shell(world().policy("tree", kPolicy), script, {.cwd = workspace}, {"--workspace", workspace});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Outcome applied = world().call({"alos", "apply", "--workspace", workspace});
+    EXPECT_EQ(applied.code, 1) << applied.out;
+    EXPECT_TRUE(world().exists(workspace + "/plain"));
+  }
+  bash("cd around && git add file; cd ../near && git add file");
+  EXPECT_FALSE(world().exists(markers() + "/ran"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Threats19And20, OtherNames, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
