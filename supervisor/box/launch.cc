@@ -219,7 +219,10 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
                                std::move(order.layer)};
   const OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
   box.places = STEP(Step::sources, open_sources(plan));
-  if (plan.keep_home) box.home = STEP(Step::sources, lasting_home(order));
+  if (plan.keep_home) {
+    box.home = STEP(Step::sources, lasting_home(order));
+    out.written.push_back(std::move(order.home));
+  }
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
   box.staging = STEP(Step::workspace, make_staging());
   const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
@@ -227,7 +230,8 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   order_places(box.places);
   if (opened.layer) {
     const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
-    out.layer = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    out.written.push_back(STEP(
+        Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW)));
   }
   box.covers = STEP(Step::masks, find_covers(plan, merged, box.places));
 

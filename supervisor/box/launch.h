@@ -38,7 +38,7 @@ struct Box {
   UniqueFd control;   // supervisor's end of init's socket
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
-  UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
+  std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts
   bool without_landlock = false;
 };
 

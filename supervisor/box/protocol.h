@@ -32,6 +32,7 @@ struct LauncherReport {
   enum class Kind : uint8_t {
     started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
     failed,   // step, error and text; no process of the box is left
+    full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
     limit,    // text: the limit that was reached; the box is being ended
     ended,    // the box and its cgroup are gone
   };

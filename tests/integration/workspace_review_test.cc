@@ -163,6 +163,63 @@ TEST_P(OtherNames, a_repository_around_the_workspace_counts_as_well) {
   EXPECT_FALSE(world().exists(markers() + "/ran"));
 }
 
+// `disk`, and the ways around a meter that counts the blocks of files with names.
+class Disk : public InBothModes {
+ protected:
+  Outcome write(const std::string& limit, const std::string& script, const std::string& more = "") {
+    return world().shell(
+        world().policy("disk", std::string(kPolicy) + "limits: {wall: 60s, disk: " + limit + "}\n" + more), script);
+  }
+  static void expect_ended(const Outcome& run) {
+    EXPECT_EQ(run.code, 124) << run.out << run.err;
+    EXPECT_EQ(run.end()["what"], "disk");
+  }
+};
+
+TEST_P(Disk, deleted_files_that_are_held_open_count) {
+  expect_ended(write(
+      "8MiB", "for i in $(seq 40); do exec {fd}>f; rm f; head -c 1M /dev/zero >&$fd; sleep 0.05; done; sleep 30"));
+}
+
+TEST_P(Disk, empty_files_count) {
+  expect_ended(
+      write("8MiB",
+            "python3 -c 'import os,time\nos.mkdir(\"d\")\nfor i in range(40000): os.symlink(\"x\", f\"d/{i}\")\n"
+            "time.sleep(30)'"));
+}
+
+TEST_P(Disk, a_home_that_lasts_counts) {
+  expect_ended(write("8MiB", "for i in $(seq 40); do head -c 1M /dev/zero > ~/f$i; sleep 0.05; done; sleep 30",
+                     "home: {keep: mine}\n"));
+}
+
+TEST_P(Disk, what_lies_in_memory_does_not_count) {
+  const Outcome run =
+      write("64MiB",
+            "python3 -c 'import os,time\nfd = os.memfd_create(\"m\")\nos.write(fd, b\"x\" * (80 << 20))\n"
+            "time.sleep(1)'; echo through");
+  EXPECT_EQ(run.out, "through\n") << run.err;
+}
+
+// As root alone: a small file system of its own below the layers needs a mount.
+TEST_P(Disk, a_full_disk_below_the_layer_is_said_with_its_reason) {
+  if (GetParam() == Mode::rootless) return;
+  const std::string layers = world().state() + "/layers", events = world().root() + "/events";
+  const std::string policy = world().policy("disk", std::string(kPolicy) + "limits: {wall: 60s, disk: 1GiB}\n");
+  const Outcome run =
+      world().call({"unshare", "--mount", "/bin/bash", "-c",
+                    "mkdir -p -m 0711 " + world().state() + " && mkdir -m 0700 " + layers +
+                        " && mount -t tmpfs -o size=8m,mode=700 none " + layers + " && exec alos run --policy " +
+                        policy + " --workspace " + world().workspace() + " --events " + events +
+                        " -- /bin/bash -c 'head -c 16M /dev/zero > f; echo $?'"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "1\n");
+  EXPECT_THAT(run.err, HasSubstr("its writes were answered ENOSPC"));
+  EXPECT_THAT(world().read(events), HasSubstr("ENOSPC"));
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Disk, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Threats19And20, OtherNames, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
