@@ -82,10 +82,6 @@ void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& mo
 Result<void> check_pending(const Layer& layer, const Request& request) {
   const std::string since =
       layer.pending_since().empty() ? "an earlier run" : "run " + printable(layer.pending_since());
-  if (request.start == Start::fresh)
-    return fail(
-        "layer", printable(request.workspace), EBUSY,
-        "changes of " + since + " are pending; look at them with `alos diff`, then `alos apply` or `alos undo`");
   if (layer.record.mode != request.mode || layer.record.form != request.form)
     return fail("layer", printable(request.workspace), EXDEV,
                 "changes of " + since + " are pending in another mode; `alos apply` or `alos undo` them first");

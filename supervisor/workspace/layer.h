@@ -24,10 +24,6 @@
 namespace alos::workspace {
 
 enum class Mode : uint8_t { layer, copy };
-enum class Start : uint8_t {
-  continued,  // on top of what is pending, which the caller should say
-  fresh,      // refused with EBUSY while changes are pending
-};
 struct Owner {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -97,7 +93,6 @@ struct Request {
   Mode mode = Mode::layer;
   Form form = Form::user;
   Owner owner;
-  Start start = Start::continued;
   std::string run;  // who takes it: shown to others while it is held
   std::string policy;
   std::string policy_hash;
@@ -107,7 +102,7 @@ struct Request {
 // For a run: makes or takes the layer, locked. The lock descriptor must live as long as anything writes to the layer.
 // Records the run. With nothing pending the stamp is taken anew and owner, mode and form follow the request; with
 // changes pending they stay, and the caller has to mount with record.owner and record.form. The denies of earlier runs
-// stay as long as their changes do. Errors: EBUSY (another run holds it, or Start::fresh with changes), EXDEV when mode
+// stay as long as their changes do. Errors: EBUSY (another run holds it), EXDEV when mode
 // or form differ from what is pending.
 Result<Layer> open_or_create(const Request& request);
 // At the end of the run, while the lock is still held.
