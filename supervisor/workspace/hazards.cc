@@ -396,8 +396,14 @@ bool completes(const Subject& subject) {
 }
 
 void by_mode(const Subject& subject, std::vector<Flag>& flags) {
-  const mode_t set_id = subject.after.mode & (S_ISUID | S_ISGID);
-  if (subject.after.type != Type::file) return;
+  const Node &before = subject.before, &after = subject.after;
+  const bool has_mode = after.type == Type::file || after.type == Type::directory;
+  const bool could_before = before.type == after.type && (before.mode & S_IWOTH) != 0;
+  if (has_mode && (after.mode & S_IWOTH) != 0 && !could_before)
+    flags.push_back({Hazard::writable, "anybody on the machine may write to it"});
+  // The setgid bit of a directory is not applied, and comes with the directory around it anyway.
+  const mode_t set_id = after.mode & (S_ISUID | S_ISGID);
+  if (after.type != Type::file) return;
   const bool could = subject.before.type == Type::file && (subject.before.mode & 0111) != 0;
   if ((subject.after.mode & 0111) != 0 && !could) flags.push_back({Hazard::executable, "is newly executable"});
   if (set_id != 0)
@@ -408,8 +414,8 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",   "agent",     "prompt",     "editor", "shell",
-                                         "build", "autostart", "executable", "set-id", "link-out"};
+  constexpr std::string_view kNames[] = {"git",       "agent",      "prompt", "editor",   "shell",   "build",
+                                         "autostart", "executable", "set-id", "link-out", "writable"};
   return kNames[static_cast<size_t>(hazard)];
 }
 
@@ -427,8 +433,9 @@ bool leads_out(std::string_view path, std::string_view target) {
 
 std::vector<Flag> hazards(const Subject& subject) {
   std::vector<Flag> flags;
-  if (subject.path.empty()) return flags;
   const bool gone = !subject.after.there();
+  if (subject.by == By::own_name) by_mode(subject, flags);
+  if (subject.path.empty()) return flags;
   if (completes(subject)) flags.push_back({Hazard::git, "makes its directory a git repository"});
   // A directory does nothing by itself: what lies in it is judged on its own.
   if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
@@ -438,7 +445,6 @@ std::vector<Flag> hazards(const Subject& subject) {
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
   if (gone || subject.by == By::another_name) return flags;
-  by_mode(subject, flags);
   if (subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
     flags.push_back({Hazard::link_out, "leads out of the workspace, to " + printable(subject.link_target)});
   return flags;

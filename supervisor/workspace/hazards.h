@@ -21,6 +21,7 @@ enum class Hazard : uint8_t {
   executable,  // the execute bit is new
   set_id,      // setuid or setgid: the bit itself is never applied
   link_out,    // a link that leads out of the workspace
+  writable,    // anybody may write it, and before not
 };
 std::string_view name(Hazard hazard);
 

@@ -170,6 +170,14 @@ bool needs_recovery(const Layer& layer) {
   return ::faccessat(layer.dir.get(), kJournal, F_OK, 0) == 0;
 }
 
+std::string temporary_names(const Layer& layer) {
+  const auto text = read(layer, kJournal);
+  if (!text) return "";
+  for (const std::string_view record : records(*text))
+    if (record.starts_with('s')) return prefix(record.substr(1));
+  return "";
+}
+
 Result<void> recover(const Layer& layer, Tree& host) {
   if (!needs_recovery(layer)) return {};
   const std::string text = TRY(read(layer, kJournal));

@@ -58,5 +58,7 @@ class Journal {
 // journal. Nothing to do is success. The layer is locked.
 Result<void> recover(const Layer& layer, Tree& host);
 bool needs_recovery(const Layer& layer);
+// How the temporary names of an apply that goes on, or was killed, begin; empty when there is none.
+std::string temporary_names(const Layer& layer);
 
 }  // namespace alos::workspace

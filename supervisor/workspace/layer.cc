@@ -51,7 +51,9 @@ Result<void> open_content(Layer& layer) {
   }
   layer.upper = TRY(sys::openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   layer.work = TRY(sys::openat(dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  layer.pending = !TRY(sys::list(layer.upper.get())).empty();
+  const mode_t mode = TRY(sys::fstat(layer.upper.get())).st_mode & 07777;
+  layer.pending =
+      !TRY(sys::list(layer.upper.get())).empty() || (layer.record.root_mode != 0 && layer.record.root_mode != mode);
   return {};
 }
 
@@ -96,6 +98,7 @@ Result<void> begin_anew(Layer& layer, const Request& request, mode_t mode) {
   layer.record.owner = request.owner;
   layer.record.layer_denies.clear();
   layer.record.copied_ns = 0;
+  layer.record.root_mode = mode;
   TRY(make_content(layer, mode));
   restart(layer);
   return {};
@@ -219,6 +222,11 @@ Result<Layer> open_layer_at(const std::string& path, Access access) {
   }
   TRY(open_content(layer));
   if (access == Access::change) TRY(clean_up(layer));
+  // Nobody holds it while its journal is there: the apply was killed, and its temporary names are in the host's tree.
+  if (access == Access::look && needs_recovery(layer) && take_lock(layer)) {
+    TRY(clean_up(layer));
+    layer.lock.reset();
+  }
   return layer;
 }
 

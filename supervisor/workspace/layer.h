@@ -52,6 +52,7 @@ struct Record {
   int64_t stamp_ns = 0;  // a host file whose ctime is later was changed behind the agent's back
   // Mode copy: when the copy was complete. What has an older ctime in copy/ was not touched by the agent. 0: not yet.
   int64_t copied_ns = 0;
+  mode_t root_mode = 0;  // of the workspace's own directory when the layer began; 0: not known
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;
@@ -109,7 +110,7 @@ Result<Layer> open_or_create(const Request& request);
 Result<void> end_run(Layer& layer, const std::string& run);
 
 enum class Access : uint8_t {
-  look,    // never waits; `lock` stays empty and what is read may change meanwhile
+  look,    // never waits; `lock` stays empty and what is read may change meanwhile. Ends what a killed apply left
   change,  // exclusive: EBUSY, naming the holder, while a run uses it
 };
 // For tools. Errors: ENOENT when the workspace has no layer.

@@ -432,6 +432,37 @@ TEST_P(Apply, special_files_setuid_and_attributes_stay_behind) {
   });
 }
 
+TEST_P(Apply, the_mode_of_the_workspace_itself_is_carried_and_flagged) {
+  run([](World& world) {
+    const auto mode_of = [&] {
+      struct stat st{};
+      EXPECT_EQ(::stat(world.workspace().c_str(), &st), 0);
+      return st.st_mode & 07777;
+    };
+    ASSERT_EQ(::chmod(world.workspace().c_str(), 0755), 0);
+    world.agent([] { ASSERT_EQ(::chmod(".", 0750), 0); });
+    world.agent([] {});  // a run in between keeps it
+    ASSERT_EQ(world.changes().size(), 1u);
+    EXPECT_EQ(mode_of(), 0755u);
+    EXPECT_EQ(outcome(world.apply(), ""), "applied");
+    EXPECT_EQ(mode_of(), 0750u);
+    EXPECT_TRUE(world.changes().empty());
+
+    world.agent([] {
+      ASSERT_EQ(::chmod(".", 0777), 0);
+      write("x", "x");
+    });
+    ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, ""), HasSubstr("anybody"));
+    EXPECT_EQ(outcome(report, "x"), "applied");
+    EXPECT_EQ(mode_of(), 0750u);
+    ASSERT_EQ(::chmod(world.workspace().c_str(), 0700), 0);
+    EXPECT_THAT(outcome(world.apply({""}), ""), HasSubstr("conflict"));
+    world.undo();
+    EXPECT_TRUE(world.changes().empty());
+  });
+}
+
 TEST_P(Apply, the_hosts_own_attributes_stay_with_its_file) {
   run([](World& world) {
     make_tree(world);

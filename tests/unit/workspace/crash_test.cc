@@ -94,9 +94,10 @@ TEST_P(Crash, an_apply_that_ends_at_any_step_leaves_each_path_old_or_new_and_can
       const Snapshot before = world.host_tree();
       const Snapshot after = world.agent_sees(work);
       finished = ends_at(n, [&](const Step& step) { world.apply({}, {}, step); });
-      {
-        const Layer recovered = world.open(Access::change);
-      }
+      for (const auto& [path, change] : world.changes())
+        EXPECT_EQ(path.find(".alos-"), path.npos) << path << " is a killed apply's, not the agent's";
+      for (const auto& [path, seen] : world.host_tree())
+        EXPECT_EQ(path.find(".alos-"), path.npos) << "a look ends what a killed apply left: " << path;
       expect_old_or_new(world.host_tree(), before, after);
       EXPECT_EQ(world.agent_sees([] {}), after) << "what the agent sees changed";
       const ApplyReport report = world.apply();

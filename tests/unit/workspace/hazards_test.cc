@@ -89,6 +89,18 @@ TEST(HazardsOf, new_execute_and_set_id_bits) {
   EXPECT_EQ(flags({"tool", file(0755), file(0755), "", {}, false}), "");
 }
 
+TEST(HazardsOf, what_anybody_may_write_is_flagged_when_it_is_new) {
+  EXPECT_EQ(added("x", 0666), "writable");
+  EXPECT_EQ(flags({"x", file(0666), file(0666), "", {}, false}), "");
+  Node directory;
+  directory.type = Type::directory;
+  directory.mode = 01777;
+  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "writable");
+  EXPECT_EQ(flags({"", file(0755), directory, "", {}, false}), "writable") << "the workspace itself";
+  directory.mode = 02775;
+  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "");
+}
+
 TEST(HazardsOf, links_that_lead_out) {
   EXPECT_TRUE(leads_out("a", "/etc/passwd"));
   EXPECT_TRUE(leads_out("a", ".."));
