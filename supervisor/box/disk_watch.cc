@@ -44,8 +44,8 @@ std::vector<pid_t> processes_of(pid_t init) {
   return out;
 }
 
-DiskWatch::DiskWatch(std::vector<UniqueFd> trees, std::optional<uint64_t> limit, pid_t init)
-    : trees_(std::move(trees)), limit_(limit), init_(init) {
+DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
+    : trees_(std::move(trees)), bounded_(std::move(bounded)), limit_(limit), init_(init) {
   for (const UniqueFd& tree : trees_) {
     if (const auto st = sys::fstat(tree.get())) devices_.insert(st->st_dev);
     if (auto root = sys::dup(tree.get()); root && limit_) meters_.emplace_back(std::move(*root));
@@ -53,19 +53,19 @@ DiskWatch::DiskWatch(std::vector<UniqueFd> trees, std::optional<uint64_t> limit,
 }
 
 int DiskWatch::wait_ms() const {
-  if (trees_.empty()) return -1;
+  if (trees_.empty() && !bounded_) return -1;
   return static_cast<int>(std::clamp<int64_t>((next_ns_ - boot_ns()) / 1'000'000 + 1, 0, 60'000));
 }
 
 DiskWatch::Found DiskWatch::look() {
   const int64_t begun = boot_ns();
-  if (trees_.empty() || begun < next_ns_) return Found::nothing;
+  if ((trees_.empty() && !bounded_) || begun < next_ns_) return Found::nothing;
   uint64_t used = 0;
   for (workspace::Meter& meter : meters_) {
     meter.step(kEntries / meters_.size());
     used += meter.charged();
   }
-  if (limit_ && used <= *limit_) used += held_open();
+  if (!meters_.empty() && used <= *limit_) used += held_open();
   const int64_t took = boot_ns() - begun;
   next_ns_ = begun + took + std::max(kLeastNs, kShare * took);
   if (limit_ && used > *limit_) return Found::over;
@@ -73,12 +73,13 @@ DiskWatch::Found DiskWatch::look() {
 }
 
 bool DiskWatch::is_full() {
-  for (const UniqueFd& tree : trees_) {
+  const auto full = [](const UniqueFd& tree) {
     struct statvfs vfs{};
-    if (::fstatvfs(tree.get(), &vfs) != 0) continue;
-    if (vfs.f_bavail < kNoRoom || (vfs.f_files > 0 && vfs.f_favail == 0)) return full_said_ = true;
-  }
-  return false;
+    if (::fstatvfs(tree.get(), &vfs) != 0) return false;
+    return vfs.f_bavail < kNoRoom || (vfs.f_files > 0 && vfs.f_favail == 0);
+  };
+  full_said_ = full_said_ || (bounded_ && full(bounded_)) || std::any_of(trees_.begin(), trees_.end(), full);
+  return full_said_;
 }
 
 uint64_t DiskWatch::held_open() const {
@@ -100,7 +101,7 @@ void DiskWatch::look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>
     // Files of the layer show a device of overlayfs's own choice; what lies in memory is another limit's.
     struct statfs fs{};
     const std::string path = fmt::format("/proc/{}/fd/{}", process, descriptor.name);
-    const bool layer = ::statfs(path.c_str(), &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+    const bool layer = !bounded_ && ::statfs(path.c_str(), &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
     if (!layer && !devices_.contains(st.st_dev)) continue;
     if (seen.emplace(st.st_dev, st.st_ino).second) bytes += static_cast<uint64_t>(st.st_blocks) * 512;
   }

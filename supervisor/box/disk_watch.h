@@ -21,8 +21,9 @@ class DiskWatch {
  public:
   enum class Found : uint8_t { nothing, over, full };
 
-  // `trees`: open for reading. `limit` in bytes; empty: only whether the disk below them is full. `init`: of the box.
-  DiskWatch(std::vector<UniqueFd> trees, std::optional<uint64_t> limit, pid_t init);
+  // `trees`: open for reading. `bounded`: another, which a file system of its own bounds: only whether it is full.
+  // `limit` in bytes; empty: only whether the disk below them is full. `init`: of the box.
+  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init);
 
   // Until the next look, in milliseconds; -1 when there is nothing to look at.
   int wait_ms() const;
@@ -37,6 +38,7 @@ class DiskWatch {
   void look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>& seen, uint64_t& bytes) const;
 
   std::vector<UniqueFd> trees_;
+  UniqueFd bounded_;
   std::set<uint64_t> devices_;  // of the trees
   std::deque<workspace::Meter> meters_;
   std::optional<uint64_t> limit_;

@@ -20,7 +20,7 @@ struct Order {
   RunRequest run;
   Privilege privilege = Privilege::rootless;
   UniqueFd stdio[3];
-  UniqueFd workspace, layer, home;  // as the front checked them
+  UniqueFd workspace, layer, image, home;  // as the front checked them
 };
 
 // Where a launch failed, on either side of the clone.
@@ -39,6 +39,7 @@ struct Box {
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
   std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts
+  UniqueFd bounded;               // the layer instead, where an image holds it
   bool without_landlock = false;
 };
 

@@ -34,7 +34,8 @@ void send_report(const LauncherReport& report, std::span<const int> fds = {}) {
 Result<Order> receive_order() {
   LaunchMessage message;
   auto got = TRY(sys::receive_message(kSocket, std::as_writable_bytes(std::span(&message, 1)), 16));
-  const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) + (message.has_home ? 1 : 0);
+  const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) +
+                          (message.has_image ? 1 : 0) + (message.has_home ? 1 : 0);
   if (got.size != sizeof message || message.magic != LaunchMessage::kMagic || got.fds.size() != expected)
     return fail("request", "message", EBADMSG, "front and launcher are of different versions");
   Order order;
@@ -45,6 +46,7 @@ Result<Order> receive_order() {
   size_t next = 5;
   if (message.has_workspace) order.workspace = std::move(got.fds[next++]);
   if (message.has_layer) order.layer = std::move(got.fds[next++]);
+  if (message.has_image) order.image = std::move(got.fds[next++]);
   if (message.has_home) order.home = std::move(got.fds[next++]);
   return order;
 }
@@ -80,7 +82,7 @@ Fault fault_from_environment() {
 class Keeper {
  public:
   Keeper(Box box, policy::Limits limits, LaunchTimes& times)
-      : box_(std::move(box)), limits_(limits), times_(times), disk_(std::move(box_.written), limits.disk, box_.pid) {}
+      : box_(std::move(box)), limits_(limits), times_(times), disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
 
   // Until the box is gone or the supervisor is.
   void run() {

@@ -85,7 +85,7 @@ Enforcers enforcers(const Facts& facts, uid_t uid) {
       in_cgroup(Limit::cpus, facts.cgroups.cpu, facts, uid),
       in_cgroup(Limit::cpu_time, facts.cgroups.usage, facts, uid),
       Enforcer{
-          Limit::disk, By::watched, "private space: the size of its tmpfs; layer and lasting home: measured while the box runs", {}},
+          Limit::disk, By::watched, "private space: the size of its tmpfs; layer and lasting home: measured while the box runs, or, as root with 'disk-by: image', an image of that size", {}},
       Enforcer{Limit::open_files, By::rlimit, "RLIMIT_NOFILE, for each process", {}},
       Enforcer{Limit::wall, By::timer, "the supervisor ends the box", {}}};
 }

@@ -207,10 +207,16 @@ class Supervisor {
     events_.write("limit", {{"limit", which}, {"value", limit_value(which)}});
   }
 
+  std::string disk_full_reason() const {
+    if (limit_value("disk-by") != "image") return kDiskFull;
+    return fmt::format("limit 'disk' ({}) was reached: the layer's image is full, and writes were answered ENOSPC",
+                       limit_value("disk"));
+  }
+
   // The box goes on: what it makes of ENOSPC is its own.
   void disk_full() {
     disk_full_ = true;
-    events_.write("limit", {{"limit", "disk"}, {"value", limit_value("disk")}, {"reason", kDiskFull}});
+    events_.write("limit", {{"limit", "disk"}, {"value", limit_value("disk")}, {"reason", disk_full_reason()}});
   }
 
   std::string limit_value(const std::string& which) const {
@@ -462,7 +468,7 @@ class Supervisor {
     account_for_memory();
     if (usage_.fork_refusals > 0)
       events_.write("limit", {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
-    if (disk_full_) say(fmt::format("alos: {}\n", kDiskFull));
+    if (disk_full_) say(fmt::format("alos: {}\n", disk_full_reason()));
     if (ending_->reason == "limit")
       say(fmt::format("alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what)));
     if (ending_->reason == "lost")

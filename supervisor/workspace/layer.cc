@@ -42,8 +42,15 @@ Result<void> must_be_ours(int dir, const std::string& path) {
   return {};
 }
 
+Result<void> open_image(Layer& layer) {
+  if (layer.record.image_bytes == 0 || layer.disk.root) return {};
+  layer.disk = TRY(mount_image(layer.dir.get(), layer.path + "/image"));
+  return {};
+}
+
 Result<void> open_content(Layer& layer) {
-  const int dir = layer.dir.get();
+  TRY(open_image(layer));
+  const int dir = layer.base();
   if (layer.record.mode == Mode::copy) {
     layer.copy = TRY(sys::openat(dir, "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     layer.pending = layer.record.copied_ns != 0 && !layer.record.runs.empty();
@@ -59,7 +66,7 @@ Result<void> open_content(Layer& layer) {
 
 // The merged root shows the mode of upper/, so it begins as the workspace's own.
 Result<void> make_content(Layer& layer, mode_t mode) {
-  const int dir = layer.dir.get();
+  const int dir = layer.base();
   const Owner owner = layer.record.owner;
   const auto own = [&](const char* name, mode_t bits) -> Result<void> {
     const UniqueFd fd = TRY(make_directory(dir, name, 0700));
@@ -84,15 +91,33 @@ void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& mo
 Result<void> check_pending(const Layer& layer, const Request& request) {
   const std::string since =
       layer.pending_since().empty() ? "an earlier run" : "run " + printable(layer.pending_since());
+  if (layer.record.image_bytes != request.image_bytes)
+    return fail("layer", printable(request.workspace), EXDEV,
+                "changes of " + since +
+                    " are pending, and 'disk' or 'disk-by' were others then; `alos apply` or `alos undo` them first");
   if (layer.record.mode != request.mode || layer.record.form != request.form)
     return fail("layer", printable(request.workspace), EXDEV,
                 "changes of " + since + " are pending in another mode; `alos apply` or `alos undo` them first");
   return {};
 }
 
+// An image of the wanted size, mounted; or none. One of that size is used again: making it is most of a launch.
+Result<void> fit_image(Layer& layer, uint64_t bytes) {
+  if (layer.record.image_bytes != bytes) {
+    layer.upper.reset(), layer.work.reset(), layer.copy.reset();
+    layer.disk = {};
+    for (const char* name : {"upper", "work", "copy", "image"}) TRY(remove_tree(layer.dir.get(), name));
+    layer.record.image_bytes = 0;
+    if (bytes != 0) TRY(make_image(layer.dir.get(), layer.path + "/image", bytes));
+    layer.record.image_bytes = bytes;
+  }
+  return open_image(layer);
+}
+
 // With nothing pending everything follows the request.
 Result<void> begin_anew(Layer& layer, const Request& request, mode_t mode) {
-  for (const char* name : {"upper", "work", "copy"}) TRY(remove_tree(layer.dir.get(), name));
+  TRY(fit_image(layer, request.image_bytes));
+  for (const char* name : {"upper", "work", "copy"}) TRY(remove_tree(layer.base(), name));
   layer.record.mode = request.mode;
   layer.record.form = request.form;
   layer.record.owner = request.owner;
@@ -119,7 +144,7 @@ Result<std::string> read_record(const Layer& layer) {
 
 // What a crashed command left.
 Result<void> clean_up(const Layer& layer) {
-  TRY(remove_tree(layer.dir.get(), "staging"));
+  TRY(remove_tree(layer.base(), "staging"));
   if (!needs_recovery(layer)) return {};
   Tree host = TRY(Tree::open(layer.record.workspace));
   return recover(layer, host);
@@ -169,8 +194,8 @@ void restart(Layer& layer) {
 }
 
 Result<UniqueFd> staging(const Layer& layer) {
-  TRY(remove_tree(layer.dir.get(), "staging"));
-  return make_directory(layer.dir.get(), "staging", 0700);
+  TRY(remove_tree(layer.base(), "staging"));
+  return make_directory(layer.base(), "staging", 0700);
 }
 
 Result<Layer> open_or_create(const Request& request) {

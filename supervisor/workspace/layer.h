@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "supervisor/workspace/denies.h"
+#include "supervisor/workspace/image.h"
 #include "supervisor/workspace/overlay.h"
 
 // The place where an agent's writes land: <state>/layers/<key>/, key = first 16 hex digits of the digest of the
@@ -18,6 +19,7 @@
 //   layer.json   what is known about it (Record), replaced whole
 //   upper/ work/ the overlay's directories, in mode layer
 //   copy/        the agent's own copy of the tree, in mode copy, and manifest (manifest.h)
+//   image        an ext4 file system that holds upper/, work/, copy/ and staging/ instead (image.h)
 //   staging/     half-made things of our own; emptied whenever the layer is taken
 //   lock         flock, exclusive while a run or an apply uses the layer; its text names who
 //   applied, apply.journal   see journal.h
@@ -52,7 +54,8 @@ struct Record {
   int64_t stamp_ns = 0;  // a host file whose ctime is later was changed behind the agent's back
   // Mode copy: when the copy was complete. What has an older ctime in copy/ was not touched by the agent. 0: not yet.
   int64_t copied_ns = 0;
-  mode_t root_mode = 0;  // of the workspace's own directory when the layer began; 0: not known
+  uint64_t image_bytes = 0;  // size of the image that holds the content; 0: it lies in the directory itself
+  mode_t root_mode = 0;      // of the workspace's own directory when the layer began; 0: not known
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;
@@ -77,8 +80,10 @@ class Layer {
   UniqueFd upper;        // mode layer
   UniqueFd work;         // mode layer
   UniqueFd copy;         // mode copy
+  MountedImage disk;     // where upper/, work/, copy/ and staging/ are, when they are in an image
   bool pending = false;  // something is in it that is not on the host; mode copy: a copy was made and may differ
 
+  int base() const { return disk.root ? disk.root.get() : dir.get(); }
   int content() const { return record.mode == Mode::layer ? upper.get() : copy.get(); }
   // The first run since the layer was without changes; empty when nothing is pending or no run was recorded.
   std::string pending_since() const { return pending && !record.runs.empty() ? record.runs.front().id : ""; }
@@ -94,7 +99,8 @@ struct Request {
   Mode mode = Mode::layer;
   Form form = Form::user;
   Owner owner;
-  std::string run;  // who takes it: shown to others while it is held
+  uint64_t image_bytes = 0;  // of an image to hold the content (image.h); as root only. 0: none
+  std::string run;           // who takes it: shown to others while it is held
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;

@@ -42,7 +42,7 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   TRY(remove_tree(parent, std::string(base_of(path))));
   copy.forget(path);
   if (TRY(host.node(path)).there()) TRY(copies.copy(path, copy, path));
-  return remove_tree(layer.dir.get(), "staging");
+  return remove_tree(layer.base(), "staging");
 }
 
 Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::string>& paths, const Matcher& denied,

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <set>
@@ -219,6 +221,93 @@ TEST_P(Disk, a_full_disk_below_the_layer_is_said_with_its_reason) {
   EXPECT_EQ(world().leftovers(), "");
 }
 
+// `disk-by: image`
+class Image : public Disk {
+ protected:
+  static constexpr const char* kSize = "32MiB, disk-by: image";
+  Outcome alos(std::vector<std::string> words) {
+    words.insert(words.begin(), "alos");
+    return world().call(words);
+  }
+  void SetUp() override {
+    Disk::SetUp();
+    if (!world_ || GetParam() == Mode::root) return;
+    const Outcome refused = write(kSize, "true");
+    EXPECT_EQ(refused.code, 125);
+    EXPECT_THAT(refused.err, HasSubstr("--degrade disk"));
+  }
+};
+
+TEST_P(Image, bounds_blocks_and_names_whatever_becomes_of_the_files) {
+  if (GetParam() == Mode::rootless) return;
+  const Outcome run =
+      write(kSize,
+            "exec 7>held; rm held; head -c 64M /dev/zero >&7; echo $?; exec 7>&-; sleep 0.3\n"
+            "python3 -c 'import os\nos.mkdir(\"d\")\ntry:\n  for i in range(10**6): open(f\"d/{i}\", \"w\").close()\n"
+            "except OSError as e: print(e.errno, i < 10**5)'");
+  EXPECT_EQ(run.out, "1\n28 True\n") << run.err;
+  EXPECT_THAT(run.err, HasSubstr("limit 'disk' (32MiB) was reached"));
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+TEST_P(Image, is_read_applied_and_dropped_like_any_layer) {
+  if (GetParam() == Mode::rootless) return;
+  world().write("old", "old");
+  ASSERT_EQ(write(kSize, "echo new > new; echo changed > old; mkdir d; echo x > d/x").code, 0);
+  EXPECT_FALSE(world().exists("new"));
+  EXPECT_EQ(write(kSize, "cat new old d/x").out, "new\nchanged\nx\n") << "what is pending goes on";
+  EXPECT_THAT(alos({"diff"}).out, HasSubstr("+changed"));
+  EXPECT_EQ(alos({"undo", "--yes", "d"}).code, 0);
+  const Outcome applied = alos({"apply"});
+  EXPECT_EQ(applied.code, 0) << applied.out << applied.err;
+  EXPECT_EQ(world().read("new") + world().read("old"), "new\nchanged\n");
+  EXPECT_EQ(alos({"diff"}).code, 0);
+  EXPECT_EQ(write(kSize, "ls").out, "new\nold\n");
+  EXPECT_THAT(alos({"gc"}).out, HasSubstr("removed 1 of 1"));
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+TEST_P(Image, with_changes_is_not_given_up_for_another_kind_of_limit) {
+  if (GetParam() == Mode::rootless) return;
+  ASSERT_EQ(write(kSize, "echo x > x").code, 0);
+  const Outcome other = write("32MiB", "true");
+  EXPECT_EQ(other.code, 125);
+  EXPECT_THAT(other.err, HasSubstr("pending"));
+  EXPECT_EQ(alos({"undo", "--yes"}).code, 0);
+  EXPECT_EQ(write("32MiB", "ls").out, "");
+  EXPECT_THAT(write("8MiB, disk-by: image", "true").err, HasSubstr("16MiB"));
+}
+
+TEST_P(Image, that_a_run_uses_is_not_mounted_a_second_time) {
+  if (GetParam() == Mode::rootless) return;
+  auto argv = world().run_arguments(
+      world().policy("disk", std::string(kPolicy) + "limits: {wall: 60s, disk: " + kSize + "}\n"), {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "echo up; echo x > x; sleep 4"});
+  const auto first = world().start(argv);
+  ASSERT_TRUE(wait_for(first, "up\n"));
+  const Outcome diff = alos({"diff"});
+  EXPECT_EQ(diff.code, 3) << diff.out;
+  EXPECT_THAT(diff.err, HasSubstr("a run goes on in it"));
+  EXPECT_FALSE(wait_for(first, "never said"));
+  EXPECT_EQ(alos({"diff"}).code, 1);
+}
+
+TEST_P(Image, comes_back_after_the_run_was_killed) {
+  if (GetParam() == Mode::rootless) return;
+  auto argv = world().run_arguments(
+      world().policy("disk", std::string(kPolicy) + "limits: {wall: 60s, disk: " + kSize + "}\n"), {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "echo x > x; sync; echo up; sleep 30"});
+  const auto run = world().start(argv);
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  ::kill(run.pid, SIGKILL);
+  int status = 0;
+  ::waitpid(run.pid, &status, 0);
+  const Outcome diff = alos({"diff", "--stat"});
+  EXPECT_EQ(diff.code, 1) << diff.err;
+  EXPECT_THAT(diff.out, HasSubstr("A  x"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Image, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Disk, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Threats19And20, OtherNames, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
