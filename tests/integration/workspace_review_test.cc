@@ -165,6 +165,39 @@ TEST_P(OtherNames, a_repository_around_the_workspace_counts_as_well) {
   EXPECT_FALSE(world().exists(markers() + "/ran"));
 }
 
+class Meanwhile : public InBothModes {};
+
+// What the host does to its tree while a box runs on it: docs/architecture.md says what holds.
+TEST_P(Meanwhile, the_hosts_own_changes_during_a_run_are_kept_and_are_conflicts_where_the_agent_changed_the_same) {
+  for (const char* file : {"edited", "deleted", "dir/in", "both", "replaced/x"}) world().write(file, "host\n");
+  auto argv = world().run_arguments(world().policy("tree", kPolicy), {});
+  argv.insert(
+      argv.end(),
+      {"--", "/bin/bash", "-c",
+       "echo agent >> both; echo agent > replaced/x; echo up; sleep 2; echo agent >> edited; echo agent > deleted; "
+       "echo agent > dir/new; echo agent > plain; exit 0"});
+  const auto run = world().start(argv);
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  const Outcome host = world().call({"/bin/bash", "-c",
+                                     "echo mine > edited; rm deleted; mv dir moved; echo mine > both; "
+                                     "rm -r replaced; mkdir outside; ln -s outside replaced"});
+  ASSERT_EQ(host.code, 0) << host.err;
+  EXPECT_FALSE(wait_for(run, "never said"));
+  int status = 0;
+  ::waitpid(run.pid, &status, 0);
+  const Outcome applied = world().call({"alos", "apply"});
+  EXPECT_EQ(applied.code, 1) << applied.err;
+  EXPECT_THAT(applied.out, HasSubstr("conflict"));
+  EXPECT_EQ(world().read("plain"), "agent\n");
+  EXPECT_EQ(world().read("edited"), "mine\n");
+  EXPECT_EQ(world().read("both"), "mine\n");
+  EXPECT_EQ(world().read("moved/in"), "host\n");
+  EXPECT_FALSE(world().exists("outside/x")) << "written through a link of the host's";
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Meanwhile, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
 // `disk`, and the ways around a meter that counts the blocks of files with names.
 class Disk : public InBothModes {
  protected:
