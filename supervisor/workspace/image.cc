@@ -62,7 +62,8 @@ Result<UniqueFd> claim(int dir, const std::string& path) {
   UniqueFd image = TRY(sys::openat(dir, kImage, O_RDWR | O_NOFOLLOW));
   for (int i = 0; ::flock(image.get(), LOCK_EX | LOCK_NB) != 0; ++i) {
     if (errno != EWOULDBLOCK) return fail_errno("flock", printable(path));
-    if (i == kTries) return fail("mount", printable(path), EBUSY, "a run goes on in it; wait until it has ended");
+    if (i == kTries)
+      return fail("mount", printable(path), EBUSY, "it is still in use; wait until the run in it has ended");
     pause();
   }
   return image;

@@ -44,6 +44,8 @@ Result<void> must_be_ours(int dir, const std::string& path) {
 
 Result<void> open_image(Layer& layer) {
   if (layer.record.image_bytes == 0 || layer.disk.root) return {};
+  if (const std::string who = layer.lock ? "" : holder(layer.path); !who.empty())
+    return fail("mount", layer.path + "/image", EBUSY, printable(who) + " goes on in it; wait until it has ended");
   layer.disk = TRY(mount_image(layer.dir.get(), layer.path + "/image"));
   return {};
 }
@@ -75,8 +77,18 @@ Result<void> make_content(Layer& layer, mode_t mode) {
     return sys::fchmod(fd.get(), bits);
   };
   if (layer.record.mode == Mode::copy) return own("copy", mode);
-  TRY(own("upper", mode));
-  return own("work", 0700);
+  TRY(own("work", 0700));
+  return own("upper", mode);  // last: where it is, all of it is
+}
+
+// False where a crash came while it was being made anew: nothing was in it.
+Result<bool> has_content(Layer& layer) {
+  const auto there = [](int dir, const char* name) {
+    return ::faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+  };
+  if (layer.record.image_bytes != 0 && !there(layer.dir.get(), "image")) layer.record.image_bytes = 0;
+  TRY(open_image(layer));
+  return there(layer.base(), layer.record.mode == Mode::copy ? "copy" : "upper");
 }
 
 void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& more) {
@@ -212,8 +224,10 @@ Result<Layer> open_or_create(const Request& request) {
   if (!text && text.error().code != ENOENT) return std::unexpected(std::move(text).error());
   if (text) {
     layer.record = TRY(decode(*text));
-    TRY(open_content(layer));
-    TRY(clean_up(layer));
+    if (TRY(has_content(layer))) {
+      TRY(open_content(layer));
+      TRY(clean_up(layer));
+    }
     if (layer.record.mode == Mode::copy && layer.pending) layer.pending = TRY(has_changes(layer));
   }
   if (layer.record.workspace != request.workspace)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <filesystem>
 #include <set>
@@ -95,6 +96,17 @@ constexpr const char* kPolicy =
     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
     "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n";
 
+// The launcher's janitor ends a moment after the run.
+std::string left_by(const World& world) {
+  std::string left = world.leftovers();
+  for (int i = 0; i < 40 && !left.empty(); ++i) {
+    const timespec wait{0, 50'000'000};
+    ::nanosleep(&wait, nullptr);
+    left = world.leftovers();
+  }
+  return left;
+}
+
 class OtherNames : public InBothModes {
  protected:
   void SetUp() override {
@@ -131,7 +143,7 @@ TEST_P(OtherNames, nothing_runs_on_the_host_by_a_name_that_a_link_or_a_configura
   const Outcome diff = world().call({"alos", "diff", "--stat"});
   EXPECT_THAT(diff.out, HasSubstr("by the name made/Makefile")) << "says by which name";
   EXPECT_THAT(diff.out, HasSubstr("core.hookspath"));
-  EXPECT_EQ(world().leftovers(), "");
+  EXPECT_EQ(left_by(world()), "");
 }
 
 TEST_P(OtherNames, without_alos_each_of_them_runs) {
@@ -193,7 +205,7 @@ TEST_P(Meanwhile, the_hosts_own_changes_during_a_run_are_kept_and_are_conflicts_
   EXPECT_EQ(world().read("both"), "mine\n");
   EXPECT_EQ(world().read("moved/in"), "host\n");
   EXPECT_FALSE(world().exists("outside/x")) << "written through a link of the host's";
-  EXPECT_EQ(world().leftovers(), "");
+  EXPECT_EQ(left_by(world()), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Around, Meanwhile, testing::Values(Mode::root, Mode::rootless), NameOfMode());
@@ -251,7 +263,7 @@ TEST_P(Disk, a_full_disk_below_the_layer_is_said_with_its_reason) {
   EXPECT_EQ(run.out, "1\n");
   EXPECT_THAT(run.err, HasSubstr("its writes were answered ENOSPC"));
   EXPECT_THAT(world().read(events), HasSubstr("ENOSPC"));
-  EXPECT_EQ(world().leftovers(), "");
+  EXPECT_EQ(left_by(world()), "");
 }
 
 // `disk-by: image`
@@ -280,7 +292,7 @@ TEST_P(Image, bounds_blocks_and_names_whatever_becomes_of_the_files) {
             "except OSError as e: print(e.errno, i < 10**5)'");
   EXPECT_EQ(run.out, "1\n28 True\n") << run.err;
   EXPECT_THAT(run.err, HasSubstr("limit 'disk' (32MiB) was reached"));
-  EXPECT_EQ(world().leftovers(), "");
+  EXPECT_EQ(left_by(world()), "");
 }
 
 TEST_P(Image, is_read_applied_and_dropped_like_any_layer) {
@@ -297,7 +309,7 @@ TEST_P(Image, is_read_applied_and_dropped_like_any_layer) {
   EXPECT_EQ(alos({"diff"}).code, 0);
   EXPECT_EQ(write(kSize, "ls").out, "new\nold\n");
   EXPECT_THAT(alos({"gc"}).out, HasSubstr("removed 1 of 1"));
-  EXPECT_EQ(world().leftovers(), "");
+  EXPECT_EQ(left_by(world()), "");
 }
 
 TEST_P(Image, with_changes_is_not_given_up_for_another_kind_of_limit) {
@@ -320,7 +332,8 @@ TEST_P(Image, that_a_run_uses_is_not_mounted_a_second_time) {
   ASSERT_TRUE(wait_for(first, "up\n"));
   const Outcome diff = alos({"diff"});
   EXPECT_EQ(diff.code, 3) << diff.out;
-  EXPECT_THAT(diff.err, HasSubstr("a run goes on in it"));
+  EXPECT_THAT(diff.err, HasSubstr("goes on in it"));
+  EXPECT_THAT(alos({"gc", "--dry-run"}).out, HasSubstr("in use"));
   EXPECT_FALSE(wait_for(first, "never said"));
   EXPECT_EQ(alos({"diff"}).code, 1);
 }

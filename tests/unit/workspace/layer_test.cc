@@ -68,6 +68,15 @@ TEST_P(Layers, pending_changes_are_said) {
   });
 }
 
+TEST_P(Layers, a_layer_that_a_crash_left_without_content_begins_anew) {
+  run([](World& world) {
+    world.agent([] {});
+    ASSERT_EQ(::rmdir(world.upper("").c_str()), 0);
+    world.agent([] { write("x", "1"); });
+    EXPECT_EQ(world.changes().size(), 1u);
+  });
+}
+
 TEST_P(Layers, denies_of_earlier_runs_stay_while_their_changes_do) {
   run([](World& world) {
     world.agent([] { write("x", "1"); }, {{"/a", {}, "r", "one", ""}});
