@@ -41,6 +41,9 @@ struct BoxMask {
 enum class WorkspaceMode : uint8_t { none, layer, direct, copy };
 std::string_view name(WorkspaceMode mode);
 
+// Who holds `disk` for a layer: an image of that size, whatever the agent does; or the launcher, by looking.
+inline constexpr uint64_t kDiskByImage = 1, kDiskByWatching = 2;
+
 struct Limits {
   std::optional<uint64_t> memory;       // bytes, the whole box
   std::optional<uint64_t> processes;    // threads counted, as the kernel does
@@ -48,6 +51,7 @@ struct Limits {
   std::optional<uint64_t> cpu_time_ms;  // CPU time of the whole box
   std::optional<uint64_t> wall_ms;      // from start to end, sleeping included
   std::optional<uint64_t> disk;         // bytes: layer and private temporary space together
+  std::optional<uint64_t> disk_by;      // kDiskByImage, kDiskByWatching; the smaller is the stricter, as of every limit
   std::optional<uint64_t> open_files;   // per process
 };
 

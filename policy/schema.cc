@@ -54,6 +54,7 @@ constexpr Key kKeys[] = {
     {"limits", "cpu-time", Shape::text, "", Built::yes, "a duration, as in 2h"},
     {"limits", "wall", Shape::text, "", Built::yes, "a duration, as in 8h"},
     {"limits", "disk", Shape::text, "", Built::yes, "a size, as in 4GiB"},
+    {"limits", "disk-by", Shape::text, "", Built::yes, "'image' or 'watched'"},
     {"limits", "open-files", Shape::text, "", Built::yes, "a number"},
 
     {"env", "pass", Shape::texts, "", Built::yes, "names of environment variables"},

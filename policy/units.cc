@@ -2,6 +2,8 @@
 
 #include <charconv>
 #include <limits>
+
+#include "policy/box_plan.h"
 #include <string>
 
 #include "base/paths.h"
@@ -99,6 +101,12 @@ Result<uint64_t> parse_cores(std::string_view text) {
   if (!rest.empty()) return refuse(text, "cores have no unit: write 2 or 0.5");
   if (milli == 0) return refuse(text, "a limit of nothing ends every run: write cores, or leave the limit out");
   return milli;
+}
+
+Result<uint64_t> parse_disk_by(std::string_view text) {
+  if (text == "image") return kDiskByImage;
+  if (text == "watched") return kDiskByWatching;
+  return refuse(text, "write image (as root: a file system of that size holds the layer) or watched");
 }
 
 Result<uint64_t> parse_count(std::string_view text) {

@@ -17,5 +17,7 @@ Result<uint64_t> parse_duration(std::string_view text);
 Result<uint64_t> parse_cores(std::string_view text);
 // A whole number from 1 up, without leading zeros (YAML 1.1 read 022 as 18).
 Result<uint64_t> parse_count(std::string_view text);
+// "image" or "watched": kDiskByImage, kDiskByWatching (box_plan.h).
+Result<uint64_t> parse_disk_by(std::string_view text);
 
 }  // namespace alos::policy

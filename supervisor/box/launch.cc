@@ -266,19 +266,28 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   STEP(Step::namespaces, enter_holder(order.privilege, order.run.host_uid, order.run.host_gid));
   const WorkspaceSource source{plan.workspace_mode, plan.workspace, order.run.layer, std::move(order.workspace),
                                std::move(order.layer)};
-  const OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
+  OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
   box.places = STEP(Step::sources, open_sources(plan));
-  if (plan.keep_home) box.home = STEP(Step::sources, lasting_home(order));
+  if (plan.keep_home) {
+    box.home = STEP(Step::sources, lasting_home(order));
+    out.written.push_back(std::move(order.home));
+  }
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
   // While every directory of the host is still seen.
   const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
   box.staging = STEP(Step::workspace, make_staging());
+  if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
   const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
   order_places(box.places);
   if (opened.layer) {
     const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
-    out.layer = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    UniqueFd content = STEP(
+        Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    if (order.image)
+      out.bounded = std::move(content);
+    else
+      out.written.push_back(std::move(content));
   }
   box.covers = STEP(Step::masks, find_covers(plan, merged, box.places, sockets));
 

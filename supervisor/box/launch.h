@@ -22,7 +22,7 @@ struct Order {
   RunRequest run;
   Privilege privilege = Privilege::rootless;
   UniqueFd stdio[3];
-  UniqueFd workspace, layer, home;  // as the front checked them
+  UniqueFd workspace, layer, image, home;  // as the front checked them
 };
 
 // Where a launch failed, on either side of the clone.
@@ -41,7 +41,8 @@ struct Box {
   UniqueFd terminal;  // master of the box's pty, if it has one
   std::optional<Cgroup> cgroup;
   Janitor janitor;
-  UniqueFd layer;  // what the agent writes, for measuring it; empty without a layer or copy
+  std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts
+  UniqueFd bounded;               // the layer instead, where an image holds it
   std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
 };
 

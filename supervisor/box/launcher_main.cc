@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "supervisor/box/disk_watch.h"
 #include "supervisor/box/launch.h"
-#include "supervisor/workspace/meter.h"
 
 namespace alos::box {
 namespace {
@@ -34,7 +34,8 @@ void send_report(const LauncherReport& report, std::span<const int> fds = {}) {
 Result<Order> receive_order() {
   LaunchMessage message;
   auto got = TRY(sys::receive_message(kSocket, std::as_writable_bytes(std::span(&message, 1)), 16));
-  const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) + (message.has_home ? 1 : 0);
+  const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) +
+                          (message.has_image ? 1 : 0) + (message.has_home ? 1 : 0);
   if (got.size != sizeof message || message.magic != LaunchMessage::kMagic || got.fds.size() != expected)
     return fail("request", "message", EBADMSG, "front and launcher are of different versions");
   Order order;
@@ -45,6 +46,7 @@ Result<Order> receive_order() {
   size_t next = 5;
   if (message.has_workspace) order.workspace = std::move(got.fds[next++]);
   if (message.has_layer) order.layer = std::move(got.fds[next++]);
+  if (message.has_image) order.image = std::move(got.fds[next++]);
   if (message.has_home) order.home = std::move(got.fds[next++]);
   return order;
 }
@@ -79,9 +81,8 @@ Fault fault_from_environment() {
 
 class Keeper {
  public:
-  Keeper(Box box, policy::Limits limits, LaunchTimes& times) : box_(std::move(box)), limits_(limits), times_(times) {
-    if (limits_.disk && box_.layer) meter_.emplace(std::move(box_.layer));
-  }
+  Keeper(Box box, policy::Limits limits, LaunchTimes& times)
+      : box_(std::move(box)), limits_(limits), times_(times), disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -122,7 +123,8 @@ class Keeper {
   }
 
   int next_check_ms() const {
-    uint64_t wait = meter_ ? kMeterMs : UINT64_MAX;
+    const int disk = disk_.wait_ms();
+    uint64_t wait = disk < 0 ? UINT64_MAX : static_cast<uint64_t>(disk);
     if (limits_.cpu_time_ms) {
       const uint64_t used = box_.cgroup->usage().cpu_ms.value_or(0);
       const uint64_t left = *limits_.cpu_time_ms > used ? *limits_.cpu_time_ms - used : 0;
@@ -132,13 +134,18 @@ class Keeper {
     return wait == UINT64_MAX ? -1 : static_cast<int>(wait);
   }
 
-  // The layer's part of `disk`; the private space's is the size of its tmpfs. What a box writes between two looks is
-  // not bounded: the limit is watched, as doctor says.
+  // The layer's and the lasting home's part of `disk`; the private space's is the size of its tmpfs. What a box writes
+  // between two looks is not bounded: the limit is watched, as doctor says.
   bool over_disk() {
-    if (!meter_) return false;
-    meter_->step(kMeterEntries);
-    if (meter_->bytes() <= *limits_.disk) return false;
-    return end_by("disk");
+    const DiskWatch::Found found = disk_.look();
+    if (found == DiskWatch::Found::full) say_full();
+    return found == DiskWatch::Found::over && end_by("disk");
+  }
+
+  static void say_full() {
+    LauncherReport report;
+    report.kind = LauncherReport::Kind::full;
+    send_report(report);
   }
 
   bool over_cpu_time() {
@@ -157,6 +164,7 @@ class Keeper {
 
   void finish() {
     times_.mark("launcher.box-gone");
+    if (!disk_.said_full() && disk_.is_full()) say_full();
     const CgroupUsage usage = box_.cgroup->usage();
     LauncherReport report;
     report.kind = LauncherReport::Kind::ended;
@@ -171,13 +179,10 @@ class Keeper {
     send_report(report);
   }
 
-  static constexpr uint64_t kMeterMs = 200;
-  static constexpr size_t kMeterEntries = 20'000;  // a look: some 20 ms of one processor
-
   Box box_;
   policy::Limits limits_;
   LaunchTimes& times_;
-  std::optional<workspace::Meter> meter_;
+  DiskWatch disk_;
 };
 
 int fail_launch(Step step, const Error& error) {

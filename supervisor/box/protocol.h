@@ -18,10 +18,11 @@ namespace alos::box {
 // Descriptors go along in this order: compiled policy, RunRequest (both sealed memfds), stdin, stdout, stderr, and those
 // that the flags name.
 struct LaunchMessage {
-  static constexpr uint32_t kMagic = 0x31534f4c;
+  static constexpr uint32_t kMagic = 0x32534f4c;
   uint32_t magic = kMagic;
   uint8_t has_workspace = 0;  // the host directory
   uint8_t has_layer = 0;      // the layer's directory
+  uint8_t has_image = 0;      // a detached mount that holds the layer instead (workspace/image.h)
   uint8_t has_home = 0;       // the directory of a home that lasts
   uint8_t rootless = 0;
 };
@@ -32,6 +33,7 @@ struct LauncherReport {
   enum class Kind : uint8_t {
     started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
     failed,   // step, error and text; no process of the box is left
+    full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
     limit,    // text: the limit that was reached; the box is being ended
     ended,    // the box and its cgroup are gone
   };

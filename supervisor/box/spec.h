@@ -29,7 +29,7 @@ void fields(A& a, BoxMask& m) {
 }
 template <class A>
 void fields(A& a, Limits& l) {
-  a(l.memory, l.processes, l.cpus_milli, l.cpu_time_ms, l.wall_ms, l.disk, l.open_files);
+  a(l.memory, l.processes, l.cpus_milli, l.cpu_time_ms, l.wall_ms, l.disk, l.disk_by, l.open_files);
 }
 template <class A>
 void fields(A& a, BoxPlan& p) {

@@ -97,7 +97,7 @@ Result<std::string> make_staging() {
   const UniqueFd mount = TRY(tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   for (const std::string at : {"/tmp", "/mnt", "/usr"}) {
     if (!attach(mount, at)) continue;
-    for (const char* directory : {"/root", "/lower", "/merged", "/mask"}) TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
+    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/mask"}) TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
     // A mount of its own for the masks, read-only once they are made: its clones inherit that.
     const FilesystemContext masks = TRY(FilesystemContext::open("tmpfs"));
     TRY(masks.set("size", "64k"));
@@ -157,6 +157,11 @@ Result<UniqueFd> overlay(const UniqueFd& lower, const UniqueFd& layer, Privilege
 }
 
 }  // namespace
+
+Result<UniqueFd> attach_image(const UniqueFd& mount, const std::string& staging) {
+  TRY(attach(mount, staging + "/image"));
+  return sys::open(staging + "/image", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
 
 Result<UniqueFd> mount_workspace(const WorkspaceSource& source, const OpenedWorkspace& opened, Privilege privilege,
                                  const Identity& identity, const std::string& staging) {

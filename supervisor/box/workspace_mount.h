@@ -18,7 +18,7 @@ enum class Privilege { root, rootless };
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid);
 
 // A tmpfs of the holder's, put over a directory whose contents are no longer needed: root/ for the box to build its root
-// on, mask/{file,directory} of mode 000 on a read-only mount, lower/ and merged/ for the workspace. Returns its path.
+// on, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace. Returns its path.
 Result<std::string> make_staging();
 
 // What a request says of the workspace. Paths are opened again in the holder, since mounts of the host's namespace cannot
@@ -35,6 +35,9 @@ struct OpenedWorkspace {
   UniqueFd directory, layer;
 };
 Result<OpenedWorkspace> open_workspace(const WorkspaceSource& source);
+
+// Puts the file system that holds a layer, detached until now, into the holder. Returns its root.
+Result<UniqueFd> attach_image(const UniqueFd& mount, const std::string& staging);
 
 // Mounts the workspace once, at <staging>/merged, and returns a descriptor of its root: layer as overlayfs (host tree
 // below, read-only; without redirects; rootless with userxattr), copy and direct as they are. As root the host's

@@ -28,6 +28,7 @@ std::string in_units(const std::string& limit, uint64_t value) {
       if (value % (1ULL << shift) == 0) return fmt::format("{}{}", value >> shift, unit);
     return fmt::format("{}KiB", value >> 10);
   }
+  if (limit == "disk-by") return value == policy::kDiskByImage ? "image" : "watched";
   if (limit == "cpus")
     return value % 1000 == 0 ? fmt::format("{}", value / 1000) : fmt::format("{}", static_cast<double>(value) / 1000);
   if (limit == "cpu-time" || limit == "wall") {

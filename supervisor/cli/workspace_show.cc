@@ -29,7 +29,7 @@ const char* colour_of(Kind kind) {
 }
 
 std::string shown(const Change& change) {
-  return printable(change.path) + (change.is_directory() ? "/" : "");
+  return (change.path.empty() ? "." : printable(change.path)) + (change.is_directory() ? "/" : "");
 }
 
 std::string sizes(const Change& change) {
@@ -159,7 +159,7 @@ Json change_json(const Change& change) {
                {"after", node_json(change.after)},
                {"flags", Json::array()},
                {"safe", change.safe()}};
-  put_bytes(json, "path", change.path);
+  put_bytes(json, "path", change.path.empty() ? "." : change.path);
   for (const Flag& flag : change.flags) json["flags"].push_back({{"kind", name(flag.hazard)}, {"reason", flag.reason}});
   if (change.denied)
     json["denied"] = {{"rule", printable(change.denied->rule)}, {"reason", printable(change.denied->reason)}};

@@ -58,6 +58,7 @@ std::map<std::string, std::string> limits_text(const policy::Limits& limits) {
   if (limits.cpu_time_ms) out["cpu-time"] = time_text(*limits.cpu_time_ms);
   if (limits.wall_ms) out["wall"] = time_text(*limits.wall_ms);
   if (limits.disk) out["disk"] = bytes_text(*limits.disk);
+  if (limits.disk_by) out["disk-by"] = *limits.disk_by == policy::kDiskByImage ? "image" : "watched";
   if (limits.open_files) out["open-files"] = std::to_string(*limits.open_files);
   return out;
 }
@@ -98,6 +99,7 @@ class Start {
   void find_footing() const;
   Result<void> take_identity();
   Result<void> take_layer();
+  Result<uint64_t> image_bytes() const;
   Result<void> drop_pending(const std::string& workspace) const;
   Result<void> take_home();
   Result<void> compose();
@@ -255,6 +257,18 @@ Result<void> Start::drop_pending(const std::string& workspace) const {
   return workspace::undo(*layer, {}, {}, {});
 }
 
+// Of the image that holds the layer; 0 for none. Refused where there can be none: a limit is never dropped unsaid.
+Result<uint64_t> Start::image_bytes() const {
+  const policy::Limits& limits = compiled_.plan.limits;
+  if (limits.disk_by != policy::kDiskByImage) return 0;
+  if (!limits.disk) return fail("limits", "disk-by", EINVAL, "'disk-by: image' needs a size: add 'disk'");
+  if (root_) return *limits.disk;
+  for (const std::vector<std::string>& names : {compiled_.plan.degrade, options_.degrade})
+    if (std::ranges::find(names, "disk") != names.end()) return 0;
+  return fail("limits", "disk-by", ENOTSUP,
+              "an image needs root; run with --degrade disk to have the limit watched instead");
+}
+
 Result<void> Start::take_layer() {
   const policy::BoxPlan& plan = compiled_.plan;
   using policy::WorkspaceMode;
@@ -265,6 +279,7 @@ Result<void> Start::take_layer() {
   wanted.mode = plan.workspace_mode == WorkspaceMode::layer ? workspace::Mode::layer : workspace::Mode::copy;
   wanted.form = root_ ? workspace::Form::trusted : workspace::Form::user;
   wanted.owner = {request_.host_uid, request_.host_gid};
+  wanted.image_bytes = TRY(image_bytes());
   wanted.run = request_.id;
   wanted.policy = plan.policy;
   wanted.policy_hash = plan.hash;
@@ -402,6 +417,7 @@ Result<void> Start::send_order(int socket) {
   };
   also(message.has_workspace, workspace_);
   if (layer_) also(message.has_layer, layer_->dir);
+  if (layer_) also(message.has_image, layer_->disk.mount);
   also(message.has_home, home_);
   return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
 }

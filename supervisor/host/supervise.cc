@@ -27,6 +27,9 @@
 namespace alos::host {
 namespace {
 
+constexpr const char* kDiskFull =
+    "the disk below what the box wrote had no space left: its writes were answered ENOSPC; free space there";
+
 using box::LauncherReport;
 using nlohmann::ordered_json;
 
@@ -216,6 +219,18 @@ class Supervisor {
     events_.write("limit", {{"limit", which}, {"value", limit_value(which)}});
   }
 
+  std::string disk_full_reason() const {
+    if (limit_value("disk-by") != "image") return kDiskFull;
+    return fmt::format("limit 'disk' ({}) was reached: the layer's image is full, and writes were answered ENOSPC",
+                       limit_value("disk"));
+  }
+
+  // The box goes on: what it makes of ENOSPC is its own.
+  void disk_full() {
+    disk_full_ = true;
+    events_.write("limit", {{"limit", "disk"}, {"value", limit_value("disk")}, {"reason", disk_full_reason()}});
+  }
+
   std::string limit_value(const std::string& which) const {
     const auto found = order_.limits.find(which);
     return found == order_.limits.end() ? "" : found->second;
@@ -244,6 +259,7 @@ class Supervisor {
     switch (report.kind) {
       case LauncherReport::Kind::started: return box_started(report, std::move(got->fds));
       case LauncherReport::Kind::failed: return launch_failed(report);
+      case LauncherReport::Kind::full: return disk_full();
       case LauncherReport::Kind::limit: return limit_reached(report.text.data());
       case LauncherReport::Kind::ended:
         usage_ = report;
@@ -471,6 +487,7 @@ class Supervisor {
     account_for_memory();
     if (usage_.fork_refusals > 0)
       events_.write("limit", {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
+    if (disk_full_) say(fmt::format("alos: {}\n", disk_full_reason()));
     if (ending_->reason == "limit")
       say(fmt::format("alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what)));
     if (ending_->reason == "lost")
@@ -558,6 +575,7 @@ class Supervisor {
   bool going_ = false, executed_ = false, box_gone_ = false, launcher_done_ = false;
   int killed_by_ = 0;
   std::optional<Ending> ending_;
+  bool disk_full_ = false;
   LauncherReport usage_;
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;

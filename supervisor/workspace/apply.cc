@@ -369,6 +369,10 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
     TRY(settle(layer, host, applied, kept, options.step));
   else
     TRY(note_in_manifest(layer, content, applied));
+  if (applied.contains("")) {
+    layer.record.root_mode = TRY(sys::fstat(layer.content())).st_mode & 07777;
+    TRY(layer.save());
+  }
   TRY(conclude(layer, decision));
   TRY(journal.end(layer));
   return report_of(decision);

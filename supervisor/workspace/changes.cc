@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
 #include "supervisor/workspace/manifest.h"
+#include "supervisor/workspace/reach.h"
 
 namespace alos::workspace {
 namespace {
@@ -51,6 +52,7 @@ class Scanner {
         host_(host),
         applied_(std::move(applied)),
         manifest_(std::move(manifest)),
+        temporary_(temporary_names(layer)),
         options_(options) {}
 
   Result<Scan> run() {
@@ -59,6 +61,7 @@ class Scanner {
     root.in_upper = true;
     root.lower = record_.mode == Mode::layer ? Lower::same : Lower::none;
     root.on_host = true;
+    TRY(judge_root());
     work.push_back(std::move(root));
     while (!work.empty()) {
       Item item = std::move(work.back());
@@ -70,6 +73,7 @@ class Scanner {
     }
     if (!std::is_sorted(out_.changes.begin(), out_.changes.end(), before_in_order))
       std::sort(out_.changes.begin(), out_.changes.end(), before_in_order);
+    if (!options_.first_only && !out_.changes.empty()) TRY(flag_other_names());
     return std::move(out_);
   }
 
@@ -79,6 +83,20 @@ class Scanner {
     return std::lexicographical_compare(a.path.begin(), a.path.end(), b.path.begin(), b.path.end(), [](char x, char y) {
       return (x == '/' ? 0 : static_cast<unsigned char>(x)) < (y == '/' ? 0 : static_cast<unsigned char>(y));
     });
+  }
+
+  // The workspace's own directory: of it, the mode alone is the agent's to change.
+  Result<void> judge_root() {
+    Change change;
+    change.after = TRY(upper_.node(""));
+    change.before = TRY(host_.node(""));
+    if (record_.root_mode == 0 || change.after.mode == record_.root_mode) return {};
+    change.source = {Place::Where::layer, ""};
+    if (change.before.mode == mode_to_apply(change)) return {};
+    if (change.before.mode != record_.root_mode) change.conflict = "the host's mode was changed meanwhile";
+    change.denied = denied("");
+    change.flags = hazards({change.path, change.before, change.after, {}, {}, false});
+    return add(std::move(change));
   }
 
   Result<std::vector<Item>> read(Item item) {
@@ -104,7 +122,8 @@ class Scanner {
     if (item.lower != Lower::same) all.insert(all.end(), names->host.begin(), names->host.end());
     std::sort(all.begin(), all.end());
     all.erase(std::unique(all.begin(), all.end()), all.end());
-    for (const std::string& name : all) TRY(judge(item, name, below));
+    for (const std::string& name : all)
+      if (temporary_.empty() || !name.starts_with(temporary_)) TRY(judge(item, name, below));
     return below;
   }
 
@@ -282,7 +301,7 @@ class Scanner {
 
   std::optional<Denied> denied(const std::string& path) const {
     if (!options_.denied) return std::nullopt;
-    return options_.denied(record_.workspace == "/" ? "/" + path : record_.workspace + "/" + path);
+    return options_.denied(path.empty() ? record_.workspace : record_.workspace + "/" + path);
   }
 
   Result<void> finish(Change& change, const Item& item) {
@@ -297,6 +316,28 @@ class Scanner {
     for (const size_t length : item.repositories)
       subject.repositories.push_back(std::string_view(change.path).substr(0, length));
     change.flags = hazards(subject);
+    return {};
+  }
+
+  // What the changes are under the names that links and git's configuration give them.
+  Result<void> flag_other_names() {
+    std::vector<Reach::Link> links;
+    for (const Change& change : out_.changes) {
+      const bool was = change.before.type == Type::link, is = change.after.type == Type::link;
+      if (!was && !is) continue;
+      Reach::Link link{change.path, {}, was};
+      if (is) link.target = after_target(change).value_or("");
+      links.push_back(std::move(link));
+    }
+    const uid_t owner = TRY(host_.node("")).uid;
+    const Reach reach = TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner)));
+    for (Change& change : out_.changes) {
+      if (change.is_directory()) continue;
+      for (Flag& flag : reach.flags({change.path, change.before, change.after, {}, {}, false})) {
+        const auto same = [&](const Flag& known) { return known.hazard == flag.hazard; };
+        if (std::none_of(change.flags.begin(), change.flags.end(), same)) change.flags.push_back(std::move(flag));
+      }
+    }
     return {};
   }
 
@@ -328,6 +369,7 @@ class Scanner {
   Tree& host_;
   const Applied applied_;
   const Manifest manifest_;
+  const std::string temporary_;  // names that an apply which goes on has in the host's tree
   const ScanOptions& options_;
   Scan out_;
   size_t paths_ = 0;

@@ -136,7 +136,7 @@ Result<void> fill_copy(Layer& layer, const Step& step) {
   const Copier copies = TRY(Copier::create(layer, host, all, step));
   for (const std::string& name : TRY(host.list("")))
     if (!is_special(TRY(host.node(name)))) TRY(copies.copy(name, copy, name));
-  TRY(remove_tree(layer.dir.get(), "staging"));
+  TRY(remove_tree(layer.base(), "staging"));
   TRY(Manifest::write(layer));
   layer.record.copied_ns = stamp_now(layer.dir.get());
   return layer.save();

@@ -40,6 +40,11 @@ Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t
   Candidate candidate;
   candidate.path = path;
   const auto layer = open_layer_at(path, Access::look);
+  if (!layer && layer.error().code == EBUSY) {
+    candidate.verdict = Verdict::in_use;
+    candidate.reason = layer.error().hint;
+    return candidate;
+  }
   if (!layer) return broken(std::move(candidate), layer.error());
   candidate.workspace = layer->record.workspace;
   candidate.used_ns = last_use(layer->record);

@@ -22,7 +22,7 @@ struct Candidate {
   std::string path;
   std::string workspace;  // empty when broken
   Verdict verdict = Verdict::pending;
-  std::string reason;   // for broken
+  std::string reason;   // for broken, and where it could not be looked at
   int64_t used_ns = 0;  // when a run last began or ended, or the stamp
   uint64_t bytes = 0;   // on disk
 };

@@ -326,8 +326,19 @@ bool matches(const Pattern& pattern, const Parts& parts) {
   return false;
 }
 
+// ".github" for ".github/workflows/": what is below a link of that name is matched when it is looked for, not when it
+// was made.
+bool begins(const Pattern& pattern, const Parts& parts) {
+  const Parts& wanted = pattern.wanted;
+  for (size_t n = 1; n < wanted.size() && n <= parts.size(); ++n)
+    if (std::equal(parts.end() - static_cast<long>(n), parts.end(), wanted.begin(),
+                   [](const std::string& name, const std::string& part) { return component_matches(part, name); }))
+      return true;
+  return false;
+}
+
 // In the order of the table, each kind once.
-std::vector<const Known*> known_for(const Parts& parts) {
+std::vector<const Known*> known_for(const Parts& parts, Type type) {
   static const Index index;
   std::vector<const Known*> found;
   const auto add = [&](const auto& map, const std::string& part) {
@@ -337,14 +348,14 @@ std::vector<const Known*> known_for(const Parts& parts) {
   add(index.last, parts.back());
   for (const std::string& part : parts) add(index.anywhere, part);
   for (const Pattern& pattern : index.others)
-    if (matches(pattern, parts)) found.push_back(pattern.known);
+    if (matches(pattern, parts) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
 // What git executes or reads its configuration from, by the path below a repository's directory.
-std::optional<std::string> in_repository(std::span<const std::string> below) {
+std::optional<std::string> in_repository(std::span<const std::string> below, Type type) {
   if (below.empty()) return std::nullopt;
   const std::string& first = below.front();
   const std::string& last = below.back();
@@ -354,6 +365,7 @@ std::optional<std::string> in_repository(std::span<const std::string> below) {
   if (last == "commondir" || last == "gitdir") return "points git at another directory";
   if (first == "rebase-merge" || first == "rebase-apply" || first == "sequencer")
     return "an interrupted rebase goes on from it, commands included";
+  if (type == Type::link) return "a link in git's own directory, which git would follow";
   return std::nullopt;
 }
 
@@ -365,11 +377,12 @@ std::optional<std::string> by_git(const Subject& subject, const Parts& parts) {
     if (++nested > 64) return "hides below many directories named .git";
     if (i + 1 == parts.size() && subject.after.there() && subject.after.type != Type::directory)
       return "points git at another directory";
-    if (auto why = in_repository(std::span(parts).subspan(i + 1))) return why;
+    if (auto why = in_repository(std::span(parts).subspan(i + 1), subject.after.type)) return why;
   }
   for (const std::string_view repository : subject.repositories) {
     const size_t depth = repository.empty() ? 0 : split_lower(repository).size();
-    if (auto why = in_repository(std::span(parts).subspan(std::min(depth, parts.size())))) return why;
+    const auto below = std::span(parts).subspan(std::min(depth, parts.size()));
+    if (auto why = in_repository(below, subject.after.type)) return why;
   }
   return std::nullopt;
 }
@@ -383,8 +396,14 @@ bool completes(const Subject& subject) {
 }
 
 void by_mode(const Subject& subject, std::vector<Flag>& flags) {
-  const mode_t set_id = subject.after.mode & (S_ISUID | S_ISGID);
-  if (subject.after.type != Type::file) return;
+  const Node &before = subject.before, &after = subject.after;
+  const bool has_mode = after.type == Type::file || after.type == Type::directory;
+  const bool could_before = before.type == after.type && (before.mode & S_IWOTH) != 0;
+  if (has_mode && (after.mode & S_IWOTH) != 0 && !could_before)
+    flags.push_back({Hazard::writable, "anybody on the machine may write to it"});
+  // The setgid bit of a directory is not applied, and comes with the directory around it anyway.
+  const mode_t set_id = after.mode & (S_ISUID | S_ISGID);
+  if (after.type != Type::file) return;
   const bool could = subject.before.type == Type::file && (subject.before.mode & 0111) != 0;
   if ((subject.after.mode & 0111) != 0 && !could) flags.push_back({Hazard::executable, "is newly executable"});
   if (set_id != 0)
@@ -395,8 +414,8 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",   "agent",     "prompt",     "editor", "shell",
-                                         "build", "autostart", "executable", "set-id", "link-out"};
+  constexpr std::string_view kNames[] = {"git",       "agent",      "prompt", "editor",   "shell",   "build",
+                                         "autostart", "executable", "set-id", "link-out", "writable"};
   return kNames[static_cast<size_t>(hazard)];
 }
 
@@ -414,18 +433,18 @@ bool leads_out(std::string_view path, std::string_view target) {
 
 std::vector<Flag> hazards(const Subject& subject) {
   std::vector<Flag> flags;
-  if (subject.path.empty()) return flags;
   const bool gone = !subject.after.there();
+  if (subject.by == By::own_name) by_mode(subject, flags);
+  if (subject.path.empty()) return flags;
   if (completes(subject)) flags.push_back({Hazard::git, "makes its directory a git repository"});
   // A directory does nothing by itself: what lies in it is judged on its own.
   if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
   const Parts parts = split_lower(subject.path);
   if (auto why = by_git(subject, parts)) flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
-  for (const Known* known : known_for(parts))
+  for (const Known* known : known_for(parts, subject.after.type))
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
-  if (gone) return flags;
-  by_mode(subject, flags);
+  if (gone || subject.by == By::another_name) return flags;
   if (subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
     flags.push_back({Hazard::link_out, "leads out of the workspace, to " + printable(subject.link_target)});
   return flags;

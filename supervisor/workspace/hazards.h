@@ -21,12 +21,18 @@ enum class Hazard : uint8_t {
   executable,  // the execute bit is new
   set_id,      // setuid or setgid: the bit itself is never applied
   link_out,    // a link that leads out of the workspace
+  writable,    // anybody may write it, and before not
 };
 std::string_view name(Hazard hazard);
 
 struct Flag {
   Hazard hazard;
   std::string reason;  // in words, without the path
+};
+
+enum class By : uint8_t {
+  own_name,
+  another_name,  // what is known of it is its name alone: see reach.h
 };
 
 struct Subject {
@@ -38,10 +44,12 @@ struct Subject {
   // have been applied before.
   std::vector<std::string_view> repositories;
   bool completes_repository = false;  // the innermost of them is none on the host yet
+  By by = By::own_name;
 };
 
 // Pure. Names are compared without case: some file systems do. A deletion is flagged where it takes away a control (git
-// hooks, an agent's permissions).
+// hooks, an agent's permissions). A link is flagged by its own name also where something below that name would be:
+// what it leads to may have come to the host before, as an ordinary file.
 std::vector<Flag> hazards(const Subject& subject);
 
 // Absolute, or climbs above the workspace by "..", judged by text alone.

@@ -72,6 +72,14 @@ Result<void> note_placed(Applied& applied, Tree& host, std::string_view record) 
   return {};
 }
 
+void note_unnamed(Applied& applied, std::string_view record) {
+  Numbered unnamed{};
+  uint64_t inode = 0;
+  if (!split(record, unnamed)) return;
+  const auto parsed = std::from_chars(unnamed.path.data(), unnamed.path.data() + unnamed.path.size(), inode);
+  if (parsed.ec == std::errc()) applied.note_content(inode, static_cast<int64_t>(unnamed.number));
+}
+
 }  // namespace
 
 Result<Applied> Applied::load(const Layer& layer) {
@@ -94,17 +102,26 @@ Result<void> Applied::save(const Layer& layer) const {
 static std::string inode_key(const Node& node) {
   return "/" + std::to_string(node.inode);
 }
+static std::string content_key(uint64_t inode) {
+  return "//" + std::to_string(inode);
+}
 
 void Applied::note_inode(const Node& node) {
   note(inode_key(node), node.ctime_ns);
 }
 
+void Applied::note_content(uint64_t inode, int64_t mtime_ns) {
+  note(content_key(inode), mtime_ns);
+}
+
 bool Applied::is_ours(std::string_view path, const Node& node) const {
-  const auto is = [&](std::string_view key) {
+  const auto is = [&](std::string_view key, int64_t time) {
     const auto at = known_.find(key);
-    return at != known_.end() && at->second == node.ctime_ns;
+    return at != known_.end() && at->second == time;
   };
-  return is(path) || (node.type != Type::directory && is(inode_key(node)));
+  if (is(path, node.ctime_ns)) return true;
+  return node.type != Type::directory &&
+         (is(inode_key(node), node.ctime_ns) || is(content_key(node.inode), node.mtime_ns));
 }
 
 Result<Journal> Journal::begin(const Layer& layer) {
@@ -135,6 +152,11 @@ Result<void> Journal::placing(uint64_t inode, std::string_view path) {
   return append(file_.get(), 'i', std::to_string(inode) + " " + std::string(path));
 }
 
+Result<void> Journal::unnaming(const Node& node) {
+  if (node.links < 2 || node.type == Type::directory) return {};
+  return append(file_.get(), 'u', std::to_string(node.mtime_ns) + " " + std::to_string(node.inode));
+}
+
 Result<void> Journal::sync() const {
   if (::fdatasync(file_.get()) != 0) return fail_errno("fdatasync", kJournal);
   return {};
@@ -148,6 +170,14 @@ bool needs_recovery(const Layer& layer) {
   return ::faccessat(layer.dir.get(), kJournal, F_OK, 0) == 0;
 }
 
+std::string temporary_names(const Layer& layer) {
+  const auto text = read(layer, kJournal);
+  if (!text) return "";
+  for (const std::string_view record : records(*text))
+    if (record.starts_with('s')) return prefix(record.substr(1));
+  return "";
+}
+
 Result<void> recover(const Layer& layer, Tree& host) {
   if (!needs_recovery(layer)) return {};
   const std::string text = TRY(read(layer, kJournal));
@@ -158,6 +188,7 @@ Result<void> recover(const Layer& layer, Tree& host) {
     if (session.empty()) continue;
     if (record.starts_with('d')) TRY(clean(host, record.substr(1), session));
     if (record.starts_with('i')) TRY(note_placed(applied, host, record.substr(1)));
+    if (record.starts_with('u')) note_unnamed(applied, record.substr(1));
   }
   // The directories' own times are ours as well; they only tell whether something may have been removed from them.
   for (const std::string_view record : records(text))

@@ -41,8 +41,17 @@ Result<void> must_be_ours(int dir, const std::string& path) {
   return {};
 }
 
+Result<void> open_image(Layer& layer) {
+  if (layer.record.image_bytes == 0 || layer.disk.root) return {};
+  if (const std::string who = layer.lock ? "" : holder(layer.path); !who.empty())
+    return fail("mount", layer.path + "/image", EBUSY, printable(who) + " goes on in it; wait until it has ended");
+  layer.disk = TRY(mount_image(layer.dir.get(), layer.path + "/image"));
+  return {};
+}
+
 Result<void> open_content(Layer& layer) {
-  const int dir = layer.dir.get();
+  TRY(open_image(layer));
+  const int dir = layer.base();
   if (layer.record.mode == Mode::copy) {
     layer.copy = TRY(sys::openat(dir, "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     layer.pending = layer.record.copied_ns != 0 && !layer.record.runs.empty();
@@ -50,13 +59,15 @@ Result<void> open_content(Layer& layer) {
   }
   layer.upper = TRY(sys::openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   layer.work = TRY(sys::openat(dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  layer.pending = !TRY(sys::list(layer.upper.get())).empty();
+  const mode_t mode = TRY(sys::fstat(layer.upper.get())).st_mode & 07777;
+  layer.pending =
+      !TRY(sys::list(layer.upper.get())).empty() || (layer.record.root_mode != 0 && layer.record.root_mode != mode);
   return {};
 }
 
 // The merged root shows the mode of upper/, so it begins as the workspace's own.
 Result<void> make_content(Layer& layer, mode_t mode) {
-  const int dir = layer.dir.get();
+  const int dir = layer.base();
   const Owner owner = layer.record.owner;
   const auto own = [&](const char* name, mode_t bits) -> Result<void> {
     const UniqueFd fd = TRY(make_directory(dir, name, 0700));
@@ -65,8 +76,18 @@ Result<void> make_content(Layer& layer, mode_t mode) {
     return sys::fchmod(fd.get(), bits);
   };
   if (layer.record.mode == Mode::copy) return own("copy", mode);
-  TRY(own("upper", mode));
-  return own("work", 0700);
+  TRY(own("work", 0700));
+  return own("upper", mode);  // last: where it is, all of it is
+}
+
+// False where a crash came while it was being made anew: nothing was in it.
+Result<bool> has_content(Layer& layer) {
+  const auto there = [](int dir, const char* name) {
+    return ::faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+  };
+  if (layer.record.image_bytes != 0 && !there(layer.dir.get(), "image")) layer.record.image_bytes = 0;
+  TRY(open_image(layer));
+  return there(layer.base(), layer.record.mode == Mode::copy ? "copy" : "upper");
 }
 
 void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& more) {
@@ -81,24 +102,39 @@ void merge_denies(std::vector<LayerDeny>& kept, const std::vector<LayerDeny>& mo
 Result<void> check_pending(const Layer& layer, const Request& request) {
   const std::string since =
       layer.pending_since().empty() ? "an earlier run" : "run " + printable(layer.pending_since());
-  if (request.start == Start::fresh)
-    return fail(
-        "layer", printable(request.workspace), EBUSY,
-        "changes of " + since + " are pending; look at them with `alos diff`, then `alos apply` or `alos undo`");
+  if (layer.record.image_bytes != request.image_bytes)
+    return fail("layer", printable(request.workspace), EXDEV,
+                "changes of " + since +
+                    " are pending, and 'disk' or 'disk-by' were others then; `alos apply` or `alos undo` them first");
   if (layer.record.mode != request.mode || layer.record.form != request.form)
     return fail("layer", printable(request.workspace), EXDEV,
                 "changes of " + since + " are pending in another mode; `alos apply` or `alos undo` them first");
   return {};
 }
 
+// An image of the wanted size, mounted; or none. One of that size is used again: making it is most of a launch.
+Result<void> fit_image(Layer& layer, uint64_t bytes) {
+  if (layer.record.image_bytes != bytes) {
+    layer.upper.reset(), layer.work.reset(), layer.copy.reset();
+    layer.disk = {};
+    for (const char* name : {"upper", "work", "copy", "image"}) TRY(remove_tree(layer.dir.get(), name));
+    layer.record.image_bytes = 0;
+    if (bytes != 0) TRY(make_image(layer.dir.get(), layer.path + "/image", bytes));
+    layer.record.image_bytes = bytes;
+  }
+  return open_image(layer);
+}
+
 // With nothing pending everything follows the request.
 Result<void> begin_anew(Layer& layer, const Request& request, mode_t mode) {
-  for (const char* name : {"upper", "work", "copy"}) TRY(remove_tree(layer.dir.get(), name));
+  TRY(fit_image(layer, request.image_bytes));
+  for (const char* name : {"upper", "work", "copy"}) TRY(remove_tree(layer.base(), name));
   layer.record.mode = request.mode;
   layer.record.form = request.form;
   layer.record.owner = request.owner;
   layer.record.layer_denies.clear();
   layer.record.copied_ns = 0;
+  layer.record.root_mode = mode;
   TRY(make_content(layer, mode));
   restart(layer);
   return {};
@@ -119,7 +155,7 @@ Result<std::string> read_record(const Layer& layer) {
 
 // What a crashed command left.
 Result<void> clean_up(const Layer& layer) {
-  TRY(remove_tree(layer.dir.get(), "staging"));
+  TRY(remove_tree(layer.base(), "staging"));
   if (!needs_recovery(layer)) return {};
   Tree host = TRY(Tree::open(layer.record.workspace));
   return recover(layer, host);
@@ -169,8 +205,8 @@ void restart(Layer& layer) {
 }
 
 Result<UniqueFd> staging(const Layer& layer) {
-  TRY(remove_tree(layer.dir.get(), "staging"));
-  return make_directory(layer.dir.get(), "staging", 0700);
+  TRY(remove_tree(layer.base(), "staging"));
+  return make_directory(layer.base(), "staging", 0700);
 }
 
 Result<Layer> open_or_create(const Request& request) {
@@ -187,8 +223,10 @@ Result<Layer> open_or_create(const Request& request) {
   if (!text && text.error().code != ENOENT) return std::unexpected(std::move(text).error());
   if (text) {
     layer.record = TRY(decode(*text));
-    TRY(open_content(layer));
-    TRY(clean_up(layer));
+    if (TRY(has_content(layer))) {
+      TRY(open_content(layer));
+      TRY(clean_up(layer));
+    }
     if (layer.record.mode == Mode::copy && layer.pending) layer.pending = TRY(has_changes(layer));
   }
   if (layer.record.workspace != request.workspace)
@@ -216,6 +254,11 @@ Result<Layer> open_layer_at(const std::string& path, Access access) {
   }
   TRY(open_content(layer));
   if (access == Access::change) TRY(clean_up(layer));
+  // Nobody holds it while its journal is there: the apply was killed, and its temporary names are in the host's tree.
+  if (access == Access::look && needs_recovery(layer) && take_lock(layer)) {
+    TRY(clean_up(layer));
+    layer.lock.reset();
+  }
   return layer;
 }
 

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "supervisor/workspace/denies.h"
+#include "supervisor/workspace/image.h"
 #include "supervisor/workspace/overlay.h"
 
 // The place where an agent's writes land: <state>/layers/<key>/, key = first 16 hex digits of the digest of the
@@ -18,16 +19,13 @@
 //   layer.json   what is known about it (Record), replaced whole
 //   upper/ work/ the overlay's directories, in mode layer
 //   copy/        the agent's own copy of the tree, in mode copy, and manifest (manifest.h)
+//   image        an ext4 file system that holds upper/, work/, copy/ and staging/ instead (image.h)
 //   staging/     half-made things of our own; emptied whenever the layer is taken
 //   lock         locked (sys::lock) while a run or an apply uses the layer; its text names who
 //   applied, apply.journal   see journal.h
 namespace alos::workspace {
 
 enum class Mode : uint8_t { layer, copy };
-enum class Start : uint8_t {
-  continued,  // on top of what is pending, which the caller should say
-  fresh,      // refused with EBUSY while changes are pending
-};
 struct Owner {
   uid_t uid = 0;
   gid_t gid = 0;
@@ -55,6 +53,8 @@ struct Record {
   int64_t stamp_ns = 0;  // a host file whose ctime is later was changed behind the agent's back
   // Mode copy: when the copy was complete. What has an older ctime in copy/ was not touched by the agent. 0: not yet.
   int64_t copied_ns = 0;
+  uint64_t image_bytes = 0;  // size of the image that holds the content; 0: it lies in the directory itself
+  mode_t root_mode = 0;      // of the workspace's own directory when the layer began; 0: not known
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;
@@ -79,8 +79,10 @@ class Layer {
   UniqueFd upper;        // mode layer
   UniqueFd work;         // mode layer
   UniqueFd copy;         // mode copy
+  MountedImage disk;     // where upper/, work/, copy/ and staging/ are, when they are in an image
   bool pending = false;  // something is in it that is not on the host; mode copy: a copy was made and may differ
 
+  int base() const { return disk.root ? disk.root.get() : dir.get(); }
   int content() const { return record.mode == Mode::layer ? upper.get() : copy.get(); }
   // The first run since the layer was without changes; empty when nothing is pending or no run was recorded.
   std::string pending_since() const { return pending && !record.runs.empty() ? record.runs.front().id : ""; }
@@ -96,8 +98,8 @@ struct Request {
   Mode mode = Mode::layer;
   Form form = Form::user;
   Owner owner;
-  Start start = Start::continued;
-  std::string run;  // who takes it: shown to others while it is held
+  uint64_t image_bytes = 0;  // of an image to hold the content (image.h); as root only. 0: none
+  std::string run;           // who takes it: shown to others while it is held
   std::string policy;
   std::string policy_hash;
   std::vector<LayerDeny> layer_denies;
@@ -106,11 +108,11 @@ struct Request {
 // For a run: makes or takes the layer, locked. The lock descriptor must live as long as anything writes to the layer.
 // Records the run. With nothing pending the stamp is taken anew and owner, mode and form follow the request; with
 // changes pending they stay, and the caller has to mount with record.owner and record.form. The denies of earlier runs
-// stay as long as their changes do. Errors: EBUSY (another run holds it, or Start::fresh with changes), EXDEV when mode
+// stay as long as their changes do. Errors: EBUSY (another run holds it), EXDEV when mode
 // or form differ from what is pending.
 Result<Layer> open_or_create(const Request& request);
 enum class Access : uint8_t {
-  look,    // never waits; `lock` stays empty and what is read may change meanwhile
+  look,    // never waits; `lock` stays empty and what is read may change meanwhile. Ends what a killed apply left
   change,  // exclusive: EBUSY, naming the holder, while a run uses it
 };
 // For tools. Errors: ENOENT when the workspace has no layer.

@@ -174,6 +174,7 @@ Result<void> Placer::put(const Change& change, int parent, const std::string& te
     if (!placed && placed.error().code == EEXIST) return conflict(change, "the host made it meanwhile");
     return placed;
   }
+  TRY(journal_.unnaming(change.before));
   auto exchanged = sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE);
   if (!exchanged && exchanged.error().code == ENOENT) return conflict(change, "the host removed it meanwhile");
   TRY(std::move(exchanged));
@@ -200,6 +201,7 @@ Result<void> Placer::remove(const Change& change) {
     return removed;
   }
   say("unlink");
+  TRY(journal_.unnaming(change.before));
   auto moved = sys::renameat2(parent, name, parent, aside, RENAME_NOREPLACE);
   if (!moved && moved.error().code == ENOENT) return {};
   TRY(std::move(moved));

@@ -54,6 +54,8 @@ Record record_of(const Json& json) {
   record.owner = {json.at("uid").get<uid_t>(), json.at("gid").get<gid_t>()};
   record.stamp_ns = json.at("stamp_ns");
   record.copied_ns = json.at("copied_ns");
+  record.image_bytes = json.value("image_bytes", uint64_t{0});
+  record.root_mode = json.value("root_mode", mode_t{0});
   record.policy = bytes_of(json.at("policy"));
   record.policy_hash = json.at("policy_hash");
   for (const Json& deny : json.at("layer_denies")) record.layer_denies.push_back(deny_of(deny));
@@ -80,6 +82,8 @@ Result<std::string> encode(const Record& record) try {
                      {"gid", record.owner.gid},
                      {"stamp_ns", record.stamp_ns},
                      {"copied_ns", record.copied_ns},
+                     {"image_bytes", record.image_bytes},
+                     {"root_mode", record.root_mode},
                      {"policy", bytes(record.policy)},
                      {"policy_hash", record.policy_hash},
                      {"layer_denies", denies},

@@ -67,7 +67,7 @@ Result<void> remove_whole(const Layer& layer, Tree& upper, const std::string& pa
   say(step, "drop");
   TRY(sys::renameat2(parent, base, scratch.get(), "gone", RENAME_NOREPLACE));
   upper.forget(path);
-  return remove_tree(layer.dir.get(), "staging");
+  return remove_tree(layer.base(), "staging");
 }
 
 struct Visit {
@@ -171,7 +171,7 @@ Result<void> open_whiteout(const Layer& layer, Tree& upper, Tree& host, const st
   say(step, "drop");
   TRY(sys::renameat2(copies.scratch(), made, parent, std::string(base_of(path)), RENAME_EXCHANGE));
   upper.forget(path);
-  return remove_tree(layer.dir.get(), "staging");
+  return remove_tree(layer.base(), "staging");
 }
 
 // Makes every directory above `path` one that shows the host's, but for what it says itself. False: the layer says
@@ -220,7 +220,7 @@ Result<std::vector<Moved>> materialise(const Layer& layer, Tree& host, const Sca
     const bool blocked = std::any_of(kept.begin(), kept.end(), inside);
     if (blocked || !fill(layer, upper, host, copies, one, step)) kept.push_back(one);
   }
-  TRY(remove_tree(layer.dir.get(), "staging"));
+  TRY(remove_tree(layer.base(), "staging"));
   return kept;
 }
 

@@ -17,6 +17,7 @@ Result<void> undo_all(Layer& layer, Tree& host, const Step& step) {
     else
       TRY(remove_tree(layer.content(), entry.name));
   }
+  if (layer.record.root_mode != 0) TRY(sys::fchmod(layer.content(), layer.record.root_mode));
   restart(layer);
   layer.record.copied_ns = 0;  // mode copy: copied anew by the next run
   return layer.save();
@@ -41,7 +42,7 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   TRY(remove_tree(parent, std::string(base_of(path))));
   copy.forget(path);
   if (TRY(host.node(path)).there()) TRY(copies.copy(path, copy, path));
-  return remove_tree(layer.dir.get(), "staging");
+  return remove_tree(layer.base(), "staging");
 }
 
 Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::string>& paths, const Matcher& denied,
@@ -76,7 +77,7 @@ Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::stri
 
 Result<void> undo(Layer& layer, const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
   Tree host = TRY(Tree::open(layer.record.workspace));
-  if (paths.empty()) return undo_all(layer, host, step);
+  if (paths.empty() || std::find(paths.begin(), paths.end(), "") != paths.end()) return undo_all(layer, host, step);
   if (layer.record.mode == Mode::layer)
     TRY(undo_in_layer(layer, host, paths, denied, step));
   else

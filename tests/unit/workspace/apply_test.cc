@@ -1,5 +1,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -316,6 +320,63 @@ TEST_P(Apply, a_bare_repository_under_any_name_does_not_come_to_life) {
   });
 }
 
+TEST_P(Apply, a_file_is_flagged_by_the_names_that_links_give_it) {
+  run([](World& world) {
+    for (const char* dir : {"tools", "real", "real/flows", "ai"}) ::mkdir(world.host(dir).c_str(), 0755);
+    write(world.host("tools/rules"), "x"), write(world.host("real/flows/x"), "x"), write(world.host("ai/x"), "x");
+    make_link("tools/rules", world.host("Makefile"));
+    make_link("real", world.host(".github"));
+    make_link("flows", world.host("real/workflows"));
+    make_link(world.host("ai"), world.host(".claude"));
+    make_link(".", world.host("self"));
+    make_link("loop", world.host("loop"));
+    make_link("one/two", world.host("dangling.mk"));
+    world.agent([] {
+      write("tools/rules", "y"), write("real/flows/x", "y"), write("ai/x", "y"), write("tools/other", "y");
+      ::mkdir("three", 0755), write("three/two", "y"), make_link("three", "one");
+    });
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "tools/rules"), HasSubstr("by the name Makefile"));
+    EXPECT_THAT(outcome(report, "real/flows/x"), HasSubstr("by the name .github/workflows/x"));
+    EXPECT_THAT(outcome(report, "ai/x"), HasSubstr("by the name .claude/x"));
+    EXPECT_THAT(outcome(report, "three/two"), HasSubstr("by the name dangling.mk"));
+    EXPECT_THAT(outcome(report, "one"), HasSubstr("by the name dangling.mk"));
+    EXPECT_EQ(outcome(report, "tools/other"), "applied");
+  });
+}
+
+TEST_P(Apply, a_package_managers_links_cost_little_and_flag_nothing) {
+  run([](World& world) {
+    world.agent([] {
+      ::mkdir("store", 0755), ::mkdir("all", 0755);
+      for (int i = 0; i < 300; ++i) {
+        const std::string n = std::to_string(i);
+        ::mkdir(("store/" + n).c_str(), 0755), write("store/" + n + "/main.txt", "x");
+        make_link("../store/" + n, "all/" + n);
+        for (int k = 1; k < 4; ++k)
+          make_link("../" + std::to_string((i + k) % 300), "store/" + n + "/dep" + std::to_string(k));
+      }
+    });
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(report.count(Outcome::applied), report.lines.size());
+  });
+}
+
+TEST_P(Apply, links_that_cannot_be_followed_to_their_end_hold_everything) {
+  run([](World& world) {
+    make_tree(world);
+    write(world.host("l20"), "x");
+    world.agent([] {
+      write("a.txt", "agent");
+      for (int i = 0; i < 20; ++i) {
+        const std::string next = "l" + std::to_string(i + 1);
+        make_link(next + "/../" + next + "/../" + next, "l" + std::to_string(i));
+      }
+    });
+    EXPECT_THAT(outcome(world.apply(), "a.txt"), HasSubstr("than can be followed"));
+  });
+}
+
 TEST_P(Apply, what_the_policy_denies_stays_also_when_named) {
   run([](World& world) {
     make_tree(world);
@@ -359,19 +420,60 @@ TEST_P(Apply, special_files_setuid_and_attributes_stay_behind) {
     make_tree(world);
     world.agent([] {
       ASSERT_EQ(::mkfifo("fifo", 0644), 0);
+      const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      sockaddr_un at{.sun_family = AF_UNIX, .sun_path = "socket"};
+      ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+      ::close(socket);
+      // An agent may not make them; a layer that somebody else wrote could have some.
+      if (::mknod("null", S_IFCHR | 0666, makedev(1, 3)) == 0) ::chmod("null", 0666);
       write("set", "x", 04644);
       write("attr", "x");
       ::setxattr("attr", "user.evil", "1", 1, 0);
       ::setxattr("attr", "user.overlay.opaque", "y", 1, 0);
     });
-    const ApplyReport report = world.apply({"fifo", "set", "attr"});
-    EXPECT_THAT(outcome(report, "fifo"), HasSubstr("refused"));
+    const ApplyReport report = world.apply({"fifo", "socket", "null", "set", "attr"});
+    for (const char* special : {"fifo", "socket", "null"}) {
+      EXPECT_FALSE(exists(world.host(special))) << special;
+      const std::string said = outcome(report, special);
+      EXPECT_TRUE(said.starts_with("refused") || (special == std::string("null") && said == "nothing")) << said;
+    }
     EXPECT_EQ(outcome(report, "set"), "applied");
     const Snapshot host = world.host_tree();
     EXPECT_EQ(host.at("set").mode, 0644u);
     EXPECT_FALSE(host.contains("fifo"));
     char names[256];
     EXPECT_EQ(::listxattr(world.host("attr").c_str(), names, sizeof names), 0);
+  });
+}
+
+TEST_P(Apply, the_mode_of_the_workspace_itself_is_carried_and_flagged) {
+  run([](World& world) {
+    const auto mode_of = [&] {
+      struct stat st{};
+      EXPECT_EQ(::stat(world.workspace().c_str(), &st), 0);
+      return st.st_mode & 07777;
+    };
+    ASSERT_EQ(::chmod(world.workspace().c_str(), 0755), 0);
+    world.agent([] { ASSERT_EQ(::chmod(".", 0750), 0); });
+    world.agent([] {});  // a run in between keeps it
+    ASSERT_EQ(world.changes().size(), 1u);
+    EXPECT_EQ(mode_of(), 0755u);
+    EXPECT_EQ(outcome(world.apply(), ""), "applied");
+    EXPECT_EQ(mode_of(), 0750u);
+    EXPECT_TRUE(world.changes().empty());
+
+    world.agent([] {
+      ASSERT_EQ(::chmod(".", 0777), 0);
+      write("x", "x");
+    });
+    ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, ""), HasSubstr("anybody"));
+    EXPECT_EQ(outcome(report, "x"), "applied");
+    EXPECT_EQ(mode_of(), 0750u);
+    ASSERT_EQ(::chmod(world.workspace().c_str(), 0700), 0);
+    EXPECT_THAT(outcome(world.apply({""}), ""), HasSubstr("conflict"));
+    world.undo();
+    EXPECT_TRUE(world.changes().empty());
   });
 }
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,13 +24,20 @@ void make_host(World& world) {
        {"a", "b", "src/one", "src/deep/two", "gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir"})
     write(world.host(file), std::string("host ") + file);
   make_link("a", world.host("link"));
+  make_link("a", world.host("linked-link"));
+  // Several names of one file: what takes one of them away gives the others a new ctime.
+  for (const auto& [from, to] : {std::pair{"a", "a-too"}, {"gone/x", "x-too"}, {"linked-link", "linked-link-too"}})
+    ASSERT_EQ(::linkat(AT_FDCWD, world.host(from).c_str(), AT_FDCWD, world.host(to).c_str(), 0), 0);
 }
 
 void work() {
   write("a", "agent a");
   ::chmod("b", 0600);
   ::mkdir("new", 0750), write("new/file", "agent new");
-  for (const char* file : {"gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir", "link"}) ::unlink(file);
+  for (const char* file : {"gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir", "link", "x-too", "linked-link"})
+    ::unlink(file);
+  ::unlink("linked-link-too"), make_link("b", "linked-link-too");
+  write("a-too", "agent a-too");
   for (const char* dir : {"gone/sub", "gone", "becomes-file"}) ::rmdir(dir);
   write("becomes-file", "agent file");
   ::mkdir("becomes-dir", 0755), write("becomes-dir/in", "agent in");
@@ -86,9 +94,10 @@ TEST_P(Crash, an_apply_that_ends_at_any_step_leaves_each_path_old_or_new_and_can
       const Snapshot before = world.host_tree();
       const Snapshot after = world.agent_sees(work);
       finished = ends_at(n, [&](const Step& step) { world.apply({}, {}, step); });
-      {
-        const Layer recovered = world.open(Access::change);
-      }
+      for (const auto& [path, change] : world.changes())
+        EXPECT_EQ(path.find(".alos-"), path.npos) << path << " is a killed apply's, not the agent's";
+      for (const auto& [path, seen] : world.host_tree())
+        EXPECT_EQ(path.find(".alos-"), path.npos) << "a look ends what a killed apply left: " << path;
       expect_old_or_new(world.host_tree(), before, after);
       EXPECT_EQ(world.agent_sees([] {}), after) << "what the agent sees changed";
       const ApplyReport report = world.apply();

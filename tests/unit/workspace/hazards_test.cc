@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "supervisor/workspace/denies.h"
+#include "supervisor/workspace/git_config.h"
 
 namespace alos::workspace {
 namespace {
@@ -61,7 +62,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{".github/workflows/ci.yml", "build"}, Case{".github/CODEOWNERS", ""}, Case{".gitlab-ci.yml", "build"},
         Case{".husky/pre-commit", "build"}, Case{"lefthook.yml", "build"}, Case{"x.service", "autostart"},
         Case{".config/systemd/user/x", "autostart"}, Case{"x.desktop", "autostart"}, Case{"crontab", "autostart"},
-        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"}, Case{"__pycache__/calc.cpython-311.pyc", "autostart"}, Case{".local/bin/ls", "autostart"},
+        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"},
+        Case{"__pycache__/calc.cpython-311.pyc", "autostart"}, Case{".local/bin/ls", "autostart"},
         Case{"src/main.c", ""}, Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
@@ -87,6 +89,18 @@ TEST(HazardsOf, new_execute_and_set_id_bits) {
   EXPECT_EQ(flags({"tool", file(0755), file(0755), "", {}, false}), "");
 }
 
+TEST(HazardsOf, what_anybody_may_write_is_flagged_when_it_is_new) {
+  EXPECT_EQ(added("x", 0666), "writable");
+  EXPECT_EQ(flags({"x", file(0666), file(0666), "", {}, false}), "");
+  Node directory;
+  directory.type = Type::directory;
+  directory.mode = 01777;
+  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "writable");
+  EXPECT_EQ(flags({"", file(0755), directory, "", {}, false}), "writable") << "the workspace itself";
+  directory.mode = 02775;
+  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "");
+}
+
 TEST(HazardsOf, links_that_lead_out) {
   EXPECT_TRUE(leads_out("a", "/etc/passwd"));
   EXPECT_TRUE(leads_out("a", ".."));
@@ -101,6 +115,36 @@ TEST(HazardsOf, taking_a_control_away_is_flagged_and_other_deletions_are_not) {
   EXPECT_EQ(flags({".git/hooks/pre-commit", file(0755), {}, "", {}, false}), "git");
   EXPECT_EQ(flags({".claude/settings.json", file(), {}, "", {}, false}), "agent");
   EXPECT_EQ(flags({"Makefile", file(), {}, "", {}, false}), "");
+}
+
+TEST(HazardsOf, a_link_is_flagged_by_what_would_be_below_its_name) {
+  Node link;
+  link.type = Type::link;
+  const auto linked = [&](std::string_view path) { return flags({path, {}, link, "x", {}, false}); };
+  EXPECT_EQ(linked(".vscode"), "editor");
+  EXPECT_EQ(linked("sub/.github"), "build");
+  EXPECT_EQ(linked(".husky"), "build");
+  EXPECT_EQ(linked(".git/modules"), "git");
+  EXPECT_EQ(linked(".git/hooks"), "git");
+  EXPECT_EQ(linked(".git/refs/heads/x"), "");
+  EXPECT_EQ(linked("docs"), "");
+  EXPECT_EQ(added(".github"), "");
+}
+
+TEST(GitConfig, is_read_as_git_reads_it) {
+  const auto settings = git_settings(
+      "\xef\xbb\xbf[core]\n\thooksPath = tools/hooks # why\n[Include]path=\"a b\" \n; no\n[alias \"X.y\"] t = !sh \\\n"
+      "  tools/t\n[core.OLD]\nflag\n[includeIf \"gitdir:~/x\"]\npath = c\\\\d\n[open\nk = v");
+  std::vector<std::string> got;
+  for (const GitSetting& setting : settings) got.push_back(setting.key + "=" + setting.value);
+  EXPECT_THAT(got, testing::ElementsAre("core.hookspath=tools/hooks", "include.path=a b", "alias.X.y.t=!sh   tools/t",
+                                        "core.old.flag=", "includeif.gitdir:~/x.path=c\\d", "open.k=v"));
+}
+
+TEST(GitConfig, words_are_what_could_name_a_file) {
+  EXPECT_THAT(words_of("!f() { ./x \"$1\"; }; tools/a"),
+              testing::ElementsAre("f", "{", "./x", "1", "}", "tools/a", "!f() { ./x \"$1\"; }; tools/a"));
+  EXPECT_THAT(words_of("tools/a"), testing::ElementsAre("tools/a"));
 }
 
 TEST(Denies, match_as_the_policy_language_says) {

@@ -54,18 +54,26 @@ TEST_P(Layers, a_layer_in_use_can_be_looked_at_but_not_changed) {
   });
 }
 
-TEST_P(Layers, pending_changes_are_said_and_refuse_a_fresh_start) {
+TEST_P(Layers, pending_changes_are_said) {
   run([](World& world) {
     world.agent([] { write("x", "1"); });
-    EXPECT_EQ(open_or_create(world.request(Start::fresh)).error().code, EBUSY);
     auto layer = open_or_create(world.request());
     ASSERT_TRUE(layer);
     EXPECT_EQ(layer->pending_since(), "run_1");
     layer = Layer();
     world.undo();
-    layer = open_or_create(world.request(Start::fresh));
+    layer = open_or_create(world.request());
     ASSERT_TRUE(layer) << layer.error().text();
     EXPECT_FALSE(layer->pending);
+  });
+}
+
+TEST_P(Layers, a_layer_that_a_crash_left_without_content_begins_anew) {
+  run([](World& world) {
+    world.agent([] {});
+    ASSERT_EQ(::rmdir(world.upper("").c_str()), 0);
+    world.agent([] { write("x", "1"); });
+    EXPECT_EQ(world.changes().size(), 1u);
   });
 }
 
@@ -127,6 +135,42 @@ TEST_P(Layers, the_meter_counts_blocks_once_and_in_slices) {
     write(world.host("more"), std::string(1 << 20, 'x'));
     for (int i = 0; i < 20; ++i) meter.step(2);
     EXPECT_GE(meter.bytes(), 1u << 21);
+  });
+}
+
+TEST_P(Layers, the_meter_charges_names_that_have_no_blocks) {
+  run([](World& world) {
+    ::mkdir(world.host("many").c_str(), 0755);
+    for (int i = 0; i < 3000; ++i) make_link("x", world.host("many/" + std::to_string(i)));
+    Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
+    int slices = 0;
+    for (; meter.rounds() == 0; ++slices) meter.step(100);
+    EXPECT_GT(slices, 2) << "a large directory is read in slices as well";
+    EXPECT_GE(meter.charged(), 3000 * Meter::kPerName);
+    EXPECT_LT(meter.bytes(), 1u << 20);
+  });
+}
+
+TEST_P(Layers, the_meter_comes_to_the_bottom_of_a_deep_tree_that_is_taken_away_meanwhile) {
+  run([](World& world) {
+    const auto descend = [](int levels) {
+      for (int i = 0; i < levels; ++i) {
+        ASSERT_EQ(::mkdir("a-directory-with-a-name-of-some-length", 0755), 0);
+        write("beside", "x");
+        ASSERT_EQ(::chdir("a-directory-with-a-name-of-some-length"), 0);
+      }
+    };
+    ASSERT_EQ(::chdir(world.workspace().c_str()), 0);
+    descend(3000);
+    ASSERT_EQ(::chdir("/"), 0);
+    Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
+    while (meter.rounds() == 0) meter.step(50);
+    EXPECT_GE(meter.charged(), 6000 * Meter::kPerName);
+    meter.step(50);
+    const auto host = sys::open(world.workspace(), O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(remove_tree(host->get(), "a-directory-with-a-name-of-some-length"));
+    for (int i = 0; i < 1000 && meter.rounds() < 3; ++i) meter.step(50);
+    EXPECT_LT(meter.charged(), 1u << 20);
   });
 }
 

@@ -106,14 +106,13 @@ World::World(std::string root, Form form, Mode mode) : root_(std::move(root)), f
   for (const char* name : {"/host", "/state", "/merged"}) must(::mkdir((root_ + name).c_str(), 0755) == 0, "mkdir");
 }
 
-Request World::request(Start start) const {
+Request World::request() const {
   Request request;
   request.state = state();
   request.workspace = workspace();
   request.mode = mode_;
   request.form = form_;
   request.owner = owner;
-  request.start = start;
   request.run = "run_1";
   return request;
 }

@@ -45,7 +45,7 @@ class World {
   std::string upper(const std::string& path) const;
   std::string workspace() const { return host(""); }
   std::string state() const { return root_ + "/state"; }
-  Request request(Start start = Start::continued) const;
+  Request request() const;
 
   Owner owner;
 

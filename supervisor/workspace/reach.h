@@ -1,0 +1,87 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "supervisor/workspace/hazards.h"
+#include "supervisor/workspace/tree.h"
+
+// Under which other names tools of the host come to a path of the workspace: through links, those of the host's tree
+// and those that the layer would bring, and because git's configuration names it (hooksPath, include, commands).
+// `.git/hooks/pre-commit -> ../../tools/check.sh` makes tools/check.sh a hook.
+namespace alos::workspace {
+
+struct GitConfigFile {
+  std::string path;
+  std::string home;  // what "~/" means in it
+};
+// Those of the caller, of `owner` and of the machine (git-config(1), "FILES"), there or not.
+std::vector<GitConfigFile> git_config_files(uid_t owner);
+
+class Reach {
+ public:
+  // Where the layer has a link, or something else in the place of one of the host's.
+  struct Link {
+    std::string path;  // relative to the workspace
+    std::optional<std::string> target;
+    bool host_has_one = false;
+  };
+
+  // Walks the whole host tree but for git's objects; `coming` is what the layer has. Reads the git configuration that
+  // holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and `users`.
+  // Directories that cannot be read are passed over.
+  static Result<Reach> find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
+                            const std::vector<GitConfigFile>& users);
+
+  // What a change is flagged for under its other names; the reasons name them.
+  std::vector<Flag> flags(const Subject& subject) const;
+
+ private:
+  enum class Kind : uint8_t {
+    link,  // on disk
+    tree,  // a configuration names the directory: what is below it is meant
+    file,  // a configuration names the file itself
+  };
+  // A name that leads to a path. Absolute; for what a configuration names, a name that git obeys in the same way.
+  struct Name {
+    Kind kind = Kind::link;
+    std::string path;
+    std::string base, target;  // what is resolved, from where
+    std::string why;           // in words, for what a configuration names
+  };
+  class Survey;
+  using Index = std::unordered_map<std::string, std::vector<size_t>>;
+
+  std::string absolute(std::string_view path) const {
+    return path.empty() ? workspace_ : workspace_ + "/" + std::string(path);
+  }
+  void resolve(size_t index, size_t& all_steps);
+  // Which names can matter: those that are flagged themselves, and those that come under such a name by another. A
+  // package manager's links are thousands, and none of them does.
+  void weigh();
+  bool matters(const std::string& path) const;
+  Subject under(const std::string& path, const Subject& subject) const;
+  template <class Act>
+  void each_leading(const std::string& path, const Act& act) const;
+  // Other names of `path`, each with the one of names_ that it begins with.
+  bool collect(const std::string& path, std::vector<size_t>& used, std::map<std::string, size_t>& out) const;
+
+  std::string workspace_;
+  std::vector<Name> names_;
+  Index links_;                         // links at a path: the host's, the layer's
+  std::set<std::string> not_only_;      // where the host or the layer has no link, and the other has
+  Index reached_;                       // what a name leads to
+  Index on_way_;                        // a link: the names that lead through it
+  std::set<std::string> repositories_;  // of the host's tree, by content
+  std::vector<bool> matters_;           // of names_
+  size_t longest_ = 0;                  // key of reached_
+  bool tangled_ = false;                // something could not be followed to its end: nothing is safe
+};
+
+}  // namespace alos::workspace
