@@ -128,8 +128,10 @@ void see_v2(CgroupView& view, const Mount& mount, const Membership& own) {
   if (!directory) return;
   const std::string root(mount.point);
   view.root = group_at(root);
-  view.own = group_at(*directory);
-  if (*directory != root) view.parent = group_at(directory->substr(0, directory->rfind('/')));
+  view.own = *directory == root ? view.root : group_at(*directory);
+  // Every file costs a launch some microseconds: without controllers there is nothing that the group above could hold.
+  if (*directory != root && !view.root->controllers.empty())
+    view.parent = group_at(directory->substr(0, directory->rfind('/')));
 }
 
 // The user's manager owns a group (user@UID.service) of which it can give parts away, and is asked over the user's bus.
@@ -176,6 +178,15 @@ Result<Machine> read_machine(const MachineFiles& files) {
   }
   out.manager = manager_controllers(out.view, out.uid, files);
   return out;
+}
+
+Result<bool> has_v1_controllers(const MachineFiles& files) {
+  const std::string memberships = TRY(sys::read_file(files.cgroup, 1 << 16));
+  for (const std::string_view entry : split(memberships, '\n')) {
+    const auto own = membership_in(entry);
+    if (own && !own->controllers.empty() && !own->controllers.starts_with("name=")) return true;
+  }
+  return false;
 }
 
 Result<std::string> unified_path(const MachineFiles& files) {

@@ -50,6 +50,9 @@ struct MachineFiles {
 // Errors: mountinfo or cgroup cannot be read. What is missing in the hierarchies is just absent in the answer.
 Result<Machine> read_machine(const MachineFiles& files = {});
 
+// Whether controllers are in v1 hierarchies here; much cheaper than read_machine().
+Result<bool> has_v1_controllers(const MachineFiles& files = {});
+
 // This process's path in the v2 hierarchy, as /proc/self/cgroup says it.
 Result<std::string> unified_path(const MachineFiles& files = {});
 

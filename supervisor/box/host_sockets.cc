@@ -34,12 +34,16 @@ std::string_view name_in(std::string_view line) {
   return blank == line.npos ? std::string_view() : line.substr(blank + 1);
 }
 
-// A directory's own name. Nothing: it is not there, or not to be reached from here.
-std::optional<std::string> real_name(const std::string& directory) {
+// A directory's own name. Nothing: it is not there, or not to be reached from here, and then not from the box.
+Result<std::optional<std::string>> real_name(const std::string& directory) {
   const auto fd = sys::open(directory, O_PATH | O_DIRECTORY);
-  if (!fd) return std::nullopt;
-  auto name = sys::readlinkat(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd->get()));
-  return name && name->starts_with('/') ? std::optional(std::move(*name)) : std::nullopt;
+  if (!fd) {
+    const int code = fd.error().code;
+    if (code == EMFILE || code == ENFILE || code == ENOMEM) return std::unexpected(fd.error());
+    return std::nullopt;
+  }
+  std::string name = TRY(sys::readlinkat(AT_FDCWD, fmt::format("/proc/self/fd/{}", fd->get())));
+  return name.starts_with('/') ? std::optional(std::move(name)) : std::nullopt;
 }
 
 }  // namespace
@@ -82,7 +86,7 @@ Result<std::vector<std::string>> named_sockets() {
     const size_t slash = name.rfind('/');
     const std::string directory = slash == 0 ? "/" : name.substr(0, slash);
     auto at = directories.find(directory);
-    if (at == directories.end()) at = directories.emplace(directory, real_name(directory)).first;
+    if (at == directories.end()) at = directories.emplace(directory, TRY(real_name(directory))).first;
     if (at->second) out.push_back((*at->second == "/" ? "" : *at->second) + name.substr(slash));
   }
   return out;

@@ -70,6 +70,8 @@ Result<std::optional<Place>> open_one(const BoxMount& mount, const std::string& 
   const auto st = TRY(sys::fstat(fd->get()));
   Place place;
   place.target = path;
+  // Whoever reaches it can speak to the host's service: only a rule that names it does that.
+  if (S_ISSOCK(st.st_mode) && mount.glob) return std::nullopt;
   if (S_ISLNK(st.st_mode)) {
     place.kind = Place::Kind::link;
     place.link_target = TRY(sys::readlinkat(fd->get(), ""));
@@ -118,6 +120,7 @@ Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan) {
       at->second.rights = at->second.rights | mount.rights;
       at->second.tree = at->second.tree || mount.tree;
       at->second.optional = at->second.optional && mount.optional;
+      at->second.glob = at->second.glob && mount.glob;
     }
   }
   std::vector<Place> out;

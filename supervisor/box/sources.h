@@ -16,7 +16,8 @@ uint64_t landlock_access(policy::Rights rights);
 uint64_t mount_attributes(policy::Rights rights);
 
 // What a plan's mounts are on this host now: globs expanded, each path opened without following links and made a
-// detached mount with its attributes. A link is placed as a link: what it leads to needs a rule of its own. What lies in
+// detached mount with its attributes. A link is placed as a link: what it leads to needs a rule of its own. A socket
+// is placed where a rule names it, not by a glob. What lies in
 // the workspace is left to place_workspace().
 // Errors name rule, path and fix: a literal path that is missing, a directory where the rule names one file, a path
 // through a link.

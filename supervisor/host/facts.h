@@ -33,7 +33,7 @@ struct Facts {
   std::string directory;  // file system facts are of this one
 
   Fact user_namespace, mount_namespace, pid_namespace, net_namespace, ipc_namespace, uts_namespace, cgroup_namespace;
-  Fact procfs;         // can be mounted in a box
+  Fact procfs;  // can be mounted in a box
   Fact fsopen, open_tree, move_mount, mount_setattr;
   Fact idmapped_mount;  // of `directory`'s file system
   Fact overlay;         // in a user namespace, its upper in `directory`

@@ -19,7 +19,8 @@ struct Protected {
 Result<void> refuse_own_files(const std::vector<std::string>& writable, const std::vector<Protected>& own);
 
 // Refuses (EPERM) a workspace that is, or contains, the whole of a home: everything that its owner keeps there would be
-// the agent's to read, keys and tokens included. "/" contains every home. Compared by identity. No home: nothing to hold.
+// the agent's to read, keys and tokens included. "/" contains every home. Compared by identity. No home: nothing to
+// hold.
 Result<void> refuse_whole_home(const std::string& workspace, const std::string& home);
 
 }  // namespace alos::host

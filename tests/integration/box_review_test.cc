@@ -260,17 +260,21 @@ TEST_P(BoxReview, sockets_of_the_host_below_a_mounted_tree_are_not_reached) {
   services.push_back(listening_at(world().root() + "/named/wanted"));
   services.push_back(listening_at(world().root() + "/named/unwanted"));
   services.push_back(listening_at(served + "/line\nfeed"));
-  const std::string policy = world().policy(
-      "served", "alos: 1\nabout: served\nextends: [base]\nfiles:\n  tree: {allow: r, path: [" + served + "/**, " +
-                    world().root() + "/named/**]}\n  one: {allow: rw, path: " + world().root() + "/named/wanted}\n");
-  const Outcome run = world().run(policy, {"/usr/bin/python3", "-c",
-                                           try_sockets({served + "/stream", served + "/a/datagram",
-                                                        served + "/a/linked", world().root() + "/named/wanted",
-                                                        world().root() + "/named/unwanted", served + "/line\\nfeed"}) +
-                                               "\nprint(open('" + served + "/a/file').read())"});
+  world().write(world().root() + "/starred/file", "x");
+  services.push_back(listening_at(world().root() + "/starred/matched"));
+  const std::string policy =
+      world().policy("served", "alos: 1\nabout: served\nextends: [base]\nfiles:\n  tree: {allow: r, path: [" + served +
+                                   "/**, " + world().root() + "/named/**, " + world().root() +
+                                   "/starred/*]}\n  one: {allow: rw, path: " + world().root() + "/named/wanted}\n");
+  const Outcome run = world().run(
+      policy,
+      {"/usr/bin/python3", "-c",
+       try_sockets({served + "/stream", served + "/a/datagram", served + "/a/linked", world().root() + "/named/wanted",
+                    world().root() + "/named/unwanted", world().root() + "/starred/matched", served + "/line\\nfeed"}) +
+           "\nprint(open('" + served + "/a/file').read())"});
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_THAT(run.out, AllOf(HasSubstr("reached " + world().root() + "/named/wanted"), HasSubstr("x\n")));
-  for (const std::string name : {"/stream", "/datagram", "/linked", "/unwanted", "feed"})
+  for (const std::string name : {"/stream", "/datagram", "/linked", "/unwanted", "/matched", "feed"})
     EXPECT_THAT(run.out, Not(testing::ContainsRegex("reached /.*" + name))) << run.out;
 }
 

@@ -29,13 +29,16 @@ using testing::Not;
 class HostReview : public InBothModes {
  protected:
   std::string policy(const std::string& limits = "wall: 60s", const std::string& more = "") {
-    return world_->policy("plain", "alos: 1\nabout: plain\nextends: [base]\nvars: {workspace: dir}\n"
-                                   "files:\n  all: {allow: rwx, path: $workspace/**}\n"
-                                   "workspace: layer\nlimits: {" + limits + "}\n" + more);
+    return world_->policy("plain",
+                          "alos: 1\nabout: plain\nextends: [base]\nvars: {workspace: dir}\n"
+                          "files:\n  all: {allow: rwx, path: $workspace/**}\n"
+                          "workspace: layer\nlimits: {" +
+                              limits + "}\n" + more);
   }
   std::string reader() {
-    return world_->policy("reader", "alos: 1\nabout: reader\nextends: [base]\nvars: {workspace: dir}\n"
-                                    "files:\n  all: {allow: r, path: $workspace/**}\nworkspace: layer\n");
+    return world_->policy("reader",
+                          "alos: 1\nabout: reader\nextends: [base]\nvars: {workspace: dir}\n"
+                          "files:\n  all: {allow: r, path: $workspace/**}\nworkspace: layer\n");
   }
   Outcome alos(std::vector<std::string> words) {
     words.insert(words.begin(), "alos");
@@ -70,9 +73,10 @@ class Asked : public HostReview {
     const auto run = world().run_arguments(policy(), {"--apply", "ask"});
     argv.insert(argv.end(), run.begin(), run.end());
     // The other screen, mouse, pastes, an open title, a request for a report; then the marker that the test waits for.
-    argv.insert(argv.end(), {"--", "/bin/bash", "-c",
-                             "echo made > file; printf '\\033[?1047h\\033[?1003h\\033[?2004h\\033[6nleft-behind\\033]0;x'; sleep " +
-                                 std::string(mode == "kill" ? "30" : "1")});
+    argv.insert(argv.end(),
+                {"--", "/bin/bash", "-c",
+                 "echo made > file; printf '\\033[?1047h\\033[?1003h\\033[?2004h\\033[6nleft-behind\\033]0;x'; sleep " +
+                     std::string(mode == "kill" ? "30" : "1")});
     return world().call(argv);
   }
 };
@@ -139,11 +143,13 @@ TEST_P(HostReview, a_workspace_that_holds_a_home_or_what_alos_keeps_is_refused) 
     return world().shell(file, "true", {}, {"--workspace", directory});
   };
   const std::string home = world().root() + "/home", above = "/var/tmp";
-  for (const std::string& whole : {home, world().root(), above, std::string("/"), home + "/../home", std::string("/var")}) {
+  for (const std::string& whole :
+       {home, world().root(), above, std::string("/"), home + "/../home", std::string("/var")}) {
     const Outcome run = in(whole);
     EXPECT_EQ(run.code, 125) << whole;
     EXPECT_THAT(run.err, testing::AnyOf(HasSubstr("your home"), HasSubstr("whole machine"), HasSubstr("alos's own"),
-                                        HasSubstr("no writing in /var"))) << whole;
+                                        HasSubstr("no writing in /var")))
+        << whole;
     EXPECT_FALSE(run.end().contains("reason")) << "nothing was started";
   }
   world().write(home + "/project/readme", "x");
@@ -203,8 +209,9 @@ TEST_P(HostReview, a_crash_is_told_once_recorded_and_leaves_its_changes) {
 
   const Outcome told = GetParam() == Mode::root ? alos({"ps"}) : world().shell(file, "cat file");
   const std::string text = told.out + told.err;
-  EXPECT_THAT(text, AllOf(HasSubstr("(victim)"), HasSubstr("ended by a crash of its supervisor"), HasSubstr("last seen 20"),
-                          HasSubstr("what it changed is kept: 'alos diff --workspace " + world().workspace())));
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("(victim)"), HasSubstr("ended by a crash of its supervisor"), HasSubstr("last seen 20"),
+                    HasSubstr("what it changed is kept: 'alos diff --workspace " + world().workspace())));
   const Outcome again = alos({"ps"});
   EXPECT_THAT(again.out + again.err, Not(HasSubstr("victim")));
   EXPECT_EQ(world().shell(file, "cat file").out, "kept\n");
@@ -238,9 +245,20 @@ TEST_P(HostReview, a_run_that_ends_in_order_is_no_crash) {
 // What a power cut leaves: the mark of a run that no process holds, older than the machine's start.
 TEST_P(HostReview, after_a_restart_of_the_machine_the_run_that_was_there_is_told) {
   ASSERT_EQ(world().shell(policy(), "true").code, 0);
-  const json run{{"v", 1}, {"id", "run_0123456789abcdef"}, {"name", "before"}, {"policy", "plain"}, {"policy_hash", ""},
-                 {"about", ""}, {"workspace", ""}, {"workspace_mode", "none"}, {"argv", {"x"}}, {"started_ns", 1'000'000'000},
-                 {"supervisor", 1}, {"box", 2}, {"wall_ms", 0}, {"degraded", json::array()}};
+  const json run{{"v", 1},
+                 {"id", "run_0123456789abcdef"},
+                 {"name", "before"},
+                 {"policy", "plain"},
+                 {"policy_hash", ""},
+                 {"about", ""},
+                 {"workspace", ""},
+                 {"workspace_mode", "none"},
+                 {"argv", {"x"}},
+                 {"started_ns", 1'000'000'000},
+                 {"supervisor", 1},
+                 {"box", 2},
+                 {"wall_ms", 0},
+                 {"degraded", json::array()}};
   const std::string mark = world().state() + "/open/run_0123456789abcdef";
   world().write(mark, "running 1-1\n" + run.dump());
   world().write(world().state() + "/open/run_torn", "running 1-1\n{\"v\"");
@@ -269,7 +287,7 @@ class FullDisk : public HostReview {
     audit_ = world().state() + "/audit";
     const std::string kept = world().root() + "/kept";
     std::filesystem::copy(audit_, kept, std::filesystem::copy_options::recursive);
-    struct stat st {};
+    struct stat st{};
     ASSERT_EQ(::stat(audit_.c_str(), &st), 0);
     ASSERT_EQ(::mount("tmpfs", audit_.c_str(), "tmpfs", 0, "size=256k,mode=700"), 0);
     mounted_ = true;

@@ -27,8 +27,9 @@ class Manager(dbus.service.Object):
                 out.write(text)
         # As the real one: the answer names a job, which is done a moment later.
         def done():
-            with open(cgroup_file, "w") as out:
+            with open(cgroup_file + ".new", "w") as out:
                 out.write(f"0::/app.slice/{name}\n")
+            os.replace(cgroup_file + ".new", cgroup_file)  # the kernel shows no half of it either
         GLib.timeout_add(50, done)
         return dbus.ObjectPath("/org/freedesktop/systemd1/job/1")
 

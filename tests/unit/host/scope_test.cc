@@ -79,6 +79,13 @@ TEST_F(ScopeTest, nobody_is_asked_when_no_limit_needs_it) {
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/asked"));
 }
 
+TEST_F(ScopeTest, nobody_is_asked_where_controllers_are_in_v1) {
+  busctl_is("touch " + dir_ + "/asked");
+  write(files_.cgroup, "2:memory:/\n1:name=systemd:/\n0::/session.scope\n");
+  EXPECT_EQ(as_user([&] { return stand({Limit::memory}); }), 0);
+  EXPECT_FALSE(std::filesystem::exists(dir_ + "/asked"));
+}
+
 TEST_F(ScopeTest, in_a_delegated_group_of_its_own_it_moves_into_a_leaf_and_asks_nobody) {
   busctl_is("touch " + dir_ + "/asked");
   group("/entry", "cpu memory pids", "1\n");
