@@ -127,7 +127,8 @@ void no_set_id(Rules& rules, uint64_t bit) {
   for (const char* call : {"chmod", "fchmod", "creat", "mknod"}) rules.push_back({call, kRefuse, {has(1, bit)}});
   for (const char* call : {"fchmodat", "fchmodat2", "mknodat"}) rules.push_back({call, kRefuse, {has(2, bit)}});
   // The mode is read with these flags only; without them anything may stand in its register.
-  for (const uint64_t making : {O_CREAT, __O_TMPFILE}) {
+  constexpr uint64_t kTmpfile = 020000000;  // the kernel's __O_TMPFILE; glibc's has O_DIRECTORY in it
+  for (const uint64_t making : {uint64_t{O_CREAT}, kTmpfile}) {
     rules.push_back({"open", kRefuse, {has(1, making), has(2, bit)}});
     rules.push_back({"openat", kRefuse, {has(2, making), has(3, bit)}});
   }
