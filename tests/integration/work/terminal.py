@@ -29,6 +29,8 @@ until(r"\$ ")
 say("stty size\r"), until("[\r\n]30 90\r\n")
 # A program that draws by the size of its window hears of the change.
 say("trap 'echo winch; stty size' WINCH; echo set\r"), until("[\r\n]set\r\n")
+# bash keeps a trap that comes between its prompt and its read for the next line, on any terminal.
+until(r"\$ "), time.sleep(0.5)
 size(41, 101)
 until("winch")
 until("[\r\n]41 101\r\n")
