@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "supervisor/audit/reader.h"
 #include "supervisor/audit/verify.h"
 #include "supervisor/cli/audit_show.h"
@@ -35,7 +36,7 @@ struct Arguments {
 };
 
 int complain(const Error& error, Exit code) {
-  fmt::print(stderr, "alos audit: {}\n", printable(error.text()));
+  alos::print_error("alos audit: {}\n", printable(error.text()));
   return code;
 }
 
@@ -95,7 +96,7 @@ int show(const Arguments& arguments) {
   if (!reader) return no_log(std::move(reader).error());
   const auto shown = show_records(*reader, arguments, arguments.follow ? Follow::yes : Follow::no);
   if (!shown) return complain(shown.error(), kUnknown);
-  if (*shown == 0 && !arguments.json) fmt::print(stderr, "no records match in {}\n", *dir);
+  if (*shown == 0 && !arguments.json) alos::print_error("no records match in {}\n", *dir);
   return kFine;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/paths.h"
+#include "base/print.h"
 #include "supervisor/cli/doctor_print.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/policy_common.h"
@@ -43,7 +44,7 @@ std::optional<std::vector<std::string>> limits_in(const std::string& policy) {
 }
 
 int complain(const Error& error, int code) {
-  fmt::print(stderr, "alos doctor: {}\n", printable(error.text()));
+  alos::print_error("alos doctor: {}\n", printable(error.text()));
   return code;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/paths.h"
+#include "base/print.h"
 #include "policy/problem.h"
 #include "supervisor/cli/run_command.h"
 
@@ -60,7 +61,7 @@ int main(int argc, char** argv) {
     if (verb.program.empty()) return alos::cli::run_command(argc - 1, argv + 1);
     const auto directory = alos::program_directory();
     if (!directory) {
-      fmt::print(stderr, "alos: {}\n", directory.error().text());
+      alos::print_error("alos: {}\n", directory.error().text());
       return 3;
     }
     const std::string path = *directory + "/" + std::string(verb.program);
@@ -72,13 +73,13 @@ int main(int argc, char** argv) {
       words[0] = name.data();
     words.push_back(nullptr);
     ::execv(path.c_str(), words.data());
-    fmt::print(stderr, "alos: cannot execute {}: {}; the installation is incomplete\n", path, strerrordesc_np(errno));
+    alos::print_error("alos: cannot execute {}: {}; the installation is incomplete\n", path, strerrordesc_np(errno));
     return 3;
   }
   std::vector<std::string> known;
   for (const Verb& verb : kVerbs) known.emplace_back(verb.name);
   const std::string near = alos::policy::did_you_mean(word, known);
-  fmt::print(stderr, "alos: no command '{}'{}\n'alos --help' lists them.\n", alos::printable(word),
-             near.empty() ? "" : "; " + near);
+  alos::print_error("alos: no command '{}'{}\n'alos --help' lists them.\n", alos::printable(word),
+                    near.empty() ? "" : "; " + near);
   return 2;
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "policy/document.h"
 #include "policy/project.h"
@@ -136,7 +137,7 @@ std::vector<std::string> policy_names() {
 }
 
 int cannot_load(const Problems& problems) {
-  fmt::print(stderr, "{}", policy::render(problems));
+  alos::print_error("{}", policy::render(problems));
   return kUnknown;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/box/seccomp.h"
 #include "supervisor/box/spec.h"
@@ -23,7 +24,8 @@ bool writes_come_by_apply(const policy::BoxPlan& plan) {
 Result<box::Compiled> compiled_form(const Ready& ready) {
   box::Compiled out;
   for (const policy::SourceFile& source : ready.sources)
-    out.sources.push_back({source.path, source.present, source.present ? digest(source.text) : Digest{}, source.project});
+    out.sources.push_back(
+        {source.path, source.present, source.present ? digest(source.text) : Digest{}, source.project});
   seccomp::FilterOptions options;
   // A box's own network namespace holds loopback and nothing else: there its programs talk to each other.
   options.internet = seccomp::Internet::allowed;
@@ -42,7 +44,7 @@ int compile(const Selection& selection, const std::string& output) {
     return sys::replace_file(output, encode(TRY(compiled_form(*ready))), 0600);
   }();
   if (written) return kYes;
-  fmt::print(stderr, "alos policy: {}\n", written.error().text());
+  alos::print_error("alos policy: {}\n", written.error().text());
   return kUnknown;
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/print.h"
 #include "policy/explain.h"
 #include "supervisor/cli/policy_common.h"
 
@@ -44,7 +45,7 @@ int run(const Options& options) {
   if (!ready) return cannot_load(ready.error());
   const auto asked = request(options, ready->compiled.policy().variables);
   if (!asked) {
-    fmt::print(stderr, "alos policy explain: {}\n", asked.error().text());
+    alos::print_error("alos policy explain: {}\n", asked.error().text());
     return kUsage;
   }
   const auto explanation = policy::explain(ready->compiled, ready->plan, ready->sources, *asked);

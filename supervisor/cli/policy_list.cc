@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "supervisor/cli/policy_common.h"
 
 namespace alos::cli {
@@ -54,7 +55,7 @@ int run(bool json) {
   for (const Installed& each : all)
     fmt::print("{:<{}}  {:<{}}  {}  {}\n", printable(each.name), names, printable(each.path), paths,
                each.hash.substr(0, 16), printable(each.about));
-  if (all.empty()) fmt::print(stderr, "no policies in {}\n", policy::alternatives(policy_directories()));
+  if (all.empty()) alos::print_error("no policies in {}\n", policy::alternatives(policy_directories()));
   return kYes;
 }
 

@@ -1,6 +1,7 @@
 // alos policy: tools for people who write and review policies. Run by the front `alos`.
 #include <fmt/format.h>
 
+#include "base/print.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/policy_common.h"
 
@@ -47,7 +48,7 @@ int main(int argc, char** argv) {
   try {
     return run(argc, argv);
   } catch (const std::exception& error) {  // of CLI11, nlohmann json or the standard library: memory, mostly
-    fmt::print(stderr, "alos policy: {}\n", error.what());
+    alos::print_error("alos policy: {}\n", error.what());
     return alos::cli::kUnknown;
   }
 }

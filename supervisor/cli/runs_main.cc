@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/host/crashes.h"
@@ -25,7 +26,7 @@ using nlohmann::ordered_json;
 enum Code { kYes = 0, kNo = 1, kUsage = 2, kCannotTell = 3 };
 
 int say(const Error& error) {
-  fmt::print(stderr, "alos: {}\n", error.text());
+  alos::print_error("alos: {}\n", error.text());
   return error.code == ENOENT || error.code == EEXIST ? kNo : kCannotTell;
 }
 
@@ -101,7 +102,7 @@ int ps(const Directories& directories, bool json) {
   }
   for (const host::Crash& crash : *crashes) fmt::print("{}\n", host::text_of(crash));
   if (runs->empty()) {
-    fmt::print(stderr, "nothing runs\n");
+    alos::print_error("nothing runs\n");
     return kYes;
   }
   size_t names = 4, policies = 6;
@@ -175,7 +176,7 @@ int kill_run(const Directories& directories, const std::string& name, double gra
     if (auto sent = sys::pidfd_signal(supervisor->get(), SIGRTMIN); !sent && sent.error().code != ESRCH)
       return say(sent.error());
     if (!ended_within(15)) {
-      fmt::print(stderr, "alos: {} does not end; its supervisor is process {}\n", run->id, run->supervisor);
+      alos::print_error("alos: {} does not end; its supervisor is process {}\n", run->id, run->supervisor);
       return kCannotTell;
     }
   }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/workspace_show.h"
@@ -44,7 +45,7 @@ void read_own_files() {
                       put("/proc/self/uid_map", fmt::format("{} {} 1", uid, uid)) &&
                       put("/proc/self/gid_map", fmt::format("{} {} 1", gid, gid));
   if (mapped) return;
-  fmt::print(stderr, "alos: cannot set up a user namespace of its own\n");
+  alos::print_error("alos: cannot set up a user namespace of its own\n");
   std::exit(kCannotTell);  // half mapped, it would take the user's files for somebody else's
 }
 
@@ -96,7 +97,7 @@ Result<Opened> open_for(const Arguments& arguments, Access access) {
 bool confirmed(const Arguments& arguments, const std::string& question) {
   if (arguments.yes) return true;
   if (::isatty(STDIN_FILENO) != 1) {
-    fmt::print(stderr, "alos: {} needs a person or --yes\n", question);
+    alos::print_error("alos: {} needs a person or --yes\n", question);
     return false;
   }
   fmt::print("{}? [y/N] ", question);
@@ -141,7 +142,7 @@ Step progress() {
     ++done;
     if (boot_ns() - begun < 1'000'000'000 || boot_ns() - last < 200'000'000) return;
     last = boot_ns();
-    fmt::print(stderr, "\r{} steps", done);
+    alos::print_error("\r{} steps", done);
   };
 }
 
@@ -302,7 +303,7 @@ int run(int argc, char** argv) {
                       : *undo_command  ? undo(arguments)
                                        : gc(arguments);
   if (result) return *result;
-  fmt::print(stderr, "alos: {}\n", result.error().text());
+  alos::print_error("alos: {}\n", result.error().text());
   return kCannotTell;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/audit/log.h"
 #include "supervisor/host/ids.h"
@@ -44,7 +45,7 @@ Result<void> record_action(const std::string& state, const audit::Record& record
     if (::setgroups(0, nullptr) != 0 || ::setresgid(owner, owner, owner) != 0 || ::setresuid(owner, owner, owner) != 0)
       ::_exit(EPERM);
     const auto written = write_record(directory, record);
-    if (!written) fmt::print(stderr, "alos: {}\n", written.error().text());
+    if (!written) alos::print_error("alos: {}\n", written.error().text());
     ::_exit(written ? 0 : written.error().code != 0 ? written.error().code : EIO);
   }
   int status = 0;

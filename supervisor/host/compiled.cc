@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/print.h"
 #include "base/sys.h"
 
 namespace alos::host {
@@ -63,7 +64,8 @@ Result<void> compile(const PolicyChoice& choice, const std::string& programs, co
   if (pid < 0) return fail_errno("fork", words[0]);
   if (pid == 0) {
     ::execv(argv[0], argv.data());
-    fmt::print(stderr, "alos: cannot execute {}: {}; the installation is incomplete\n", words[0], strerrordesc_np(errno));
+    alos::print_error("alos: cannot execute {}: {}; the installation is incomplete\n", words[0],
+                      strerrordesc_np(errno));
     ::_exit(127);
   }
   int status = 0;
@@ -75,7 +77,7 @@ Result<void> compile(const PolicyChoice& choice, const std::string& programs, co
 
 // Identity of the program that compiles: another build makes another file.
 std::string build_of(const std::string& program) {
-  struct stat st {};
+  struct stat st{};
   if (::stat(program.c_str(), &st) != 0) return "";
   return fmt::format("{}:{}:{}:{}.{}", st.st_dev, st.st_ino, st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
 }

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/host/action.h"
 #include "supervisor/workspace/layer.h"
@@ -126,8 +127,8 @@ Result<std::vector<Crash>> take_crashes(const Directories& directories) {
     auto mark = read_mark(directories.state, directory + "/" + entry.name);
     if (!mark) continue;
     if (auto recorded = record(directories.state, *mark); !recorded) {
-      fmt::print(stderr, "alos: that {} did not end in order cannot be recorded: {}\n", printable(entry.name),
-                 recorded.error().text());
+      alos::print_error("alos: that {} did not end in order cannot be recorded: {}\n", printable(entry.name),
+                        recorded.error().text());
       continue;
     }
     ::unlink(mark->path.c_str());

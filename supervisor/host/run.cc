@@ -16,6 +16,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/compiled.h"
@@ -207,8 +208,8 @@ Result<void> Start::guard() {
 
 void Start::tell_crashes() const {
   auto crashes = take_crashes(directories_);
-  if (!crashes) fmt::print(stderr, "alos: {}\n", crashes.error().text());
-  for (const Crash& crash : crashes.value_or(std::vector<Crash>{})) fmt::print(stderr, "alos: {}\n", text_of(crash));
+  if (!crashes) alos::print_error("alos: {}\n", crashes.error().text());
+  for (const Crash& crash : crashes.value_or(std::vector<Crash>{})) alos::print_error("alos: {}\n", text_of(crash));
 }
 
 // What is given up needs no cgroup. A failure is said and no more: the launcher refuses what is not held then.
@@ -221,7 +222,7 @@ void Start::find_footing() const {
     return named(compiled_.plan.degrade) || named(options_.degrade);
   });
   if (auto stands = stand_where_limits_hold(request_.id, limits); !stands)
-    fmt::print(stderr, "alos: {}\n", stands.error().text());
+    alos::print_error("alos: {}\n", stands.error().text());
 }
 
 Result<void> Start::take_identity() {
@@ -253,7 +254,7 @@ Result<void> Start::drop_pending(const std::string& workspace) const {
   auto layer = workspace::open_layer(directories_.state, workspace, workspace::Access::change);
   if (!layer) return layer.error().code == ENOENT ? Result<void>{} : std::unexpected(layer.error());
   if (!layer->pending) return {};
-  fmt::print(stderr, "alos: --fresh: dropping the changes that are pending since {}\n", layer->pending_since());
+  alos::print_error("alos: --fresh: dropping the changes that are pending since {}\n", layer->pending_since());
   return workspace::undo(*layer, {}, {}, {});
 }
 
@@ -494,7 +495,7 @@ int run(RunOptions options) {
   }
   // The policy's compiler has said itself what is wrong with the policy.
   if (!(done.error().operation == "policy" && done.error().code == ENOEXEC))
-    fmt::print(stderr, "alos: {}\n", done.error().text());
+    alos::print_error("alos: {}\n", done.error().text());
   return kNotRun;
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "base/print.h"
 #include "base/sys.h"
 #include "shim/init/protocol.h"
 #include "supervisor/audit/log.h"
@@ -103,7 +104,7 @@ class Supervisor {
 
   // Nothing runs unrecorded: the box, which waits for its go, is ended by the closing of everything it waits on.
   int refuse(const Error& error) {
-    fmt::print(stderr, "alos: not started: the audit log cannot be written: {}\n", error.text());
+    alos::print_error("alos: not started: the audit log cannot be written: {}\n", error.text());
     ending_ = {.reason = "failed", .what = "audit", .code = kNotRun, .executed = false};
     (void)order_launcher(box::LauncherOrder::kill);
     launcher_.reset();
@@ -247,7 +248,8 @@ class Supervisor {
     LauncherReport report;
     auto got = sys::receive_message(launcher_.get(), std::as_writable_bytes(std::span(&report, 1)), 4);
     if (!got || got->size != sizeof report) {
-      // The launcher is gone without a word. Init still answers to the socket that is held here: closing it ends the box.
+      // The launcher is gone without a word. Init still answers to the socket that is held here: closing it ends the
+      // box.
       launcher_.reset();
       launcher_done_ = true;
       end_with({.reason = "lost", .what = "launcher", .code = kNotRun, .executed = executed_});
@@ -257,10 +259,14 @@ class Supervisor {
     }
     report.text.back() = '\0';
     switch (report.kind) {
-      case LauncherReport::Kind::started: return box_started(report, std::move(got->fds));
-      case LauncherReport::Kind::failed: return launch_failed(report);
-      case LauncherReport::Kind::full: return disk_full();
-      case LauncherReport::Kind::limit: return limit_reached(report.text.data());
+      case LauncherReport::Kind::started:
+        return box_started(report, std::move(got->fds));
+      case LauncherReport::Kind::failed:
+        return launch_failed(report);
+      case LauncherReport::Kind::full:
+        return disk_full();
+      case LauncherReport::Kind::limit:
+        return limit_reached(report.text.data());
       case LauncherReport::Kind::ended:
         usage_ = report;
         launcher_done_ = true;
@@ -271,7 +277,7 @@ class Supervisor {
 
   void launch_failed(const LauncherReport& report) {
     const std::string step(box::name(report.step));
-    fmt::print(stderr, "alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
+    alos::print_error("alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
@@ -302,11 +308,12 @@ class Supervisor {
 
   // What holds less than the policy's words, and what the program will find already there.
   void say_at_start() {
-    if (!given_up_.empty()) fmt::print(stderr, "alos: not held in this run, as degraded: {}\n", given_up_);
-    for (const std::string& notice : order_.notices) fmt::print(stderr, "alos: {}\n", notice);
+    if (!given_up_.empty()) alos::print_error("alos: not held in this run, as degraded: {}\n", given_up_);
+    for (const std::string& notice : order_.notices) alos::print_error("alos: {}\n", notice);
     if (!order_.continued_since.empty())
-      fmt::print(stderr, "alos: continuing changes that are pending since {} ('alos diff' shows them, --fresh drops them)\n",
-                 order_.continued_since);
+      alos::print_error(
+          "alos: continuing changes that are pending since {} ('alos diff' shows them, --fresh drops them)\n",
+          order_.continued_since);
   }
 
   UniqueFd open_output() {
@@ -332,10 +339,10 @@ class Supervisor {
     if (auto mark = RunMark::put(order_.marks_directory, info, intent_); mark)
       mark_ = std::move(*mark);
     else
-      fmt::print(stderr, "alos: should this run crash, nobody will be told: {}\n", mark.error().text());
+      alos::print_error("alos: should this run crash, nobody will be told: {}\n", mark.error().text());
     next_beat_ns_ = boot_ns() + RunMark::kBeatNs;
     if (auto written = write_info(order_.run_directory, info); !written)
-      fmt::print(stderr, "alos: this run will not be in 'alos ps': {}\n", written.error().text());
+      alos::print_error("alos: this run will not be in 'alos ps': {}\n", written.error().text());
   }
 
   // ---- the box ----
@@ -354,13 +361,16 @@ class Supervisor {
       return;
     }
     switch (report.kind) {
-      case init::Report::Kind::started: return program_started();
-      case init::Report::Kind::not_started: return program_missing(report.value);
+      case init::Report::Kind::started:
+        return program_started();
+      case init::Report::Kind::not_started:
+        return program_missing(report.value);
       case init::Report::Kind::stopped:
         return events_.write_repeated("stopped", {{"signal", report.value}}, ++stops_);
       case init::Report::Kind::continued:
         return events_.write_repeated("continued", ordered_json::object(), ++continues_);
-      case init::Report::Kind::ended: return program_ended(report.value);
+      case init::Report::Kind::ended:
+        return program_ended(report.value);
     }
   }
 
@@ -385,8 +395,10 @@ class Supervisor {
       end_with({.reason = "exit", .what = "", .code = WEXITSTATUS(status), .executed = true});
     } else {
       killed_by_ = WTERMSIG(status);
-      Ending ending{.reason = "signal", .what = sigabbrev_np(killed_by_) ? sigabbrev_np(killed_by_) : "?",
-                    .code = 128 + killed_by_, .executed = true};
+      Ending ending{.reason = "signal",
+                    .what = sigabbrev_np(killed_by_) ? sigabbrev_np(killed_by_) : "?",
+                    .code = 128 + killed_by_,
+                    .executed = true};
       end_with(std::move(ending));
     }
   }
@@ -472,7 +484,8 @@ class Supervisor {
       ending_.reset();
       limit_reached("memory");
     } else {
-      events_.write("limit", {{"limit", "memory"}, {"value", limit_value("memory")}, {"processes_ended", usage_.memory_kills}});
+      events_.write("limit",
+                    {{"limit", "memory"}, {"value", limit_value("memory")}, {"processes_ended", usage_.memory_kills}});
     }
   }
 
@@ -486,7 +499,8 @@ class Supervisor {
     relay_.reset();  // the caller's terminal is its own again before anything is said
     account_for_memory();
     if (usage_.fork_refusals > 0)
-      events_.write("limit", {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
+      events_.write("limit",
+                    {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
     if (disk_full_) say(fmt::format("alos: {}\n", disk_full_reason()));
     if (ending_->reason == "limit")
       say(fmt::format("alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what)));
@@ -538,7 +552,8 @@ class Supervisor {
     bool ended = false;
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
       const int signal = static_cast<int>(info.ssi_signo);
-      ended = ended || signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT || signal == kKillNow;
+      ended =
+          ended || signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT || signal == kKillNow;
     }
     return ended;
   }
@@ -584,7 +599,7 @@ class Supervisor {
 void Supervisor::program_missing(int error) {
   const std::string& program = order_.argv[0];
   const std::string text = why_not_started(program, error, order_.outside);
-  fmt::print(stderr, "alos: {}\n", text);
+  alos::print_error("alos: {}\n", text);
   failed_text_ = text;
   end_with({.reason = "not-started",
             .what = printable(program),
@@ -594,6 +609,8 @@ void Supervisor::program_missing(int error) {
 
 }  // namespace
 
-int supervise(SupervisorOrder order) { return Supervisor(std::move(order)).run(); }
+int supervise(SupervisorOrder order) {
+  return Supervisor(std::move(order)).run();
+}
 
 }  // namespace alos::host

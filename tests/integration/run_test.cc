@@ -60,6 +60,20 @@ TEST_P(Run, streams_are_the_callers) {
   EXPECT_THAT(run.err, HasSubstr("to-err\n"));
 }
 
+TEST_P(Run, ends_with_the_programs_code_though_nobody_reads_what_alos_says) {
+  std::vector<std::string> words = world().run_arguments("coding", {"--workspace", "/nowhere"});
+  words.insert(words.end(), {"--", "true"});
+  const auto closed = [&](std::vector<std::string> command) {
+    std::string line = "exec 2> >(:); sleep 0.2; trap '' PIPE;";
+    for (const std::string& word : command) line += " '" + word + "'";
+    return world().call({"/bin/bash", "-c", line}).code;
+  };
+  EXPECT_EQ(closed(words), 125);
+  words = world().run_arguments("strict", {});
+  words.insert(words.end(), {"--", "no-such-program"});
+  EXPECT_EQ(closed(words), 127);
+}
+
 TEST_P(Run, a_program_that_is_nowhere_is_127_and_one_that_cannot_be_executed_126) {
   Outcome run = world().run("strict", {"no-such-program"});
   EXPECT_EQ(run.code, 127);
