@@ -51,6 +51,7 @@ bool is_there(const char* program) {
   for (std::string_view left = path ? path : "/bin:/usr/bin"; !left.empty();) {
     const size_t end = std::min(left.find(':'), left.size());
     char candidate[PATH_MAX];
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its size goes along
     const int size = std::snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end), left.data(), program);
     if (size < static_cast<int>(sizeof candidate) && ::access(candidate, X_OK) == 0) return true;
     left.remove_prefix(std::min(end + 1, left.size()));

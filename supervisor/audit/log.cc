@@ -59,7 +59,7 @@ Result<void> Log::enqueue(const Record& record, int64_t now_ns) {
 
 // The counts are the log's own accounts, charged to the supervisor: an agent that has used up its budget by denials
 // must not take them with it. If even the reserve is gone, the run's end has been asked for long ago.
-void Log::enqueue_repeats(std::vector<Repeats::Repeat> repeats, int64_t now_ns) {
+void Log::enqueue_repeats(const std::vector<Repeats::Repeat>& repeats, int64_t now_ns) {
   for (const Repeats::Repeat& repeat : repeats) {
     Detail detail;
     detail.add("repeated", repeat.count).add("first", rfc3339(repeat.first_ns)).add("last", rfc3339(repeat.last_ns));

@@ -78,7 +78,7 @@ class Log {
  private:
   Log(Writer writer, const Options& options);
   Result<void> enqueue(const Record& record, int64_t now_ns);
-  void enqueue_repeats(std::vector<Repeats::Repeat> repeats, int64_t now_ns);
+  void enqueue_repeats(const std::vector<Repeats::Repeat>& repeats, int64_t now_ns);
   bool seal_is_due(int64_t now_ns) const;
 
   Options options_;

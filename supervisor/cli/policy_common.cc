@@ -28,7 +28,7 @@ std::unexpected<Problems> refuse(const Selection& selection, std::string text, s
 
 Checked<std::string> real_directory(const Selection& selection, const std::string& path) {
   std::error_code error;
-  const std::string real = std::filesystem::canonical(path, error).string();
+  std::string real = std::filesystem::canonical(path, error).string();
   if (error)
     return refuse(selection, "--workspace " + printable(path) + ": " + error.message(), "a directory that exists");
   if (!std::filesystem::is_directory(real, error))

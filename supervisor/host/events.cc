@@ -11,7 +11,7 @@ namespace alos::host {
 
 Events::Events(UniqueFd fd) : fd_(std::move(fd)) {}
 
-void Events::write(std::string_view event, nlohmann::ordered_json fields) {
+void Events::write(std::string_view event, const nlohmann::ordered_json& fields) {
   if (!fd_) return;
   nlohmann::ordered_json line{{"v", 1}, {"event", event}, {"time", rfc3339(wall_ns())}};
   line.update(fields);
@@ -27,7 +27,7 @@ void Events::write(std::string_view event, nlohmann::ordered_json fields) {
 void Events::write_repeated(std::string_view event, nlohmann::ordered_json fields, uint64_t count) {
   if (count > kRepeats && !std::has_single_bit(count)) return;
   fields["count"] = count;
-  write(event, std::move(fields));
+  write(event, fields);
 }
 
 }  // namespace alos::host

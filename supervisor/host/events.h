@@ -19,7 +19,7 @@ class Events {
  public:
   Events() = default;
   explicit Events(UniqueFd fd);
-  void write(std::string_view event, nlohmann::ordered_json fields);
+  void write(std::string_view event, const nlohmann::ordered_json& fields);
   // The same for what can repeat without end; `count` is how often it has happened, this time included.
   void write_repeated(std::string_view event, nlohmann::ordered_json fields, uint64_t count);
   static constexpr uint64_t kRepeats = 16;

@@ -350,7 +350,11 @@ Flood flood(World& world, const std::string& policy, const Reader& reader) {
   return out;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr long kBoundedKib = 256 << 10;  // with the shadow of each of the run's programs, and what is quarantined
+#else
 constexpr long kBoundedKib = 96 << 10;
+#endif
 constexpr Reader kNever{1, std::chrono::milliseconds(50)}, kSlow{1000, std::chrono::milliseconds(20)},
     kGone{0, std::chrono::milliseconds(50)}, kFast{1 << 20, std::chrono::milliseconds(0)};
 
