@@ -106,6 +106,7 @@ class Assembly {
     if (!inside)
       return problem(asked->source, "'project: " + printable(asked->value) + "'", "a file below the workspace",
                      expanded ? "write 'project: $workspace/.alos.yaml'" : expanded.error().hint);
+    out_.project = *expanded;
     if (options_.missing == Missing::from_tests) return;
     auto content = options_.project_reader(*expanded);
     const std::string shown = expanded->substr(out_.workspace.size() + 1);

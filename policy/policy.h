@@ -59,6 +59,7 @@ struct Policy {
   WorkspaceMode workspace_mode = WorkspaceMode::none;
   std::string workspace;
   std::optional<std::string> keep_home;
+  std::string project;  // path of the project's own file, whether it is there or not; empty: none is asked for
   Limits limits;
   std::vector<std::string> env_pass;
   std::map<std::string, std::string> env_set;

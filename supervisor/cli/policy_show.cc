@@ -62,6 +62,7 @@ std::vector<Line> lines(const policy::Policy& policy) {
   }
   if (policy.workspace_mode != policy::WorkspaceMode::none)
     out.push_back({"workspace", "", std::string(name(policy.workspace_mode)), from("workspace")});
+  if (!policy.project.empty()) out.push_back({"project", "", policy.project, from("project")});
   out.push_back({"home", "", policy.keep_home ? "keep " + *policy.keep_home : "fresh", from("home")});
   out.push_back({"mdwe", "", policy.mdwe ? "on" : "off", from("mdwe")});
   for (const policy::LimitField& field : policy::limit_fields())

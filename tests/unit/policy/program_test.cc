@@ -129,6 +129,11 @@ TEST_F(PolicyProgram, show_prints_the_file_or_what_it_amounts_to) {
   EXPECT_EQ(json["lines"][0]["name"], "workspace");
 }
 
+TEST_F(PolicyProgram, show_names_the_projects_own_file) {
+  const Output shown = run("show --effective --workspace /var/tmp coding");
+  EXPECT_THAT(shown.out, HasSubstr("/var/tmp/.alos.yaml"));
+}
+
 TEST_F(PolicyProgram, list_names_the_profiles_that_ship) {
   const auto json = nlohmann::json::parse(run("list --json").out);
   std::vector<std::string> names;
