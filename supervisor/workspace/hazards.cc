@@ -39,15 +39,24 @@ struct Known {
 constexpr const char* kAgent[] = {".claude/",       ".claude.json", ".mcp.json",  "mcp.json",   ".codex/",
                                   ".cursor/",       ".gemini/",     ".continue/", ".aider*",    ".windsurf/",
                                   ".roo/",          ".kiro/",       ".amazonq/",  ".opencode/", "opencode.json",
-                                  "opencode.jsonc", ".alos/",       ".alos.yaml", ".agents/",   ".claude-plugin/"};
-constexpr const char* kPrompt[] = {"agents.md",    "agents.override.md", "claude.md",      "claude.local.md",
-                                   "gemini.md",    ".cursorrules",       ".windsurfrules", ".clinerules",
-                                   ".clinerules/", "skill.md",           ".goosehints",    "copilot-instructions.md"};
-constexpr const char* kEditor[] = {".vscode/tasks.json",
-                                   ".vscode/settings.json",
-                                   ".vscode/launch.json",
-                                   ".vscode/extensions.json",
-                                   ".vscode/mcp.json",
+                                  "opencode.jsonc", ".alos/",       ".alos.yaml", ".agents/",   ".claude-plugin/",
+                                  "crush.json",     ".crush.json",  ".junie/",    ".openhands/"};
+constexpr const char* kPrompt[] = {
+    "agents.md",       "agents.override.md",      "claude.md",   "claude.local.md", "gemini.md",
+    ".cursorrules",    ".windsurfrules",          ".clinerules", ".clinerules/",    "skill.md",
+    ".goosehints",     "copilot-instructions.md", "qwen.md",     "agent.md",        ".github/instructions/",
+    ".github/prompts/"};
+constexpr const char* kEditor[] = {".vscode/",
+                                   ".helix/",
+                                   "hie.yaml",
+                                   ".ycm_extra_conf.py",
+                                   ".merlin",
+                                   ".luarc.json",
+                                   ".luarc.jsonc",
+                                   ".lite_project.lua",
+                                   ".kateproject",
+                                   "analysis_options.yaml",
+                                   ".clangd",
                                    "*.code-workspace",
                                    ".idea/",
                                    ".zed/",
@@ -72,13 +81,16 @@ constexpr const char* kEditor[] = {".vscode/tasks.json",
                                    ".lldbinit",
                                    ".pdbrc"};
 constexpr const char* kShell[] = {
-    ".envrc",   ".bashrc",        ".bash_profile",    ".bash_login", ".bash_logout", ".bash_aliases", ".profile",
-    ".zshrc",   ".zshenv",        ".zprofile",        ".zlogin",     ".zlogout",     ".kshrc",        ".mkshrc",
-    ".cshrc",   ".tcshrc",        ".login",           ".inputrc",    ".xprofile",    ".xsession",     ".xsessionrc",
-    ".xinitrc", ".xserverrc",     ".pam_environment", ".tmux.conf",  ".screenrc",    ".gitconfig",    "git/config",
-    "fish/",    ".ssh/",          ".gnupg/",          "mise.toml",   ".mise.toml",   ".mise/",        ".tool-versions",
-    ".rvmrc",   ".forward",       ".procmailrc",      ".mailcap",    ".hgrc",        ".hg/hgrc",      ".svn/",
-    "*.rc.d/",  "environment.d/", ".netrc",           ".curlrc",     ".wgetrc",      ".psqlrc",       ".sqliterc"};
+    ".envrc",     ".bashrc",        ".bash_profile", ".bash_login",   ".bash_logout",   ".bash_aliases",
+    ".profile",   ".zshrc",         ".zshenv",       ".zprofile",     ".zlogin",        ".zlogout",
+    ".kshrc",     ".mkshrc",        ".cshrc",        ".tcshrc",       ".login",         ".inputrc",
+    ".xprofile",  ".xsession",      ".xsessionrc",   ".xinitrc",      ".xserverrc",     ".pam_environment",
+    ".tmux.conf", ".screenrc",      ".gitconfig",    "git/config",    "fish/",          ".ssh/",
+    ".gnupg/",    "mise.toml",      ".mise.toml",    ".mise/",        ".tool-versions", ".rvmrc",
+    ".forward",   ".procmailrc",    ".mailcap",      ".hgrc",         ".hg/hgrc",       ".svn/",
+    ".hg/",       ".jj/",           ".sl/",          ".shadowenv.d/", ".user.ini",      ".htaccess",
+    "*.rc.d/",    "environment.d/", ".netrc",        ".curlrc",       ".wgetrc",        ".psqlrc",
+    ".sqliterc"};
 constexpr const char* kBuild[] = {"makefile",
                                   "kbuild",
                                   ".pylintrc",
@@ -86,8 +98,76 @@ constexpr const char* kBuild[] = {"makefile",
                                   "mypy.ini",
                                   ".rubocop.yml",
                                   "*.conf.js",
-                                  ".eslintrc.json",
-                                  "tsconfig.json",
+                                  ".eslintrc*",
+                                  ".prettierrc*",
+                                  ".stylelintrc*",
+                                  ".lintstagedrc*",
+                                  ".huskyrc*",
+                                  ".postcssrc*",
+                                  ".nycrc*",
+                                  "tslint.json",
+                                  "nodemon.json",
+                                  "tsconfig*.json",
+                                  "karma.conf.*",
+                                  "project.json",
+                                  "angular.json",
+                                  "*.gyp",
+                                  "*.gypi",
+                                  "package-lock.json",
+                                  "npm-shrinkwrap.json",
+                                  "yarn.lock",
+                                  "pnpm-lock.yaml",
+                                  "bun.lock*",
+                                  "cargo.lock",
+                                  "gemfile.lock",
+                                  "composer.lock",
+                                  "poetry.lock",
+                                  "uv.lock",
+                                  "pipfile*",
+                                  "requirements*.txt",
+                                  "pixi.toml",
+                                  "conanfile.*",
+                                  "site_scons/",
+                                  ".mypy.ini",
+                                  "pylintrc",
+                                  ".pylintrc.toml",
+                                  ".coveragerc",
+                                  ".ruff.toml",
+                                  "ruff.toml",
+                                  ".iex.exs",
+                                  ".formatter.exs",
+                                  ".erlang",
+                                  ".octaverc",
+                                  ".perldb",
+                                  ".proverc",
+                                  ".byebugrc",
+                                  "rootlogon.c",
+                                  "config.nims",
+                                  "nim.cfg",
+                                  "*.nimble",
+                                  "gems.rb",
+                                  "project.clj",
+                                  "deps.edn",
+                                  "bb.edn",
+                                  ".sbtopts",
+                                  ".jvmopts",
+                                  "dub.json",
+                                  "dub.sdl",
+                                  "*.pro",
+                                  "*.pri",
+                                  "xmake.lua",
+                                  "premake*.lua",
+                                  "tupfile*",
+                                  "build.gn",
+                                  ".gn",
+                                  "*.gni",
+                                  "deps",
+                                  "*.do",
+                                  "debian/",
+                                  "terragrunt.hcl",
+                                  ".gitpod.yml",
+                                  ".replit",
+                                  "devbox.json",
                                   "jest.config.json",
                                   "ansible.cfg",
                                   "gnumakefile",
@@ -233,8 +313,8 @@ constexpr const char* kBuild[] = {"makefile",
                                   "*.dockerfile",
                                   "containerfile*",
                                   "docker-compose*",
-                                  "compose.yml",
-                                  "compose.yaml",
+                                  "compose.*yml",
+                                  "compose.*yaml",
                                   "docker-bake.*",
                                   "tiltfile",
                                   "skaffold.yaml",
@@ -359,7 +439,12 @@ std::optional<std::string> in_repository(std::span<const std::string> below, Typ
   if (below.empty()) return std::nullopt;
   const std::string& first = below.front();
   const std::string& last = below.back();
-  if (first == "refs" || first == "logs" || first == "objects") return std::nullopt;  // a branch may be named hooks/x
+  // Commits and the index hold files by content: what is held back as a file would come with the next checkout or push.
+  constexpr const char* kMoves = "brings what apply has not looked at: commits, or files staged";
+  if (first == "logs" || first == "objects") return std::nullopt;  // a branch may be named hooks/x
+  if (first == "refs" || first == "packed-refs" || first == "reftable") return kMoves;
+  const bool own = below.size() == 1 || (first == "worktrees" && below.size() == 3);
+  if (own && (last == "head" || last == "index")) return kMoves;
   if (std::find(below.begin(), below.end(), "hooks") != below.end()) return "git runs it as a hook";
   if (last == "config" || last == "config.worktree") return "git takes commands from it";
   if (last == "commondir" || last == "gitdir") return "points git at another directory";
@@ -436,11 +521,12 @@ std::vector<Flag> hazards(const Subject& subject) {
   const bool gone = !subject.after.there();
   if (subject.by == By::own_name) by_mode(subject, flags);
   if (subject.path.empty()) return flags;
-  if (completes(subject)) flags.push_back({Hazard::git, "makes its directory a git repository"});
+  const bool completed = completes(subject);
+  if (completed) flags.push_back({Hazard::git, "makes its directory a git repository"});
   // A directory does nothing by itself: what lies in it is judged on its own.
   if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
   const Parts parts = split_lower(subject.path);
-  if (auto why = by_git(subject, parts)) flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
+  if (auto why = completed ? std::nullopt : by_git(subject, parts)) flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
   for (const Known* known : known_for(parts, subject.after.type))
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});

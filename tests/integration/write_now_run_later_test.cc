@@ -193,6 +193,27 @@ TEST_P(WriteNowRunLater, without_alos_each_of_them_runs) {
   EXPECT_THAT(work(), IsSupersetOf(expected));
 }
 
+TEST_P(WriteNowRunLater, what_is_held_back_does_not_come_by_a_commit) {
+  const std::string git = "git -c user.name=a -c user.email=a@b ";
+  ASSERT_EQ(bash("rm -rf .git && git init -q && git add -A && " + git + "commit -qm first").code, 0);
+  const std::string policy = world().policy("tree",
+                                            "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
+                                            "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n");
+  const Outcome run = world().shell(policy,
+                                    "mkdir -p .github/workflows && echo 'on: push' > .github/workflows/ci.yml && "
+                                    "echo word > notes.txt && git add -A && " +
+                                        git + "commit -qm second");
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Outcome applied = world().call({"alos", "apply", "--workspace", world().workspace()});
+  EXPECT_THAT(applied.out, HasSubstr("commits, or files staged"));
+  EXPECT_EQ(world().read("notes.txt"), "word\n");
+  EXPECT_EQ(bash("git log --format=%s").out, "first\n");
+  bash("git checkout -- . ; git add -A; " + git + "commit -qm host");
+  EXPECT_EQ(bash("git ls-files .github; git stash list; git fsck --connectivity-only >/dev/null && echo sound").out,
+            "sound\n");
+  EXPECT_FALSE(world().exists(".github/workflows/ci.yml"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Threats19And20, WriteNowRunLater, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace

@@ -43,18 +43,19 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sub/dir/.git/config", "git"}, Case{".git/config.worktree", "git"}, Case{".git", "git"},
         Case{"sub/.git", "git"}, Case{".git/modules/x/config", "git"}, Case{".git/modules/a/b/hooks/update", "git"},
         Case{".git/worktrees/w/commondir", "git"}, Case{".git/worktrees/w/gitdir", "git"},
-        Case{".git/rebase-merge/git-rebase-todo", "git"}, Case{".gitmodules", "git"}, Case{".git/index", ""},
-        Case{".git/HEAD", ""}, Case{".git/refs/heads/config", ""}, Case{".git/refs/heads/hooks/x", ""},
+        Case{".git/rebase-merge/git-rebase-todo", "git"}, Case{".gitmodules", "git"}, Case{".git/index", "git"},
+        Case{".git/HEAD", "git"}, Case{".git/refs/heads/config", "git"}, Case{".git/refs/heads/hooks/x", "git"},
+        Case{".git/packed-refs", "git"}, Case{".git/worktrees/w/HEAD", "git"}, Case{".git/logs/HEAD", ""},
         Case{".git/objects/aa/bb", ""}, Case{".gitattributes", ""}, Case{".gitignore", ""},
         Case{"hooks/pre-commit", ""}, Case{"config", ""}, Case{".claude/settings.json", "agent"},
         Case{"sub/.Claude/settings.local.json", "agent"}, Case{".mcp.json", "agent"},
         Case{".codex/config.toml", "agent"}, Case{".cursor/rules/x", "agent"}, Case{"CLAUDE.md", "prompt"},
         Case{"sub/AGENTS.md", "prompt"}, Case{".vscode/tasks.json", "editor"}, Case{".vscode/Settings.JSON", "editor"},
-        Case{".vscode/snippets.json", ""}, Case{".idea/workspace.xml", "editor"}, Case{".exrc", "editor"},
+        Case{".vscode/snippets.json", "editor"}, Case{".idea/workspace.xml", "editor"}, Case{".exrc", "editor"},
         Case{".editorconfig", ""}, Case{".envrc", "shell"}, Case{".bashrc", "shell"}, Case{".zshrc", "shell"},
         Case{".ssh/authorized_keys", "shell"}, Case{"Makefile", "build"}, Case{"src/rules.mk", "build"},
         Case{"GNUmakefile", "build"}, Case{"CMakeLists.txt", "build"}, Case{"cmake/x.cmake", "build"},
-        Case{"package.json", "build"}, Case{"package-lock.json", ""}, Case{".npmrc", "build"},
+        Case{"package.json", "build"}, Case{"package-lock.json", "build"}, Case{"binding.gyp", "build"}, Case{".eslintrc.yml", "build"}, Case{".npmrc", "build"},
         Case{".yarnrc.yml", "build"}, Case{"vite.config.ts", "build"}, Case{"setup.py", "build"},
         Case{"pyproject.toml", "build"}, Case{"tests/conftest.py", "build"}, Case{"build.rs", "build"},
         Case{".cargo/config.toml", "build"}, Case{"Cargo.toml", "build"}, Case{"build.gradle.kts", "build"},
@@ -122,11 +123,11 @@ TEST(HazardsOf, a_link_is_flagged_by_what_would_be_below_its_name) {
   link.type = Type::link;
   const auto linked = [&](std::string_view path) { return flags({path, {}, link, "x", {}, false}); };
   EXPECT_EQ(linked(".vscode"), "editor");
-  EXPECT_EQ(linked("sub/.github"), "build");
+  EXPECT_EQ(linked("sub/.github"), "prompt,build");
   EXPECT_EQ(linked(".husky"), "build");
   EXPECT_EQ(linked(".git/modules"), "git");
   EXPECT_EQ(linked(".git/hooks"), "git");
-  EXPECT_EQ(linked(".git/refs/heads/x"), "");
+  EXPECT_EQ(linked(".git/logs/x"), "");
   EXPECT_EQ(linked("docs"), "");
   EXPECT_EQ(added(".github"), "");
 }
