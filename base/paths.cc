@@ -15,7 +15,8 @@ namespace {
 bool deceives(char32_t c) {
   return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x061c || (c >= 0x115f && c <= 0x1160) || c == 0x180e ||
          (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x3164 ||
-         c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe0fff);
+         c == 0xffa0 || c == 0x2800 || c == 0x034f || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+         (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
 std::string environment(const char* name) {
@@ -114,7 +115,8 @@ Result<std::string> profile_directory() {
   const std::string programs = TRY(program_directory());
   for (const char* place : {"/../../share/alos/profiles", "/profiles"})
     if (::access((programs + place).c_str(), X_OK) == 0) return canonical_path(programs + place);
-  return fail("profiles", programs, ENOENT, "the installation is incomplete: no profiles directory beside the programs");
+  return fail("profiles", programs, ENOENT,
+              "the installation is incomplete: no profiles directory beside the programs");
 }
 
 }  // namespace alos

@@ -131,7 +131,7 @@ Result<int> diff(const Arguments& arguments) {
     fmt::print("no changes in {}\n", printable(opened.layer.record.workspace));
     return kNothing;
   }
-  show_changes(changes, Style::for_stdout());
+  show_changes(changes, Purpose::look, Style::for_stdout());
   if (!arguments.stat) show_texts(changes, host, content, Style::for_stdout());
   return kSomething;
 }
@@ -201,7 +201,7 @@ Result<int> undo(const Arguments& arguments) {
     fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));
   if (!arguments.json && !changes.empty()) {
     const Style style = Style::for_stdout();
-    show_changes(changes, style);
+    show_changes(changes, Purpose::drop, style);
   }
   if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
   if (!confirmed(arguments, fmt::format("drop these {} changes", changes.size())))

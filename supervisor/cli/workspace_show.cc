@@ -105,12 +105,21 @@ void show_group(const std::string& title, const std::vector<const Change*>& chan
 
 // Empty optional: not text, or too much of it.
 std::optional<std::string> text_of(Tree& tree, const std::string& path, const Node& node) {
-  if (node.type != Type::file || node.size > kTextLimit) return std::nullopt;
+  if (node.type == Type::link) {
+    const auto target = tree.link_target(path);
+    return target ? std::optional("-> " + *target + "\n") : std::nullopt;
+  }
+  if (node.type != Type::file) return "";
+  if (node.size > kTextLimit) return std::nullopt;
   const auto fd = tree.file(path);
   if (!fd) return std::nullopt;
   auto text = sys::read_file(fd->get(), kTextLimit);
   if (!text || looks_binary(*text)) return std::nullopt;
   return std::move(*text);
+}
+
+bool has_text(const Node& node) {
+  return node.type == Type::file || node.type == Type::link;
 }
 
 void show_hunks(const std::vector<DiffLine>& lines, Style style) {
@@ -125,9 +134,9 @@ void show_hunks(const std::vector<DiffLine>& lines, Style style) {
 }
 
 void show_text(const Change& change, Tree& host, Tree& content, Style style) {
-  const auto before = change.before.type == Type::file ? text_of(host, change.path, change.before) : "";
+  const auto before = text_of(host, change.path, change.before);
   Tree& source = change.source.where == Place::Where::host ? host : content;
-  const auto after = change.after.type == Type::file ? text_of(source, change.source.path, change.after) : "";
+  const auto after = text_of(source, change.source.path, change.after);
   const auto lines = before && after ? text_diff(*before, *after, {}) : std::nullopt;
   const std::string path = printable(change.path);
   fmt::print("{}\n", paint(style, kBold, fmt::format("--- {}", change.before.there() ? "host/" + path : "/dev/null")));
@@ -187,7 +196,12 @@ std::string size_text(uint64_t bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
-void show_changes(const std::vector<Change>& changes, Style style) {
+void show_changes(const std::vector<Change>& changes, Purpose purpose, Style style) {
+  if (purpose == Purpose::drop) {
+    std::vector<const Change*> all;
+    for (const Change& change : changes) all.push_back(&change);
+    return show_group("To be dropped:", all, style);
+  }
   std::vector<const Change*> safe, flagged, stuck;
   for (const Change& change : changes)
     (change.safe()                                                         ? safe
@@ -204,7 +218,7 @@ void show_texts(const std::vector<Change>& changes, Tree& host, Tree& content, S
   for (const Change& change : changes) {
     const bool whole = is_below(change.path, gone) || change.source.where == Place::Where::host;
     if (change.kind == Kind::deleted && change.is_directory() && !is_below(change.path, gone)) gone = change.path;
-    if (!whole && change.content_differs && (change.before.type == Type::file || change.after.type == Type::file))
+    if (!whole && change.content_differs && (has_text(change.before) || has_text(change.after)))
       show_text(change, host, content, style);
   }
 }

@@ -19,7 +19,8 @@ struct Style {
 std::string size_text(uint64_t bytes);  // "1.2 KiB"
 
 // One line a path: first what `alos apply` brings to the host, then what it leaves, with the reason.
-void show_changes(const std::vector<Change>& changes, Style style);
+enum class Purpose : uint8_t { look, drop };
+void show_changes(const std::vector<Change>& changes, Purpose purpose, Style style);
 // Unified diffs of the text files among them; others and huge ones in one line.
 void show_texts(const std::vector<Change>& changes, Tree& host, Tree& content, Style style);
 void show_report(const ApplyReport& report, Effect effect, Style style);
