@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -117,6 +118,50 @@ TEST_P(KernelReview, a_kept_home_is_of_one_run_at_a_time) {
   end(first);
   EXPECT_EQ(world().shell(policy, "echo ran").out, "ran\n");
   EXPECT_EQ(world().shell(policy, "echo again").out, "again\n");
+}
+
+// RLIMIT_SIGPENDING is of the user: a machine gives tens of thousands, and every timer takes one.
+TEST_P(KernelReview, timers_and_queued_signals_of_the_user_are_not_used_up) {
+  const Outcome run = python(R"(
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+made = 0
+while made < 5000 and libc.syscall(222, 1, None, ctypes.byref(ctypes.c_int())) == 0: made += 1
+print(1000 <= made <= 1024, errno.errorcode.get(ctypes.get_errno()))
+)");
+  EXPECT_EQ(run.out, "True EAGAIN\n") << run.err;
+}
+
+// Descriptors that are sent and not received count for the user, against the sender's RLIMIT_NOFILE (net/core/scm.c).
+TEST_P(KernelReview, descriptors_in_flight_leave_some_to_the_user) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit ordinary{1024, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &ordinary), 0);
+  const auto box = start("coding", {"/usr/bin/python3", "-uc", R"(
+import errno, socket, time
+a, b = socket.socketpair()
+sent = 0
+try:
+    while sent < 100000:
+        socket.send_fds(a, [b'x'], [0] * 253)
+        sent += 253
+except OSError as e: print(errno.errorcode[e.errno])
+time.sleep(20)
+)"});
+  EXPECT_TRUE(wait_for(box, "ETOOMANYREFS\n"));
+  const Outcome host = world().call({"/usr/bin/python3", "-c", R"(
+import socket
+a, b = socket.socketpair()
+socket.send_fds(a, [b'x'], [0])
+print(len(socket.recv_fds(b, 1, 1)[1]))
+)"});
+  world().write(world().root() + "/other/file", "");
+  const Outcome next = world().shell("coding", "echo ran", {}, {"--workspace", world().root() + "/other"});
+  end(box);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(host.out, "1\n") << host.err;
+  EXPECT_EQ(next.out, "ran\n") << next.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(Around, KernelReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
