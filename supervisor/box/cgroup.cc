@@ -122,6 +122,8 @@ class Planner {
       v1(view_.memory, out_.memory);
       write(out_.memory + "/memory.limit_in_bytes", value);
       write_if_there(out_.memory + "/memory.memsw.limit_in_bytes", value);
+      // What waits in TCP sockets is not in the limit above, and as much again at most.
+      write_if_there(out_.memory + "/memory.kmem.tcp.limit_in_bytes", value);
     }
   }
 

@@ -96,11 +96,24 @@ Result<Limited> make_cgroup(const Order& order) {
   return without ? std::move(without) : std::move(limited);
 }
 
-std::vector<LimitValue> resource_limits(const policy::Limits& limits) {
+// A rootless box is its caller to the kernel's count of descriptors that are sent and not received, and may send while
+// that is not above its own limit, at most SCM_MAX_FD (253) at once: so it has fewer than the caller's other programs.
+uint64_t open_files(const Order& order) {
+  constexpr uint64_t kReserve = 256;
+  const uint64_t wanted = order.policy.plan.limits.open_files.value_or(1024);
+  if (order.privilege == Privilege::root) return wanted;
+  const uint64_t callers = order.caller_open_files;
+  return std::min(wanted, callers - std::min(kReserve, callers / 4));
+}
+
+std::vector<LimitValue> resource_limits(const Order& order) {
+  const policy::Limits& limits = order.policy.plan.limits;
   // 1 and not 0: at 0 the kernel still starts the host's crash handler where core_pattern is a pipe, at 1 it does not
   // (fs/coredump.c).
   std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
-  out.push_back({RLIMIT_NOFILE, limits.open_files.value_or(1024)});
+  out.push_back({RLIMIT_NOFILE, open_files(order)});
+  // Timers and queued signals: counted for the box's namespace, and for the caller as well.
+  out.push_back({RLIMIT_SIGPENDING, 1024});
   // No priority above ordinary programs': see reset_priority_on_fork().
   out.push_back({RLIMIT_RTPRIO, 0});
   out.push_back({RLIMIT_NICE, 0});
@@ -295,7 +308,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
   box.private_inodes = std::clamp(box.private_bytes / kBytesPerInode, kLeastInodes, kMostInodes);
   box.drop_groups = order.privilege == Privilege::root;
-  box.limits = resource_limits(plan.limits);
+  box.limits = resource_limits(order);
   box.cwd = order.run.cwd;
   box.memory_deny_write_execute = plan.memory_deny_write_execute;
   box.filter = order.policy.filter;

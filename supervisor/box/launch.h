@@ -23,6 +23,7 @@ struct Order {
   Privilege privilege = Privilege::rootless;
   UniqueFd stdio[3];
   UniqueFd workspace, layer, image, home;  // as the front checked them
+  uint64_t caller_open_files = 0;          // the caller's RLIMIT_NOFILE as it was
 };
 
 // Where a launch failed, on either side of the clone.

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -195,10 +196,22 @@ int fail_launch(Step step, const Error& error) {
   return 1;
 }
 
+// Sending descriptors fails while the user has more of them in flight than the sender's soft limit (net/core/scm.c): the
+// launcher's goes up, so that no box of the same user keeps the next from starting. Returns what it was.
+uint64_t raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const uint64_t before = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  return before;
+}
+
 int run() {
   LaunchTimes times = LaunchTimes::from_environment();
   times.mark("launcher.main");
   ::umask(0);  // modes are explicit; overlayfs copies up with this umask
+  const uint64_t open_files = raise_open_files();
   ::setsid();  // a terminal's signals are the supervisor's
   auto kept = keep_needed_capabilities();
   // Received in any case: a socket that is closed with the order still in it takes the report of what failed along.
@@ -206,6 +219,7 @@ int run() {
   if (!kept) return fail_launch(Step::request, kept.error());
   times.mark("launcher.order");
   if (!order) return fail_launch(Step::request, order.error());
+  order->caller_open_files = open_files;
   const policy::Limits limits = order->policy.plan.limits;
   auto box = launch(std::move(*order), fault_from_environment(), times);
   times.mark("launcher.executed");

@@ -15,8 +15,6 @@ constexpr Group kGroups[] = {
      "fcntl ioctl flock fsync fdatasync sync syncfs sync_file_range sendfile splice tee vmsplice copy_file_range "
      "readahead fadvise64 pipe pipe2 eventfd eventfd2 poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl "
      "epoll_wait epoll_pwait epoll_pwait2"},
-    {"aio", "the older asynchronous I/O, for databases; io_uring stays out",
-     "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents"},
     {"files", "names and what they lead to; mounts, Landlock and the layer decide which there are",
      "open openat creat stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink "
      "readlinkat getdents getdents64 getcwd chdir fchdir rename renameat renameat2 mkdir mkdirat rmdir unlink unlinkat "
@@ -100,6 +98,9 @@ constexpr Refusal kRefusals[] = {
      "does most other calls without this filter seeing them; libuv and the like fall back"},
     {"bpf perf_event_open userfaultfd", EPERM,
      "programs in the kernel, counters of the machine, and page faults held open to win races in it"},
+    {"io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents", ENOSYS,
+     "fs.aio-max-nr is one count for the machine, and one box can use it up, which ends the host's databases; programs "
+     "take ENOSYS for a kernel without it and use threads"},
     {"modify_ldt", EPERM, "segments for 16-bit and 32-bit code, which the filter kills anyway"},
     {"memfd_secret", EPERM, "takes pages out of the kernel's map for good: slows the machine, hides from checkpoints"},
     {"mbind get_mempolicy set_mempolicy set_mempolicy_home_node migrate_pages move_pages", ENOSYS,

@@ -45,7 +45,7 @@ Enforcers enforcers(const Facts& facts) {
                "private space: the size of its tmpfs; layer and lasting home: measured while the box runs, or, as root with "
                "'disk-by: image', an image of that size",
                {}},
-      Enforcer{Limit::open_files, by[5], "RLIMIT_NOFILE, for each process", {}},
+      Enforcer{Limit::open_files, by[5], "RLIMIT_NOFILE, for each process; rootless at most your own soft limit less 256", {}},
       Enforcer{Limit::wall, by[6], "the supervisor ends the box", {}}};
 }
 

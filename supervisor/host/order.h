@@ -32,7 +32,7 @@ struct SupervisorOrder {
   int32_t launcher = -1;  // descriptors that were inherited
   int32_t events = -1;
   int32_t run_lock = -1;
-  int32_t layer_lock = -1, id_lock = -1;  // held by being open
+  int32_t layer_lock = -1, id_lock = -1, home_lock = -1;  // held by being open
   int32_t launcher_pid = 0;
   int32_t verdict = -1;  // told kRan at the end of a run whose program was executed, whatever its code
   int32_t times = -1;    // where marks of LaunchTimes go, if anywhere
@@ -44,8 +44,8 @@ template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory,
-    o.caller_uid, o.outside, o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.launcher_pid, o.verdict,
-    o.times, o.terminal_mask, o.output_carriers);
+    o.caller_uid, o.outside, o.launcher, o.events, o.run_lock, o.layer_lock, o.id_lock, o.home_lock, o.launcher_pid,
+    o.verdict, o.times, o.terminal_mask, o.output_carriers);
 }
 
 inline constexpr char kRan = 'r';

@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/sys.h"
@@ -20,34 +22,73 @@ bool same_file(int a, int b) {
   return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-// Until `from` ends or nobody is left who reads `to`.
-void carry(int from, int to) {
+// What of the box's own is in the pipe yet, once it is gone; -1 until then.
+volatile sig_atomic_t left_by_box = -1;
+
+void measure_what_is_left(int) {
+  const int saved = errno;
+  int bytes = 0;
+  if (left_by_box < 0) left_by_box = ::ioctl(0, FIONREAD, &bytes) == 0 ? bytes : 0;
+  errno = saved;
+}
+
+sigset_t only(int signal) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, signal);
+  return set;
+}
+
+// The signal is let in while nothing is between the pipe and the count: here, and while waiting.
+bool write_listening(int to, const char* bytes, size_t size) {
+  const sigset_t gone = only(kBoxIsGone);
+  ::sigprocmask(SIG_UNBLOCK, &gone, nullptr);
+  const bool written = sys::write_all(to, {bytes, size}).has_value();
+  ::sigprocmask(SIG_BLOCK, &gone, nullptr);
+  return written;
+}
+
+// Until `from` ends, or the box has, or nobody is left who reads `to`.
+void carry(int from, int to, const sigset_t& waiting) {
   static char buffer[65536];
-  for (;;) {
+  while (left_by_box != 0) {
     // A pipe's write end reports POLLERR when its last reader is gone, also while nothing is there to write.
     pollfd fds[2] = {{.fd = from, .events = POLLIN, .revents = 0}, {.fd = to, .events = 0, .revents = 0}};
-    if (::poll(fds, 2, -1) < 0 && errno != EINTR) return;
+    const timespec now{};
+    const int ready = ::ppoll(fds, 2, left_by_box < 0 ? nullptr : &now, &waiting);
+    if (ready == 0 || (ready < 0 && errno != EINTR)) return;  // 0: somebody else read what was left
+    if (ready < 0) continue;
     if ((fds[1].revents & (POLLERR | POLLNVAL)) != 0) return;
     if (fds[0].revents == 0) continue;
-    const ssize_t n = ::read(from, buffer, sizeof buffer);
+    const size_t most = left_by_box < 0 ? sizeof buffer : std::min(sizeof buffer, static_cast<size_t>(left_by_box));
+    const ssize_t n = ::read(from, buffer, most);
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return;
-    if (n > 0 && !sys::write_all(to, {buffer, static_cast<size_t>(n)})) return;
+    if (n > 0 && left_by_box > 0) left_by_box = left_by_box - static_cast<int>(n);
+    if (n > 0 && !write_listening(to, buffer, static_cast<size_t>(n))) return;
   }
 }
 
+// Started with kBoxIsGone blocked, which is not to come before it is awaited.
 [[noreturn]] void become_carrier(int from, int to, pid_t supervisor) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (::getppid() != supervisor) ::_exit(0);
   // A terminal's ^C is for the program; what it still says must arrive.
   for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP}) ::signal(signal, SIG_IGN);
   ::signal(SIGPIPE, SIG_DFL);
+  struct sigaction gone{};
+  gone.sa_handler = measure_what_is_left;
+  gone.sa_flags = SA_RESTART;
+  ::sigaction(kBoxIsGone, &gone, nullptr);
+  sigset_t waiting;
+  ::sigprocmask(SIG_BLOCK, nullptr, &waiting);
+  sigdelset(&waiting, kBoxIsGone);
   // Nothing else stays open: another carrier's end here would keep its stream from ever ending.
   const int keep_from = ::fcntl(from, F_DUPFD, 64);
   const int keep_to = ::fcntl(to, F_DUPFD, 64);
   if (keep_from < 0 || keep_to < 0 || ::dup2(keep_from, 0) != 0 || ::dup2(keep_to, 1) != 1 ||
       ::syscall(SYS_close_range, 2, ~0U, 0) != 0)
     ::_exit(1);
-  carry(0, 1);
+  carry(0, 1, waiting);
   ::_exit(0);
 }
 
@@ -74,14 +115,20 @@ std::array<int, 3> Pumps::box_ends() const { return shown_; }
 
 Result<void> Pumps::start() {
   const pid_t supervisor = ::getpid();
+  const sigset_t gone = only(kBoxIsGone);
+  sigset_t before;
+  ::sigprocmask(SIG_BLOCK, &gone, &before);
   for (int fd = 0; fd < 3; ++fd) {
     Stream& stream = streams_[static_cast<size_t>(fd)];
     if (!stream.carrier) continue;
+    // A box can open its pipe for reading as well (/proc/self/fd), and be faster than a carrier that saw bytes in it.
+    if (fd != 0 && ::fcntl(stream.carrier.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "stdio");
     const pid_t pid = ::fork();
     if (pid < 0) return fail_errno("fork", "stdio");
     if (pid == 0) become_carrier(fd == 0 ? 0 : stream.carrier.get(), fd == 0 ? stream.carrier.get() : fd, supervisor);
     if (fd != 0) output_.push_back(pid);
   }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   for (Stream& stream : streams_) stream = {};
   return {};
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <array>
@@ -10,9 +11,13 @@
 
 namespace alos::host {
 
+// Tells a carrier of output that the box is gone: it carries what is in the pipe at that moment, and ends. Whoever
+// holds the pipe yet got it from the box, and is no part of the run.
+inline constexpr int kBoxIsGone = SIGUSR1;
+
 // Between the caller's files and pipes and the box. A descriptor gives more than its stream: its file's mode and
-// attributes can be changed through it, its position moved, a pipe opened again from its other side. So a box gets ends of
-// pipes made for it, and a small process each, which holds the caller's descriptor and one end, carries the bytes.
+// attributes can be changed through it, its position moved, a pipe opened again from its other side. So a box gets ends
+// of pipes made for it, and a small process each, which holds the caller's descriptor and one end, carries the bytes.
 // Character devices (/dev/null) are given as they are; terminals have the relay.
 class Pumps {
  public:

@@ -116,7 +116,7 @@ class Start {
   box::Compiled compiled_;
   box::RunRequest request_;
   SupervisorOrder order_;
-  UniqueFd workspace_, home_, events_;
+  UniqueFd workspace_, home_, home_lock_, events_;
   std::optional<workspace::Layer> layer_;
   PoolId id_;
   Pumps pumps_;
@@ -298,11 +298,30 @@ Result<void> Start::take_layer() {
   return {};
 }
 
+// Boxes with one home would hand each other descriptors there, and outlive their own end in each other.
+Result<UniqueFd> lock_home(const std::string& directory, const std::string& name, const std::string& run) {
+  const std::string path = directory + "/." + name + ".lock";
+  UniqueFd fd = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  if (auto locked = sys::lock(fd.get()); !locked) {
+    if (locked.error().code != EAGAIN) return std::unexpected(std::move(locked).error());
+    const std::string who = sys::read_file(fd.get(), 256).value_or("");
+    return fail("home", printable(name), EBUSY,
+                (who.empty() ? "another run" : "run " + printable(who)) +
+                    " uses it, and it is of one run at a time; wait for its end, or keep another name");
+  }
+  if (::ftruncate(fd.get(), 0) != 0) return fail_errno("ftruncate", path);
+  TRY(sys::write_all(fd.get(), run));
+  return fd;
+}
+
 Result<void> Start::take_home() {
   if (!compiled_.plan.keep_home) return {};
   std::string policy = compiled_.plan.policy;
   std::ranges::replace(policy, '/', '%');
-  request_.home = directories_.state + "/homes/" + policy + "/" + *compiled_.plan.keep_home;
+  const std::string above = directories_.state + "/homes/" + policy;
+  TRY(sys::make_dirs(above, 0700));
+  home_lock_ = TRY(lock_home(above, *compiled_.plan.keep_home, request_.id));
+  request_.home = above + "/" + *compiled_.plan.keep_home;
   TRY(sys::make_dirs(request_.home, 0700));
   home_ = TRY(sys::open(request_.home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   // As root it belongs to the first box that used it, and is mapped for every later one.
@@ -464,8 +483,9 @@ Result<void> Start::go() {
   order_.verdict = options_.verdict;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
+  order_.home_lock = home_lock_ ? home_lock_.release() : -1;
   for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock,
-                  &order_.times, &order_.verdict}) {
+                  &order_.home_lock, &order_.times, &order_.verdict}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);

@@ -22,6 +22,7 @@
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
+#include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
 
@@ -64,7 +65,8 @@ class Supervisor {
         times_(UniqueFd(order_.times)),
         run_lock_(order_.run_lock),
         layer_lock_(order_.layer_lock),
-        id_lock_(order_.id_lock) {}
+        id_lock_(order_.id_lock),
+        home_lock_(order_.home_lock) {}
 
   int run() {
     started_ns_ = boot_ns();
@@ -495,7 +497,14 @@ class Supervisor {
     if (::poll(&room, 1, 1000) == 1 && (room.revents & POLLOUT) != 0) (void)sys::write_all(2, words);
   }
 
+  // Also where somebody whom the box handed it to holds its output yet.
+  void end_output() {
+    for (const int32_t carrier : order_.output_carriers)
+      if (const auto pidfd = sys::pidfd_open(carrier)) (void)sys::pidfd_signal(pidfd->get(), kBoxIsGone);
+  }
+
   int finish() {
+    end_output();    // before the end is recorded: nothing comes after it
     relay_.reset();  // the caller's terminal is its own again before anything is said
     account_for_memory();
     if (usage_.fork_refusals > 0)
@@ -580,7 +589,7 @@ class Supervisor {
   Events events_;
   UniqueFd verdict_;
   box::LaunchTimes times_;
-  UniqueFd run_lock_, layer_lock_, id_lock_;
+  UniqueFd run_lock_, layer_lock_, id_lock_, home_lock_;
   std::optional<audit::Log> log_;
   std::string intent_, head_, failed_text_, given_up_, unrecorded_;
   RunMark mark_;

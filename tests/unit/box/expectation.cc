@@ -35,8 +35,8 @@ constexpr std::string_view kFrom0 =
     "-setdomainname -iopl -ioperm -create_module -init_module -delete_module -get_kernel_syms -query_module "
     "-quotactl -nfsservctl -getpmsg -putpmsg -afs_syscall -tuxcall -security gettid readahead setxattr lsetxattr "
     "fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr "
-    "tkill time futex sched_setaffinity sched_getaffinity -set_thread_area io_setup io_destroy io_getevents "
-    "io_submit io_cancel -get_thread_area -lookup_dcookie epoll_create -epoll_ctl_old -epoll_wait_old "
+    "tkill time futex sched_setaffinity sched_getaffinity -set_thread_area !io_setup !io_destroy !io_getevents "
+    "!io_submit !io_cancel -get_thread_area -lookup_dcookie epoll_create -epoll_ctl_old -epoll_wait_old "
     "-remap_file_pages getdents64 set_tid_address restart_syscall semtimedop fadvise64 timer_create timer_settime "
     "timer_gettime timer_getoverrun timer_delete -clock_settime clock_gettime clock_getres clock_nanosleep "
     "exit_group epoll_wait epoll_ctl tgkill utimes -vserver !mbind !set_mempolicy !get_mempolicy mq_open "
@@ -49,7 +49,7 @@ constexpr std::string_view kFrom0 =
     "recvmmsg -fanotify_init -fanotify_mark ?prlimit64 -name_to_handle_at -open_by_handle_at -clock_adjtime "
     "syncfs sendmmsg -setns getcpu -process_vm_readv -process_vm_writev -kcmp -finit_module sched_setattr "
     "sched_getattr renameat2 ?seccomp getrandom memfd_create -kexec_file_load -bpf execveat -userfaultfd "
-    "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx io_pgetevents "
+    "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx !io_pgetevents "
     "rseq uretprobe uprobe ";
 constexpr std::string_view kFrom424 =
     "pidfd_send_signal -io_uring_setup -io_uring_enter -io_uring_register -open_tree -move_mount -fsopen "

@@ -70,6 +70,7 @@ TEST_F(CgroupPlanTest, v1_limits_go_to_each_hierarchy) {
               ElementsAre(CgroupStep{Kind::make, "/c/alos-run_1", ""}, CgroupStep{Kind::make, "/m/alos-run_1", ""},
                           CgroupStep{Kind::write, "/m/alos-run_1/memory.limit_in_bytes", "67108864"},
                           CgroupStep{Kind::write_if_there, "/m/alos-run_1/memory.memsw.limit_in_bytes", "67108864"},
+                          CgroupStep{Kind::write_if_there, "/m/alos-run_1/memory.kmem.tcp.limit_in_bytes", "67108864"},
                           CgroupStep{Kind::make, "/c/alos-run_1", ""},
                           CgroupStep{Kind::write, "/c/alos-run_1/cpu.cfs_period_us", "100000"},
                           CgroupStep{Kind::write, "/c/alos-run_1/cpu.cfs_quota_us", "150000"}));

@@ -1,0 +1,185 @@
+// What a hostile reading of the kernel's counts found, each as it was shown: what is counted for the machine, or for
+// the user who started a box, is not the box's to use up.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "base/sys.h"
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+constexpr uid_t kStranger = 61'985;
+
+class KernelReview : public InBothModes {
+ protected:
+  Outcome python(const std::string& script) { return world().run("coding", {"/usr/bin/python3", "-c", script}); }
+  // With python, and a workspace that every box of it writes. As root it must belong to somebody else.
+  std::string direct() {
+    if (GetParam() == Mode::root) {
+      EXPECT_EQ(::lchown(world().workspace().c_str(), kStranger, kStranger), 0);
+    }
+    return world().policy("shared",
+                          "alos: 1\nabout: shared\nextends: [base]\nvars: {workspace: dir}\nworkspace: direct\n"
+                          "files:\n  all: {allow: rwx, path: $workspace/**}\n");
+  }
+  World::Running start(const std::string& policy, std::vector<std::string> command) {
+    auto argv = world().run_arguments(policy, {});
+    argv.emplace_back("--");
+    argv.insert(argv.end(), command.begin(), command.end());
+    return world().start(argv);
+  }
+  // Ends a run that was started, and waits until it is gone.
+  static void end(const World::Running& running) {
+    (void)sys::pidfd_signal(running.pidfd.get(), SIGTERM);
+    ::waitpid(running.pid, nullptr, 0);
+  }
+};
+
+// fs.aio-max-nr is one number for the machine.
+TEST_P(KernelReview, no_asynchronous_requests_are_taken_from_the_machine) {
+  const Outcome run = python(R"(
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+context = ctypes.c_ulong(0)
+calls = {'setup': (206, 1, ctypes.byref(context)), 'destroy': (207, 0), 'getevents': (208, 0, 0, 0, 0, 0),
+         'submit': (209, 0, 0, 0), 'cancel': (210, 0, 0, 0), 'pgetevents': (333, 0, 0, 0, 0, 0, 0)}
+for name, call in calls.items():
+    done = libc.syscall(*call)
+    print(name, done, errno.errorcode.get(ctypes.get_errno()))
+)");
+  EXPECT_EQ(run.out,
+            "setup -1 ENOSYS\ndestroy -1 ENOSYS\ngetevents -1 ENOSYS\nsubmit -1 ENOSYS\ncancel -1 ENOSYS\n"
+            "pgetevents -1 ENOSYS\n")
+      << run.err;
+}
+
+// The one box hands its output over through a socket that both see, and is gone; the other writes on.
+TEST_P(KernelReview, output_ends_with_its_box_also_where_another_box_holds_it) {
+  const std::string policy = direct();
+  // The socket is made when both run: those that are there at a launch are hidden.
+  const auto other = start(policy, {"/usr/bin/python3", "-uc", R"(
+import os, socket, time
+print('up')
+while not os.path.exists('wanted'): time.sleep(0.01)
+server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+server.bind('handed'); server.listen()
+connection = server.accept()[0]
+_, fds, _, _ = socket.recv_fds(connection, 16, 1)
+connection.send(b'taken')
+until = time.time() + 20
+while time.time() < until:
+    try: os.write(fds[0], b'stranger\n')
+    except OSError: pass
+    time.sleep(0.001)
+)"});
+  ASSERT_TRUE(wait_for(other, "up\n"));
+  const auto began = std::chrono::steady_clock::now();
+  const Outcome run = world().run(policy, {"/usr/bin/python3", "-uc", R"(
+import os, socket, sys, time
+open('wanted', 'w').close()
+client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+while True:
+    try: client.connect('handed'); break
+    except OSError: time.sleep(0.01)
+socket.send_fds(client, [b'take'], [1])
+assert client.recv(16) == b'taken'
+print('own' * 100000)
+print('last words')
+)"});
+  const auto took = std::chrono::steady_clock::now() - began;
+  end(other);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("last words\n")) << "what the box itself wrote arrives";
+  EXPECT_LT(took, std::chrono::seconds(10)) << "the run waited for another box";
+}
+
+// Two boxes with one home would hand each other descriptors there, and a later box's files to an earlier one.
+TEST_P(KernelReview, a_kept_home_is_of_one_run_at_a_time) {
+  const std::string policy = world().policy("homely", "alos: 1\nabout: homely\nextends: [base]\nhome: {keep: mine}\n");
+  const auto first = start(policy, {"/bin/bash", "-c", "echo up $ALOS_RUN; sleep 20"});
+  ASSERT_TRUE(wait_for(first, "up run_"));
+  const Outcome second = world().shell(policy, "echo ran");
+  EXPECT_EQ(second.code, 125);
+  EXPECT_EQ(second.out, "");
+  EXPECT_THAT(second.err, AllOf(HasSubstr("home"), HasSubstr("mine"), HasSubstr("run run_")));
+  end(first);
+  EXPECT_EQ(world().shell(policy, "echo ran").out, "ran\n");
+  EXPECT_EQ(world().shell(policy, "echo again").out, "again\n");
+}
+
+// RLIMIT_SIGPENDING is of the user: a machine gives tens of thousands, and every timer takes one.
+TEST_P(KernelReview, timers_and_queued_signals_of_the_user_are_not_used_up) {
+  const Outcome run = python(R"(
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+made = 0
+while made < 5000 and libc.syscall(222, 1, None, ctypes.byref(ctypes.c_int())) == 0: made += 1
+print(1000 <= made <= 1024, errno.errorcode.get(ctypes.get_errno()))
+)");
+  EXPECT_EQ(run.out, "True EAGAIN\n") << run.err;
+}
+
+// Descriptors that are sent and not received count for the user, against the sender's RLIMIT_NOFILE (net/core/scm.c).
+TEST_P(KernelReview, descriptors_in_flight_leave_some_to_the_user) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit ordinary{1024, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &ordinary), 0);
+  const auto box = start("coding", {"/usr/bin/python3", "-uc", R"(
+import errno, socket, time
+a, b = socket.socketpair()
+sent = 0
+try:
+    while sent < 100000:
+        socket.send_fds(a, [b'x'], [0] * 253)
+        sent += 253
+except OSError as e: print(errno.errorcode[e.errno])
+time.sleep(20)
+)"});
+  EXPECT_TRUE(wait_for(box, "ETOOMANYREFS\n"));
+  const Outcome host = world().call({"/usr/bin/python3", "-c", R"(
+import socket
+a, b = socket.socketpair()
+socket.send_fds(a, [b'x'], [0])
+print(len(socket.recv_fds(b, 1, 1)[1]))
+)"});
+  world().write(world().root() + "/other/file", "");
+  const Outcome next = world().shell("coding", "echo ran", {}, {"--workspace", world().root() + "/other"});
+  end(box);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(host.out, "1\n") << host.err;
+  EXPECT_EQ(next.out, "ran\n") << next.err;
+}
+
+// cgroup v1 counts the buffers of TCP apart from memory, without a limit unless one is set.
+TEST_P(KernelReview, what_waits_in_tcp_sockets_is_bounded_as_memory_is) {
+  const std::string groups = "/sys/fs/cgroup/memory", file = "memory.kmem.tcp.limit_in_bytes";
+  if (GetParam() != Mode::root || ::access((groups + "/" + file).c_str(), F_OK) != 0)
+    GTEST_SKIP() << "no cgroup v1 memory controller that holds this user's boxes: nothing to bound";
+  const std::string policy =
+      world().policy("small", "alos: 1\nabout: small\nextends: [base]\nlimits: {memory: 64MiB}\n");
+  const auto box = start(policy, {"/bin/bash", "-c", "echo up; sleep 20"});
+  ASSERT_TRUE(wait_for(box, "up\n"));
+  const Outcome limits =
+      world().call({"/usr/bin/find", groups, "-path", "*/alos-run_*/" + file, "-exec", "cat", "{}", "+"});
+  end(box);
+  EXPECT_THAT(limits.out, HasSubstr("67108864\n")) << limits.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, KernelReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
