@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "base/clock.h"
@@ -16,10 +17,14 @@
 namespace alos::box {
 namespace {
 
-constexpr int64_t kLeastNs = 200'000'000;  // between two looks
-constexpr int64_t kShare = 20;             // a look may take one part in so many of the time
-constexpr size_t kEntries = 20'000;        // read in one look, some 20 ms
-constexpr uint64_t kNoRoom = 16;           // blocks: less than a directory and a file need
+constexpr int64_t kLeastNs = 200'000'000;        // between two looks
+constexpr int64_t kShare = 20;                   // measuring may take one part in so many of the time
+constexpr int64_t kSliceNs = 20'000'000;         // of measuring
+constexpr int64_t kHurriedNs = 5'000'000'000;    // of measuring in a hurried round
+constexpr int64_t kFewSlicesNs = 10 * kSliceNs;  // a busy host's writes end no box that is measured as quickly
+constexpr int64_t kHeldNs = 500'000'000;         // for going through what is held open
+constexpr size_t kEntries = 500;                 // read between two looks at the clock
+constexpr uint64_t kNoRoom = 16;                 // blocks: less than a directory and a file need
 
 // Of a process's pid namespace; 0 for a process that is gone or none of ours.
 uint64_t namespace_of(std::string_view process) {
@@ -47,9 +52,12 @@ std::vector<pid_t> processes_of(pid_t init) {
 DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
     : trees_(std::move(trees)), bounded_(std::move(bounded)), limit_(limit), init_(init) {
   for (const UniqueFd& tree : trees_) {
-    if (const auto st = sys::fstat(tree.get())) devices_.insert(st->st_dev);
+    const auto st = sys::fstat(tree.get());
+    if (st && devices_.insert(st->st_dev).second) file_systems_.push_back(tree.get());
     if (auto root = sys::dup(tree.get()); root && limit_) meters_.emplace_back(std::move(*root));
   }
+  begin_round();
+  free_ = begun_;
 }
 
 int DiskWatch::wait_ms() const {
@@ -60,16 +68,89 @@ int DiskWatch::wait_ms() const {
 DiskWatch::Found DiskWatch::look() {
   const int64_t begun = boot_ns();
   if ((trees_.empty() && !bounded_) || begun < next_ns_) return Found::nothing;
-  uint64_t used = 0;
-  for (workspace::Meter& meter : meters_) {
-    meter.step(kEntries / meters_.size());
-    used += meter.charged();
-  }
-  if (!meters_.empty() && used <= *limit_) used += held_open();
-  const int64_t took = boot_ns() - begun;
-  next_ns_ = begun + took + std::max(kLeastNs, kShare * took);
-  if (limit_ && used > *limit_) return Found::over;
+  next_ns_ = begun + kLeastNs;
+  if (!meters_.empty() && is_over()) return Found::over;
   return !full_said_ && is_full() ? Found::full : Found::nothing;
+}
+
+std::vector<DiskWatch::Free> DiskWatch::free_now() const {
+  std::vector<Free> out;
+  for (const int tree : file_systems_) {
+    struct statvfs vfs{};
+    const bool told = ::fstatvfs(tree, &vfs) == 0;
+    out.push_back(told ? Free{vfs.f_bfree * vfs.f_frsize, vfs.f_ffree} : Free{});
+  }
+  return out;
+}
+
+uint64_t DiskWatch::fallen() const {
+  const auto fell = [](uint64_t from, uint64_t to) { return from > to ? from - to : 0; };
+  const std::vector<Free> now = free_now();
+  uint64_t out = 0;
+  for (size_t i = 0; i < now.size(); ++i)
+    out += fell(free_[i].bytes, now[i].bytes) + fell(free_[i].names, now[i].names) * workspace::Meter::kPerName;
+  return out;
+}
+
+bool DiskWatch::cannot_tell(std::string why) {
+  reason_ = std::move(why);
+  return true;
+}
+
+bool DiskWatch::is_over() {
+  const uint64_t left = *limit_ - std::min(*limit_, charged());
+  const uint64_t fell = fallen();
+  if (fell > left && pace_ == Pace::calm) {
+    pace_ = Pace::hurried;
+    spent_ns_ = 0;
+    begin_round();
+  }
+  const int64_t begun = boot_ns();
+  if (pace_ == Pace::calm && begun < next_measure_ns_) return false;
+  const bool over = measure();
+  const int64_t took = boot_ns() - begun;
+  next_measure_ns_ = begun + took + std::max(kLeastNs, kShare * took);
+  if (over || pace_ == Pace::calm) return over;
+  spent_ns_ += took;
+  next_ns_ = begun + 2 * took;
+  if (spent_ns_ > kFewSlicesNs && fell > left && fell - left > *limit_)
+    return cannot_tell("the disk filled by more than the limit while what the box wrote was being measured");
+  return spent_ns_ > kHurriedNs && cannot_tell("what the box wrote could not be measured within 5 s");
+}
+
+void DiskWatch::begin_round() {
+  for (workspace::Meter& meter : meters_) meter.restart();
+  meter_ = 0;
+  begun_ = free_now();
+}
+
+uint64_t DiskWatch::charged() const {
+  uint64_t out = 0;
+  for (const workspace::Meter& meter : meters_) out += meter.charged();
+  return std::max(out, used_);
+}
+
+// One slice.
+bool DiskWatch::measure() {
+  const int64_t until = boot_ns() + kSliceNs;
+  while (meter_ < meters_.size() && boot_ns() < until) {
+    workspace::Meter& meter = meters_[meter_];
+    const uint64_t rounds = meter.rounds();
+    meter.step(kEntries);
+    if (!meter.failure().empty()) return cannot_tell(meter.failure());
+    if (meter.rounds() > rounds) ++meter_;
+  }
+  uint64_t used = 0;
+  for (const workspace::Meter& meter : meters_) used += meter.charged();
+  if (used > *limit_) return true;
+  if (pace_ == Pace::calm || meter_ == meters_.size()) used += held_open();
+  if (used > *limit_ || !reason_.empty()) return true;
+  if (meter_ < meters_.size()) return false;
+  used_ = used;
+  free_ = begun_;
+  pace_ = Pace::calm;
+  begin_round();
+  return false;
 }
 
 bool DiskWatch::is_full() {
@@ -82,19 +163,31 @@ bool DiskWatch::is_full() {
   return full_said_;
 }
 
-uint64_t DiskWatch::held_open() const {
+uint64_t DiskWatch::held_open() {
   uint64_t bytes = 0;
   std::set<std::pair<uint64_t, uint64_t>> seen;
+  held_until_ns_ = boot_ns() + kHeldNs;
+  if (const auto proc = sys::open("/proc", O_RDONLY | O_DIRECTORY); !proc) cannot_tell(proc.error().text());
   for (const pid_t process : processes_of(init_)) look_into(process, seen, bytes);
   return bytes;
 }
 
-void DiskWatch::look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>& seen, uint64_t& bytes) const {
+// A process may be gone meanwhile; the launcher being out of descriptors or memory is no such reason.
+void DiskWatch::look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>& seen, uint64_t& bytes) {
+  if (!reason_.empty()) return;
   const auto dir = sys::open(fmt::format("/proc/{}/fd", process), O_RDONLY | O_DIRECTORY);
-  if (!dir) return;
+  if (!dir) {
+    const int error = dir.error().code;
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) cannot_tell(dir.error().text());
+    return;
+  }
   const auto descriptors = sys::list(dir->get());
   if (!descriptors) return;
   for (const sys::Entry& descriptor : *descriptors) {
+    if (boot_ns() > held_until_ns_) {
+      cannot_tell("the box holds more files open than can be gone through in half a second");
+      return;
+    }
     struct stat st{};
     if (::fstatat(dir->get(), descriptor.name.c_str(), &st, 0) != 0) continue;
     if (!S_ISREG(st.st_mode) || st.st_nlink != 0 || st.st_blocks == 0) continue;

@@ -16,7 +16,16 @@
 namespace alos::box {
 
 // What a box writes to disk, looked at while it runs: its layer, its home where that lasts, and files of these that it
-// deleted and holds open. For the launcher's one thread; no look costs it more than a twentieth of its time.
+// deleted and holds open. For the launcher's one thread: no look takes it longer than some 20 ms, half a second where a
+// box holds very many files open.
+//
+// Measuring takes time, and the agent decides how much. So the free space of the file system is asked for five times a
+// second: when it fell by more than was left of the limit, the trees are measured anew with half of the thread's time;
+// when it fell by the whole limit more before that is done, when that takes more than 5 s of work, or the trees cannot
+// be measured, the limit counts as reached. What is written before the end is thus at most twice the limit and what can
+// be written in a second, beside what lay there when the run began. Others who fill the file system cost measuring;
+// others who free space meanwhile hide what is written, which is then found by the measuring that always goes on with a
+// twentieth of the thread's time.
 class DiskWatch {
  public:
   enum class Found : uint8_t { nothing, over, full };
@@ -32,15 +41,40 @@ class DiskWatch {
   // The same at once, without measuring: a program that met a full disk may have ended by it.
   bool is_full();
   bool said_full() const { return full_said_; }
+  // With `over`: why it counts as that, where nothing was measured that is; empty: the limit was measured as reached.
+  const std::string& reason() const { return reason_; }
 
  private:
-  uint64_t held_open() const;
-  void look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>& seen, uint64_t& bytes) const;
+  struct Free {
+    uint64_t bytes = 0, names = 0;
+  };
+  enum class Pace : uint8_t { calm, hurried };
+
+  std::vector<Free> free_now() const;
+  // What all that write to these file systems have taken since `free_`, as the meters charge it.
+  uint64_t fallen() const;
+  bool is_over();
+  bool measure();
+  void begin_round();
+  bool cannot_tell(std::string why);
+  uint64_t charged() const;
+  uint64_t held_open();
+  void look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>& seen, uint64_t& bytes);
 
   std::vector<UniqueFd> trees_;
   UniqueFd bounded_;
-  std::set<uint64_t> devices_;  // of the trees
+  std::set<uint64_t> devices_;     // of the trees
+  std::vector<int> file_systems_;  // one of the trees for each
   std::deque<workspace::Meter> meters_;
+  size_t meter_ = 0;         // that is being read in this round
+  std::vector<Free> free_;   // when the last full round began
+  std::vector<Free> begun_;  // when this one did
+  uint64_t used_ = 0;        // what the last full round charged
+  Pace pace_ = Pace::calm;
+  int64_t spent_ns_ = 0;  // on this hurried round
+  int64_t next_measure_ns_ = 0;
+  int64_t held_until_ns_ = 0;
+  std::string reason_;
   std::optional<uint64_t> limit_;
   pid_t init_;
   int64_t next_ns_ = 0;

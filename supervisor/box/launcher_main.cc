@@ -57,9 +57,9 @@ Result<void> keep_needed_capabilities() {
   if (::geteuid() != 0) return {};
   ::capng_get_caps_process();
   ::capng_clear(CAPNG_SELECT_CAPS);
-  for (const unsigned capability : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
-                                    CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
-                                    CAP_MKNOD}) {
+  for (const unsigned capability :
+       {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID,
+        CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_MKNOD}) {
     if (!::capng_have_capability(CAPNG_BOUNDING_SET, capability)) continue;
     ::capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), capability);
   }
@@ -83,7 +83,10 @@ Fault fault_from_environment() {
 class Keeper {
  public:
   Keeper(Box box, policy::Limits limits, LaunchTimes& times)
-      : box_(std::move(box)), limits_(limits), times_(times), disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
+      : box_(std::move(box)),
+        limits_(limits),
+        times_(times),
+        disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -105,9 +108,15 @@ class Keeper {
     const auto got = sys::receive_message(kSocket, std::span(&order, 1), 0);
     if (!got || got->size == 0) return false;
     switch (static_cast<LauncherOrder>(order)) {
-      case LauncherOrder::kill: kill_all(); break;
-      case LauncherOrder::freeze: (void)box_.cgroup->freeze(true); break;
-      case LauncherOrder::thaw: (void)box_.cgroup->freeze(false); break;
+      case LauncherOrder::kill:
+        kill_all();
+        break;
+      case LauncherOrder::freeze:
+        (void)box_.cgroup->freeze(true);
+        break;
+      case LauncherOrder::thaw:
+        (void)box_.cgroup->freeze(false);
+        break;
     }
     return true;
   }
@@ -135,12 +144,11 @@ class Keeper {
     return wait == UINT64_MAX ? -1 : static_cast<int>(wait);
   }
 
-  // The layer's and the lasting home's part of `disk`; the private space's is the size of its tmpfs. What a box writes
-  // between two looks is not bounded: the limit is watched, as doctor says.
+  // The layer's and the lasting home's part of `disk`; the private space's is the size of its tmpfs.
   bool over_disk() {
     const DiskWatch::Found found = disk_.look();
     if (found == DiskWatch::Found::full) say_full();
-    return found == DiskWatch::Found::over && end_by("disk");
+    return found == DiskWatch::Found::over && end_by("disk", disk_.reason());
   }
 
   static void say_full() {
@@ -154,10 +162,10 @@ class Keeper {
     return end_by("cpu-time");
   }
 
-  bool end_by(std::string_view limit) {
+  bool end_by(std::string_view limit, const std::string& reason = {}) {
     LauncherReport report;
     report.kind = LauncherReport::Kind::limit;
-    report.say(limit);
+    report.say(reason.empty() ? std::string(limit) : fmt::format("{}\n{}", limit, reason));
     send_report(report);
     end_box();
     return true;
@@ -245,4 +253,6 @@ int run() {
 }  // namespace
 }  // namespace alos::box
 
-int main() { return alos::box::run(); }
+int main() {
+  return alos::box::run();
+}

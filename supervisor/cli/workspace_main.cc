@@ -195,7 +195,7 @@ Result<int> undo(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, Access::change));
   Tree host = TRY(Tree::open(opened.layer.record.workspace));
   const std::vector<Change> changes =
-      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+      chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
   if (!arguments.json && changes.empty())
     fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));

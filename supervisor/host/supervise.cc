@@ -217,9 +217,16 @@ class Supervisor {
     if (!ending_) ending_ = std::move(ending);
   }
 
-  void limit_reached(const std::string& which) {
+  // `text`: as the launcher reports it, on a second line a reason where there is one.
+  void limit_reached(const std::string& text) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string which = text.substr(0, end);
+    const std::string why = end == text.size() ? "" : text.substr(end + 1);
+    if (!ending_) limit_reason_ = why;
     end_with({.reason = "limit", .what = which, .code = kLimitReached, .executed = executed_});
-    events_.write("limit", {{"limit", which}, {"value", limit_value(which)}});
+    ordered_json event{{"limit", which}, {"value", limit_value(which)}};
+    if (!why.empty()) event["reason"] = why;
+    events_.write("limit", std::move(event));
   }
 
   std::string disk_full_reason() const {
@@ -512,7 +519,8 @@ class Supervisor {
                     {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
     if (disk_full_) say(fmt::format("alos: {}\n", disk_full_reason()));
     if (ending_->reason == "limit")
-      say(fmt::format("alos: ended by limit '{}' ({})\n", ending_->what, limit_value(ending_->what)));
+      say(fmt::format("alos: ended by limit '{}' ({}){}{}\n", ending_->what, limit_value(ending_->what),
+                      limit_reason_.empty() ? "" : ": ", printable(limit_reason_)));
     if (ending_->reason == "lost")
       say(fmt::format("alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what));
     launcher_.reset();
@@ -599,6 +607,7 @@ class Supervisor {
   bool going_ = false, executed_ = false, box_gone_ = false, launcher_done_ = false;
   int killed_by_ = 0;
   std::optional<Ending> ending_;
+  std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
   bool disk_full_ = false;
   LauncherReport usage_;
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;

@@ -73,7 +73,8 @@ class Scanner {
     }
     if (!std::is_sorted(out_.changes.begin(), out_.changes.end(), before_in_order))
       std::sort(out_.changes.begin(), out_.changes.end(), before_in_order);
-    if (!options_.first_only && !out_.changes.empty()) TRY(flag_other_names());
+    const bool wanted = !options_.first_only && options_.other_names == OtherNames::follow;
+    if (wanted && !out_.changes.empty()) TRY(flag_other_names());
     return std::move(out_);
   }
 

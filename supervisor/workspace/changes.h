@@ -56,9 +56,13 @@ struct Scan {
   bool redundant = false;
 };
 
+// Whether flags are wanted that a change has by the names that links and git's configuration give it.
+enum class OtherNames : uint8_t { follow, skip };
+
 struct ScanOptions {
   Matcher denied;
   bool first_only = false;  // ends at the first change
+  OtherNames other_names = OtherNames::follow;
 };
 
 // Reads the layer against the host. Nothing of either is changed or followed, and the layer's side is taken as hostile.

@@ -1,8 +1,8 @@
 #include "supervisor/workspace/gc.h"
 
-
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/changes.h"
@@ -11,11 +11,15 @@
 namespace alos::workspace {
 namespace {
 
+constexpr int64_t kMeasureNs = 5'000'000'000;
+
+// What was found so far, where the agent left more than can be measured.
 uint64_t measure(const Layer& layer) {
   auto root = sys::dup(layer.dir.get());
   if (!root) return 0;
   Meter meter(std::move(*root));
-  while (meter.rounds() == 0) meter.step(4096);
+  const int64_t until = boot_ns() + kMeasureNs;
+  while (meter.rounds() == 0 && meter.failure().empty() && boot_ns() < until) meter.step(4096);
   return meter.bytes();
 }
 
@@ -80,8 +84,7 @@ Result<void> remove_layer(const std::string& path) {
   const UniqueFd dir = TRY(sys::open(above, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd layer = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd lock = TRY(sys::openat(layer.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (!sys::lock(lock.get()))
-    return fail("gc", path, EBUSY, printable(holder(path)) + " is using it");
+  if (!sys::lock(lock.get())) return fail("gc", path, EBUSY, printable(holder(path)) + " is using it");
   return remove_tree(dir.get(), path.substr(above.size() + 1));
 }
 

@@ -24,7 +24,7 @@ struct Candidate {
   Verdict verdict = Verdict::pending;
   std::string reason;   // for broken, and where it could not be looked at
   int64_t used_ns = 0;  // when a run last began or ended, or the stamp
-  uint64_t bytes = 0;   // on disk
+  uint64_t bytes = 0;   // on disk, as far as found within 5 s
 };
 
 // Looks at every layer. `older_than_ns`: with changes and not used for so long counts as old.

@@ -18,6 +18,7 @@ constexpr size_t kMaxLinks = 40;        // the kernel follows no more in one pat
 constexpr size_t kFreeSteps = 128;      // of one link; beyond them all links share a budget
 constexpr size_t kMaxSteps = 4096;      // of one link, with both ways where the layer changes another
 constexpr size_t kMaxNames = 256;       // of one path
+constexpr size_t kMaxVisits = 1024;     // to names that lead to one path
 constexpr size_t kMaxChain = 8;         // links into each other that a name is made of
 constexpr size_t kMaxConfig = 1 << 20;  // bytes of one configuration file
 constexpr size_t kMaxIncludes = 64;
@@ -309,11 +310,13 @@ void Reach::resolve(size_t index, size_t& all_steps) {
   }
 }
 
-// Calls `act` with each name that leads to `path` or to a directory above it, and with the part of `path` it leads to.
+// Calls `act` with each name that leads to `path` or to a directory above it, and with the part of `path` it leads to,
+// for as long as it answers true.
 template <class Act>
 void Reach::each_leading(const std::string& path, const Act& act) const {
   if (const auto through = on_way_.find(path); through != on_way_.end())
-    for (const size_t index : through->second) act(index, path.size());
+    for (const size_t index : through->second)
+      if (!act(index, path.size())) return;
   const size_t last = std::min(longest_, path.size());
   for (size_t end = workspace_.size(); end <= last;) {
     const size_t at = end;
@@ -321,7 +324,7 @@ void Reach::each_leading(const std::string& path, const Act& act) const {
     const auto names = reached_.find(path.substr(0, at));
     if (names == reached_.end()) continue;
     for (const size_t index : names->second)
-      if (names_[index].kind != Kind::file || at == path.size()) act(index, at);
+      if ((names_[index].kind != Kind::file || at == path.size()) && !act(index, at)) return;
   }
 }
 
@@ -344,44 +347,63 @@ bool Reach::matters(const std::string& path) const {
   return !hazards(under(path, {"", {}, link, "", {}, false})).empty();
 }
 
+Reach::Index Reach::that_matter(const Index& index) const {
+  Index out;
+  for (const auto& [path, names] : index)
+    for (const size_t name : names)
+      if (matters_[name]) out[path].push_back(name);
+  return out;
+}
+
 void Reach::weigh() {
   for (const Name& name : names_) matters_.push_back(name.kind != Kind::link || matters(name.path));
+  const Index reached = std::move(reached_), on_way = std::move(on_way_);
   bool more = true;
-  for (size_t round = 0; more && round <= kMaxChain; ++round) {
+  for (size_t round = 0; more && round <= kMaxLinks; ++round) {
     more = false;
+    reached_ = that_matter(reached);
+    on_way_ = that_matter(on_way);
     for (size_t i = 0; i < names_.size(); ++i) {
       if (matters_[i]) continue;
-      bool found = false;
-      each_leading(names_[i].path, [&](size_t index, size_t) { found = found || matters_[index]; });
-      if (found) matters_[i] = more = true;
+      each_leading(names_[i].path, [&](size_t, size_t) {
+        matters_[i] = more = true;
+        return false;
+      });
     }
   }
   if (more) tangled_ = true;
+  for (const auto& [path, names] : reached_) {
+    const auto is_file = [&](size_t name) { return names_[name].kind == Kind::file; };
+    if (names.size() - static_cast<size_t>(std::count_if(names.begin(), names.end(), is_file)) > kMaxNames)
+      crowded_.insert(path);
+  }
 }
 
 // False: there are more.
-bool Reach::collect(const std::string& path, std::vector<size_t>& used, std::map<std::string, size_t>& out) const {
+bool Reach::collect(const std::string& path, Others& others) const {
   bool all = true;
   each_leading(path, [&](size_t index, size_t length) {
-    if (!matters_[index] || std::find(used.begin(), used.end(), index) != used.end()) return;
+    const bool used = std::find(others.used.begin(), others.used.end(), index) != others.used.end();
+    all = ++others.visits <= kMaxVisits && !crowded_.contains(path.substr(0, length));
+    if (!all || used) return all;
+    all = others.used.size() < kMaxChain && others.names.size() < kMaxNames;
     const std::string name = names_[index].path + path.substr(length);
-    if (used.size() == kMaxChain || out.size() == kMaxNames) all = false;
-    if (!all || !out.emplace(name, index).second) return;
-    used.push_back(index);
-    all = collect(name, used, out) && all;
-    used.pop_back();
+    if (!all || !others.names.emplace(name, index).second) return all;
+    others.used.push_back(index);
+    all = collect(name, others);
+    others.used.pop_back();
+    return all;
   });
   return all;
 }
 
 std::vector<Flag> Reach::flags(const Subject& subject) const {
   std::vector<Flag> out;
-  std::map<std::string, size_t> others;
-  std::vector<size_t> used;
-  const bool all = collect(absolute(subject.path), used, others);
-  others.erase(absolute(subject.path));
-  if (tangled_ || !all) out.push_back({Hazard::git, "more links and configuration lead to it than can be followed"});
-  for (const auto& [path, index] : others) {
+  Others others;
+  if (tangled_ || !collect(absolute(subject.path), others))
+    return {{Hazard::git, "more links and configuration lead to it than can be followed"}};
+  others.names.erase(absolute(subject.path));
+  for (const auto& [path, index] : others.names) {
     const std::string& why = names_[index].why;
     const Subject other = under(path, subject);
     for (const Flag& flag : hazards(other)) {

@@ -69,15 +69,22 @@ class Reach {
   Subject under(const std::string& path, const Subject& subject) const;
   template <class Act>
   void each_leading(const std::string& path, const Act& act) const;
-  // Other names of `path`, each with the one of names_ that it begins with.
-  bool collect(const std::string& path, std::vector<size_t>& used, std::map<std::string, size_t>& out) const;
+  Index that_matter(const Index& index) const;
+  // Other names of a path, each with the one of names_ that it begins with.
+  struct Others {
+    std::map<std::string, size_t> names;
+    std::vector<size_t> used;  // to come to the one that is looked at
+    size_t visits = 0;
+  };
+  bool collect(const std::string& path, Others& others) const;
 
   std::string workspace_;
   std::vector<Name> names_;
   Index links_;                         // links at a path: the host's, the layer's
   std::set<std::string> not_only_;      // where the host or the layer has no link, and the other has
-  Index reached_;                       // what a name leads to
-  Index on_way_;                        // a link: the names that lead through it
+  Index reached_;                       // what a name leads to; once weighed, a name that matters
+  Index on_way_;                        // a link: the names that lead through it, likewise
+  std::set<std::string> crowded_;       // to which more names lead than are followed
   std::set<std::string> repositories_;  // of the host's tree, by content
   std::vector<bool> matters_;           // of names_
   size_t longest_ = 0;                  // key of reached_

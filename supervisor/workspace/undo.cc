@@ -47,7 +47,7 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
 
 Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::string>& paths, const Matcher& denied,
                            const Step& step) {
-  const Scan found = TRY(scan(layer, host, {denied, false}));
+  const Scan found = TRY(scan(layer, host, {denied, false, OtherNames::skip}));
   for (const Moved& moved : found.moved) layer.record.renames.push_back({moved.from, moved.path});
   TRY(layer.save());
   const std::vector<Moved> kept = TRY(materialise(layer, host, found, denied, step));

@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tests/unit/workspace/world.h"
 
 namespace alos::workspace {
@@ -359,6 +360,24 @@ TEST_P(Apply, a_package_managers_links_cost_little_and_flag_nothing) {
     });
     const ApplyReport report = world.apply();
     EXPECT_EQ(report.count(Outcome::applied), report.lines.size());
+  });
+}
+
+TEST_P(Apply, a_directory_with_too_many_names_holds_what_is_in_it_and_costs_little) {
+  run([](World& world) {
+    constexpr int kMany = 12'000;
+    world.agent([] {
+      ::mkdir("d", 0755), ::mkdir("links", 0755);
+      for (int i = 0; i < kMany; ++i) {
+        const std::string n = std::to_string(i);
+        write("d/" + n, "x"), make_link("../d", "links/makefile." + n);
+      }
+    });
+    const int64_t begun = boot_ns();
+    const auto changes = world.changes();
+    EXPECT_LT(boot_ns() - begun, 5'000'000'000);
+    ASSERT_EQ(changes.at("d/7").flags.size(), 1u);
+    EXPECT_THAT(changes.at("d/7").flags[0].reason, HasSubstr("than can be followed"));
   });
 }
 

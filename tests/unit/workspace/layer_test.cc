@@ -161,16 +161,53 @@ TEST_P(Layers, the_meter_comes_to_the_bottom_of_a_deep_tree_that_is_taken_away_m
       }
     };
     ASSERT_EQ(::chdir(world.workspace().c_str()), 0);
-    descend(3000);
+    descend(900);
     ASSERT_EQ(::chdir("/"), 0);
     Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
     while (meter.rounds() == 0) meter.step(50);
-    EXPECT_GE(meter.charged(), 6000 * Meter::kPerName);
+    EXPECT_GE(meter.charged(), 1800 * Meter::kPerName);
     meter.step(50);
     const auto host = sys::open(world.workspace(), O_RDONLY | O_DIRECTORY);
     ASSERT_TRUE(remove_tree(host->get(), "a-directory-with-a-name-of-some-length"));
     for (int i = 0; i < 1000 && meter.rounds() < 3; ++i) meter.step(50);
     EXPECT_LT(meter.charged(), 1u << 20);
+  });
+}
+
+int open_descriptors() {
+  return static_cast<int>(sys::list(sys::open("/proc/self/fd", O_RDONLY | O_DIRECTORY)->get())->size());
+}
+
+TEST_P(Layers, the_meter_fails_on_a_chain_deeper_than_it_measures_and_holds_few_descriptors) {
+  run([](World& world) {
+    ASSERT_EQ(::chdir(world.workspace().c_str()), 0);
+    const std::string name(250, 'n');
+    for (int i = 0; i < 2000; ++i) ASSERT_TRUE(::mkdir(name.c_str(), 0755) == 0 && ::chdir(name.c_str()) == 0);
+    ASSERT_EQ(::chdir("/"), 0);
+    const int before = open_descriptors();
+    Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
+    for (int i = 0; i < 1000 && meter.failure().empty(); ++i) {
+      meter.step(50);
+      ASSERT_LT(open_descriptors(), before + 80);
+    }
+    EXPECT_THAT(meter.failure(), testing::HasSubstr("more than 1000 directories"));
+    EXPECT_EQ(meter.rounds(), 0u);
+    const auto host = sys::open(world.workspace(), O_RDONLY | O_DIRECTORY);
+    EXPECT_TRUE(remove_tree(host->get(), name));
+  });
+}
+
+TEST_P(Layers, the_meter_fails_when_no_descriptor_is_left) {
+  run([](World& world) {
+    ::mkdir(world.host("d").c_str(), 0755);
+    Meter meter(std::move(*sys::open(world.workspace(), O_RDONLY | O_DIRECTORY)));
+    std::vector<UniqueFd> all;
+    for (auto fd = sys::open("/", O_PATH); fd; fd = sys::open("/", O_PATH)) all.push_back(std::move(*fd));
+    all.pop_back();
+    meter.step(100);
+    all.clear();
+    EXPECT_NE(meter.failure(), "");
+    EXPECT_EQ(meter.rounds(), 0u);
   });
 }
 
