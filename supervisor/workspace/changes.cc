@@ -397,7 +397,7 @@ Result<Scan> scan(const Layer& layer, Tree& host, const ScanOptions& options) {
 }
 
 Result<bool> has_changes(const Layer& layer) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   return !TRY(scan(layer, host, {.denied = {}, .first_only = true})).changes.empty();
 }
 

@@ -129,7 +129,7 @@ Result<void> Copier::copy_link(int parent, const std::string& base, const Pair& 
 }
 
 Result<void> fill_copy(Layer& layer, const Step& step) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   Tree copy(TRY(sys::dup(layer.copy.get())));
   layer.record.stamp_ns = stamp_now(layer.dir.get());
   const Matcher all;

@@ -76,7 +76,7 @@ Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::stri
 }  // namespace
 
 Result<void> undo(Layer& layer, const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   if (paths.empty() || std::find(paths.begin(), paths.end(), "") != paths.end()) return undo_all(layer, host, step);
   if (layer.record.mode == Mode::layer)
     TRY(undo_in_layer(layer, host, paths, denied, step));
