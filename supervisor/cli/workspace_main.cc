@@ -117,7 +117,7 @@ std::vector<Change> chosen(std::vector<Change> changes, const std::vector<std::s
 
 Result<int> diff(const Arguments& arguments) {
   const Opened opened = TRY(open_for(arguments, Access::look));
-  Tree host = TRY(Tree::open(opened.layer.record.workspace));
+  Tree host = TRY(open_workspace(opened.layer.record));
   Tree content(TRY(sys::dup(opened.layer.content())));
   const std::vector<Change> changes =
       chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
@@ -193,7 +193,7 @@ Result<int> apply(const Arguments& arguments) {
 
 Result<int> undo(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, Access::change));
-  Tree host = TRY(Tree::open(opened.layer.record.workspace));
+  Tree host = TRY(open_workspace(opened.layer.record));
   const std::vector<Change> changes =
       chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));

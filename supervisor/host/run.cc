@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <glob.h>
 #include <grp.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -166,7 +167,8 @@ Result<void> Start::choose() {
   compiled_ = TRY(compiled_policy(choice, directories_));
   const policy::BoxPlan& plan = compiled_.plan;
   if (!plan.workspace.empty()) {
-    workspace_ = TRY(sys::open(plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    workspace_ = TRY(sys::openat2(AT_FDCWD, plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
   }
   // The id map would make the box's setuid programs root's own.
   if (root_ && plan.workspace_mode == policy::WorkspaceMode::direct) {
@@ -290,6 +292,9 @@ Result<void> Start::take_layer() {
   auto taken = workspace::open_or_create(wanted);
   if (!taken) return std::unexpected(taken.error());
   layer_.emplace(std::move(*taken));
+  const auto shown = TRY(sys::fstat(workspace_.get()));
+  if (layer_->record.identity.device != shown.st_dev || layer_->record.identity.inode != shown.st_ino)
+    return fail("open", printable(plan.workspace), ESTALE, "it was replaced while the run started");
   if (wanted.mode == workspace::Mode::copy && layer_->record.copied_ns == 0) TRY(workspace::fill_copy(*layer_, {}));
   if (root_) TRY(reserve_id(id_, layer_->path));
   // The run being recorded is the last of the list.

@@ -343,7 +343,7 @@ size_t ApplyReport::count(Outcome outcome) const {
 }
 
 Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   const ScanOptions how{options.denied, false};
   Scan found = TRY(scan(layer, host, how));
   std::vector<Moved> kept;

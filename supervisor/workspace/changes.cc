@@ -169,6 +169,9 @@ class Scanner {
       return fail("layer", printable(change.path), 0,
                   "it carries the attribute " + marks.unknown + ", which alos does not know");
     TRY(resolve(item, upper, marks, change, child));
+    if (manifest_.hides(change.path)) return compare_hidden(change, upper);
+    if (manifest_.is_placeholder(upper))
+      return fail("layer", printable(change.path), 0, "it stands for something that the policy hides, and was moved");
     if (skips_copy(change, upper)) {
       if (upper.type == Type::directory) descend(change, child, below);
       return {};
@@ -246,6 +249,16 @@ class Scanner {
     if (!upper.there()) return special || !manifest_.had(change.path);
     if (!manifest_.is(change.path, upper)) return false;
     return upper.type == Type::directory ? !change.before.there() : upper.ctime_ns <= record_.copied_ns;
+  }
+
+  // Mode copy: what the agent put in the place of something that it was not shown says nothing about that.
+  Result<void> compare_hidden(Change& change, const Node& upper) {
+    if (!upper.there() && (!change.before.there() || !manifest_.had(change.path))) return {};
+    const bool same_type = !change.before.there() || upper.type == change.before.type;
+    const bool empty = upper.type == Type::directory || (upper.mode == 0 && upper.size == 0);
+    if (upper.there() && empty && same_type) return {};
+    TRY(differs(change));
+    return fail("layer", printable(change.path), 0, "the policy hides the host's from the agent");
   }
 
   bool changed_later(std::string_view path, const Node& node) const {
@@ -398,7 +411,7 @@ Result<Scan> scan(const Layer& layer, Tree& host, const ScanOptions& options) {
 }
 
 Result<bool> has_changes(const Layer& layer) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   return !TRY(scan(layer, host, {.denied = {}, .first_only = true})).changes.empty();
 }
 

@@ -27,11 +27,22 @@ bool is_special(const Node& node) {
 }  // namespace
 
 Result<Copier> Copier::create(const Layer& layer, Tree& host, const Matcher& denied, const Step& step) {
-  Copier copier(layer, host, denied, step);
-  copier.scratch_ = TRY(staging(layer));
-  const struct stat st = TRY(sys::fstat(host.root()));
-  copier.host_owner_ = {st.st_uid, st.st_gid};
+  Copier copier(layer, host, &denied, nullptr, step);
+  TRY(copier.begin());
   return copier;
+}
+
+Result<Copier> Copier::create(const Layer& layer, Tree& host, const Secrets& secrets, const Step& step) {
+  Copier copier(layer, host, nullptr, &secrets, step);
+  TRY(copier.begin());
+  return copier;
+}
+
+Result<void> Copier::begin() {
+  scratch_ = TRY(staging(layer_));
+  const struct stat st = TRY(sys::fstat(host_.root()));
+  host_owner_ = {st.st_uid, st.st_gid};
+  return {};
 }
 
 Result<void> Copier::copy(const std::string& from, Tree& target, const std::string& to) const {
@@ -55,10 +66,14 @@ Result<void> Copier::copy_tree(const std::string& from, const std::string& to) c
     Pair next = std::move(work.back());
     work.pop_back();
     next.node = TRY(host_.node(next.from));
-    if (denied_ && denied_(layer_.record.workspace + "/" + next.from))
+    if (denied_ && *denied_ && (*denied_)(layer_.record.workspace + "/" + next.from))
       return fail("copy", printable(next.from), EACCES, "the policy keeps it where it is");
     // Of a whole tree, special files are left out; a run in mode copy has no use for the host's.
     if (layer_.record.mode == Mode::copy && is_special(next.node)) continue;
+    if (secrets_ && secrets_->holds(next.from)) {
+      TRY(copy_placeholder(scratch, next));
+      continue;
+    }
     TRY(copy_node(scratch, next));
     if (next.node.type != Type::directory) continue;
     for (const std::string& name : TRY(host_.list(next.from)))
@@ -86,6 +101,17 @@ Result<void> Copier::copy_node(Tree& scratch, const Pair& pair) const {
     default:
       return fail("copy", printable(pair.from), EINVAL, std::string(name(pair.node.type)) + " instead of a file");
   }
+}
+
+Result<void> Copier::copy_placeholder(Tree& scratch, const Pair& pair) const {
+  const int parent = TRY(scratch.dir(parent_of(pair.to)));
+  const std::string base(base_of(pair.to));
+  Node closed = pair.node;
+  closed.mode = pair.node.type == Type::directory ? 0700 : 0;  // one that its owner cannot write cannot be renamed
+  if (closed.type == Type::directory) return make_directory(parent, base, closed);
+  const UniqueFd to = TRY(sys::openat(parent, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  TRY(own(to.get(), closed));
+  return sys::fchmod(to.get(), 0);
 }
 
 Owner Copier::owner_for(const Node& node) const {
@@ -129,15 +155,15 @@ Result<void> Copier::copy_link(int parent, const std::string& base, const Pair& 
 }
 
 Result<void> fill_copy(Layer& layer, const Step& step) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   Tree copy(TRY(sys::dup(layer.copy.get())));
   layer.record.stamp_ns = stamp_now(layer.dir.get());
-  const Matcher all;
-  const Copier copies = TRY(Copier::create(layer, host, all, step));
+  const Secrets secrets = TRY(Secrets::find(host, layer.record));
+  const Copier copies = TRY(Copier::create(layer, host, secrets, step));
   for (const std::string& name : TRY(host.list("")))
     if (!is_special(TRY(host.node(name)))) TRY(copies.copy(name, copy, name));
   TRY(remove_tree(layer.base(), "staging"));
-  TRY(Manifest::write(layer));
+  TRY(Manifest::write(layer, secrets));
   layer.record.copied_ns = stamp_now(layer.dir.get());
   return layer.save();
 }

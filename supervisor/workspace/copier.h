@@ -5,6 +5,7 @@
 
 #include "supervisor/workspace/denies.h"
 #include "supervisor/workspace/layer.h"
+#include "supervisor/workspace/secrets.h"
 #include "supervisor/workspace/tree.h"
 
 namespace alos::workspace {
@@ -20,6 +21,8 @@ class Copier {
  public:
   // All arguments must outlive it.
   static Result<Copier> create(const Layer& layer, Tree& host, const Matcher& denied, const Step& step);
+  // Mode copy: of what `secrets` holds, an empty node is made, a file without any permission.
+  static Result<Copier> create(const Layer& layer, Tree& host, const Secrets& secrets, const Step& step);
 
   // What is at `from` on the host, whole, as `to` in `target`, where nothing may be. Errors: EACCES for a path that
   // `denied` names, EINVAL for a special file, ENOSPC.
@@ -33,8 +36,10 @@ class Copier {
     std::string from, to;
     Node node;
   };
-  Copier(const Layer& layer, Tree& host, const Matcher& denied, const Step& step)
-      : layer_(layer), host_(host), denied_(denied), step_(step) {}
+  Copier(const Layer& layer, Tree& host, const Matcher* denied, const Secrets* secrets, const Step& step)
+      : layer_(layer), host_(host), denied_(denied), secrets_(secrets), step_(step) {}
+  Result<void> begin();
+  Result<void> copy_placeholder(Tree& scratch, const Pair& pair) const;
   Result<void> copy_tree(const std::string& from, const std::string& to) const;
   Result<void> copy_node(Tree& scratch, const Pair& pair) const;
   Result<void> copy_file(int parent, const std::string& base, const Pair& pair) const;
@@ -45,13 +50,15 @@ class Copier {
 
   const Layer& layer_;
   Tree& host_;
-  const Matcher& denied_;
+  const Matcher* denied_;
+  const Secrets* secrets_;
   const Step& step_;
   UniqueFd scratch_;
   Owner host_owner_;
 };
 
-// Mode copy: fills copy/ from the host and stamps the record, which it saves. Special files are left out.
+// Mode copy: fills copy/ from the host and stamps the record, which it saves. Special files are left out, and
+// so is the content of what the record's denies forbid to read.
 Result<void> fill_copy(Layer& layer, const Step& step);
 
 }  // namespace alos::workspace

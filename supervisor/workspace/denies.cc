@@ -17,6 +17,10 @@ struct Compiled {
     const auto matches = [&](const policy::Pattern& exception) { return exception.matches(path); };
     return pattern->matches(path) && std::none_of(except.begin(), except.end(), matches);
   }
+  bool spares_below(std::string_view directory) const {
+    return std::ranges::any_of(except,
+                               [&](const policy::Pattern& exception) { return exception.may_match_below(directory); });
+  }
 };
 
 Compiled compile(const LayerDeny& deny) {
@@ -36,6 +40,17 @@ Matcher matcher_of(const std::vector<LayerDeny>& denies) {
     for (const Compiled& deny : all)
       if (deny.denies(path)) return deny.answer;
     return std::nullopt;
+  };
+}
+
+Hidden hidden_by(const std::vector<LayerDeny>& denies) {
+  std::vector<Compiled> all;
+  for (const LayerDeny& deny : denies)
+    if (deny.denied.contains('r')) all.push_back(compile(deny));
+  if (all.empty()) return {};
+  return [all = std::move(all)](std::string_view path, bool directory) {
+    return std::ranges::any_of(
+        all, [&](const Compiled& deny) { return deny.denies(path) && !(directory && deny.spares_below(path)); });
   };
 }
 

@@ -33,4 +33,9 @@ struct LayerDeny {
 // everything.
 Matcher matcher_of(const std::vector<LayerDeny>& denies);
 
+// Whether reading a path is denied, as the box's masks judge it: a directory that matches is hidden with all that is in
+// it, unless an exception may lie there. Empty when no rule takes `r`.
+using Hidden = std::function<bool(std::string_view path, bool directory)>;
+Hidden hidden_by(const std::vector<LayerDeny>& denies);
+
 }  // namespace alos::workspace

@@ -29,9 +29,12 @@ int64_t last_use(const Record& record) {
   return last;
 }
 
-bool is_gone(const std::string& workspace) {
-  const auto dir = sys::open(workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-  return !dir && (dir.error().code == ENOENT || dir.error().code == ENOTDIR);
+// Or something else is at its path.
+bool is_gone(const Record& record) {
+  const auto dir = open_workspace(record);
+  if (dir) return false;
+  const int code = dir.error().code;
+  return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ESTALE;
 }
 
 Candidate broken(Candidate candidate, const Error& error) {
@@ -55,7 +58,7 @@ Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t
   candidate.bytes = measure(*layer);
   if (!holder(path).empty()) {
     candidate.verdict = Verdict::in_use;
-  } else if (is_gone(layer->record.workspace)) {
+  } else if (is_gone(layer->record)) {
     candidate.verdict = Verdict::orphan;
   } else {
     const auto changed = has_changes(*layer);

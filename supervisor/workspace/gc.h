@@ -11,7 +11,7 @@ namespace alos::workspace {
 enum class Verdict : uint8_t {
   in_use,   // a run holds it
   empty,    // nothing that is not on the host
-  orphan,   // its workspace is gone
+  orphan,   // its workspace is gone, or another directory is there
   old,      // has changes and is older than asked
   pending,  // has changes
   broken,   // cannot be read

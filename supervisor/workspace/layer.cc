@@ -23,6 +23,18 @@ Result<UniqueFd> make_directory(int dir, const std::string& name, mode_t mode) {
   return sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
+Result<Identity> identity_of(Tree& workspace) {
+  const Node node = TRY(workspace.node(""));
+  return Identity{node.device, node.inode, workspace.born_ns("")};
+}
+
+Result<void> must_be_the_same(const Record& record, const Identity& there) {
+  if (!record.identity.known() || record.identity.same(there)) return {};
+  return fail("layer", printable(record.workspace), ESTALE,
+              "another directory is there now than the one that its changes were made in; put that one back, or remove "
+              "the changes with `alos gc`");
+}
+
 Result<void> take_lock(Layer& layer) {
   layer.lock = TRY(sys::openat(layer.dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   const auto locked = sys::lock(layer.lock.get());
@@ -157,7 +169,7 @@ Result<std::string> read_record(const Layer& layer) {
 Result<void> clean_up(const Layer& layer) {
   TRY(remove_tree(layer.base(), "staging"));
   if (!needs_recovery(layer)) return {};
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   return recover(layer, host);
 }
 
@@ -189,6 +201,12 @@ std::string holder(const std::string& path) {
   return text && !text->empty() ? *text : "somebody";
 }
 
+Result<Tree> open_workspace(const Record& record) {
+  Tree tree = TRY(Tree::open(record.workspace));
+  TRY(must_be_the_same(record, TRY(identity_of(tree))));
+  return tree;
+}
+
 int64_t stamp_now(int dir) {
   const auto probe = sys::openat(dir, ".", O_TMPFILE | O_RDWR, 0600);
   if (!probe) return file_stamp_ns();
@@ -211,8 +229,9 @@ Result<UniqueFd> staging(const Layer& layer) {
 
 Result<Layer> open_or_create(const Request& request) {
   if (!is_canonical_path(request.workspace)) return fail("layer", printable(request.workspace), EINVAL);
-  const UniqueFd workspace = TRY(sys::open(request.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  const mode_t mode = TRY(sys::fstat(workspace.get())).st_mode & 07777;
+  Tree workspace = TRY(Tree::open(request.workspace));
+  const mode_t mode = TRY(workspace.node("")).mode;
+  const Identity identity = TRY(identity_of(workspace));
   const std::string path = layers_directory(request.state) + "/" + layer_key(request.workspace);
   TRY(sys::make_dirs(path, 0700));
   Layer layer = TRY(open_directory(path));
@@ -225,6 +244,7 @@ Result<Layer> open_or_create(const Request& request) {
     layer.record = TRY(decode(*text));
     if (TRY(has_content(layer))) {
       TRY(open_content(layer));
+      if (layer.pending) TRY(must_be_the_same(layer.record, identity));
       TRY(clean_up(layer));
     }
     if (layer.record.mode == Mode::copy && layer.pending) layer.pending = TRY(has_changes(layer));
@@ -233,6 +253,7 @@ Result<Layer> open_or_create(const Request& request) {
     return fail("layer", path, EEXIST, "it belongs to " + printable(layer.record.workspace));
   if (layer.pending) TRY(check_pending(layer, request));
   if (!layer.pending) TRY(begin_anew(layer, request, mode));
+  layer.record.identity = identity;
   layer.record.policy = request.policy;
   layer.record.policy_hash = request.policy_hash;
   merge_denies(layer.record.layer_denies, request.layer_denies);

@@ -12,6 +12,7 @@
 #include "supervisor/workspace/denies.h"
 #include "supervisor/workspace/image.h"
 #include "supervisor/workspace/overlay.h"
+#include "supervisor/workspace/tree.h"
 
 // The place where an agent's writes land: <state>/layers/<key>/, key = first 16 hex digits of the digest of the
 // canonical workspace path.
@@ -45,8 +46,21 @@ struct Rename {
   bool operator==(const Rename&) const = default;
 };
 
+// Which directory a layer belongs to, whatever stands at its path later. All 0: not known, in a record of an earlier
+// version.
+struct Identity {
+  uint64_t device = 0, inode = 0;
+  int64_t born_ns = 0;  // 0 where the file system keeps none
+  // A device's number may be another after a reboot (dm, btrfs, tmpfs): it counts only where no birth time does.
+  bool same(const Identity& other) const {
+    return inode == other.inode && born_ns == other.born_ns && (born_ns != 0 || device == other.device);
+  }
+  bool known() const { return inode != 0; }
+};
+
 struct Record {
   std::string workspace;  // canonical host path
+  Identity identity;      // of the workspace when the layer was made
   Mode mode = Mode::layer;
   Form form = Form::user;
   Owner owner;           // of the files in upper/ or copy/ as the host sees them
@@ -122,6 +136,10 @@ Result<Layer> open_layer_at(const std::string& path, Access access);
 Result<std::vector<std::string>> list_layers(const std::string& state);
 // Who holds it now, empty when nobody does.
 std::string holder(const std::string& path);
+
+// The layer's workspace, to be read or changed. Everything that goes to the host begins here. Errors: ENOENT, ENOTDIR,
+// ELOOP (a link stands in its path), ESTALE (another directory than the layer was made for is there).
+Result<Tree> open_workspace(const Record& record);
 
 // What the kernel would stamp a file with now, by asking it for one: since 6.13 that may be ahead of
 // CLOCK_REALTIME_COARSE, and a stamp that lags makes conflicts of files written just before.

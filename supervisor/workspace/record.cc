@@ -42,6 +42,10 @@ LayerDeny deny_of(const Json& json) {
   return deny;
 }
 
+Json to_json(const Identity& identity) {
+  return {{"device", identity.device}, {"inode", identity.inode}, {"born_ns", identity.born_ns}};
+}
+
 Json to_json(const Run& run) {
   return {{"id", run.id}, {"started_ns", run.started_ns}};
 }
@@ -49,6 +53,8 @@ Json to_json(const Run& run) {
 Record record_of(const Json& json) {
   Record record;
   record.workspace = bytes_of(json.at("workspace"));
+  if (const Json identity = json.value("identity", Json()); identity.is_object())
+    record.identity = {identity.at("device"), identity.at("inode"), identity.at("born_ns")};
   record.mode = json.at("mode") == "copy" ? Mode::copy : Mode::layer;
   record.form = json.at("form") == "trusted" ? Form::trusted : Form::user;
   record.owner = {json.at("uid").get<uid_t>(), json.at("gid").get<gid_t>()};
@@ -61,8 +67,7 @@ Record record_of(const Json& json) {
   for (const Json& deny : json.at("layer_denies")) record.layer_denies.push_back(deny_of(deny));
   for (const Json& rename : json.value("renames", Json::array()))
     record.renames.push_back({bytes_of(rename.at("from")), bytes_of(rename.at("to"))});
-  for (const Json& run : json.at("runs"))
-    record.runs.push_back({run.at("id"), run.at("started_ns")});
+  for (const Json& run : json.at("runs")) record.runs.push_back({run.at("id"), run.at("started_ns")});
   return record;
 }
 
@@ -76,6 +81,7 @@ Result<std::string> encode(const Record& record) try {
   for (const Run& run : record.runs) runs.push_back(to_json(run));
   const Json json = {{"version", kVersion},
                      {"workspace", bytes(record.workspace)},
+                     {"identity", to_json(record.identity)},
                      {"mode", record.mode == Mode::copy ? "copy" : "layer"},
                      {"form", record.form == Form::trusted ? "trusted" : "user"},
                      {"uid", record.owner.uid},

@@ -165,7 +165,8 @@ Result<void> forget_origins(const Layer& layer, Tree& upper) {
 
 // A whiteout becomes an opaque directory like the host's: as empty as before, but with names below it.
 Result<void> open_whiteout(const Layer& layer, Tree& upper, Tree& host, const std::string& path, const Step& step) {
-  const Copier copies = TRY(Copier::create(layer, host, {}, step));
+  const Matcher all;
+  const Copier copies = TRY(Copier::create(layer, host, all, step));
   const std::string made = TRY(copies.directory_like(TRY(host.node(path))));
   const int parent = TRY(upper.dir(parent_of(path)));
   say(step, "drop");

@@ -96,7 +96,11 @@ bool is_plain(std::string_view path) {
 }
 
 Result<Tree> Tree::open(const std::string& path) {
-  return Tree(TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)));
+  auto root =
+      sys::openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+  if (!root && root.error().code == ELOOP)
+    return fail("open", printable(path), ELOOP, "a link stands in its path now; put the directory back where it was");
+  return Tree(TRY(std::move(root)));
 }
 
 Result<int> Tree::dir(std::string_view path) {
@@ -159,7 +163,9 @@ Result<std::string> Tree::link_target(std::string_view path) {
 int64_t Tree::born_ns(std::string_view path) {
   const auto at = dir(parent_of(path));
   struct statx stx{};
-  if (!at || ::statx(*at, std::string(base_of(path)).c_str(), AT_SYMLINK_NOFOLLOW, STATX_BTIME, &stx) != 0) return 0;
+  if (!at ||
+      ::statx(*at, std::string(base_of(path)).c_str(), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BTIME, &stx) != 0)
+    return 0;
   return stx.stx_mask & STATX_BTIME ? stx.stx_btime.tv_sec * 1'000'000'000 + stx.stx_btime.tv_nsec : 0;
 }
 

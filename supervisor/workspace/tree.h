@@ -47,7 +47,8 @@ bool is_plain(std::string_view path);
 class Tree {
  public:
   explicit Tree(UniqueFd root) : root_(std::move(root)) {}
-  // `path` is absolute and trusted. Errors: open.
+  // `path` is absolute and real: a link anywhere in it is an error, so that nobody who owns a directory on the way can
+  // lead us elsewhere. Errors: openat2: ENOENT, ENOTDIR, ELOOP.
   static Result<Tree> open(const std::string& path);
 
   // A directory open for reading, valid until the next call on this tree. Any length and depth of path.

@@ -5,6 +5,9 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/changes.h"
+#include "supervisor/workspace/copier.h"
+#include "supervisor/workspace/manifest.h"
+#include "supervisor/workspace/secrets.h"
 #include "supervisor/workspace/settle.h"
 
 namespace alos::workspace {
@@ -25,8 +28,8 @@ Result<void> undo_all(Layer& layer, Tree& host, const Step& step) {
 
 Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, const Step& step) {
   Tree copy(TRY(sys::dup(layer.copy.get())));
-  const Matcher all;
-  const Copier copies = TRY(Copier::create(layer, host, all, step));
+  const Secrets secrets = TRY(Secrets::find(host, layer.record));
+  const Copier copies = TRY(Copier::create(layer, host, secrets, step));
   for (size_t end = path.find('/'); end != path.npos; end = path.find('/', end + 1)) {
     const std::string above = path.substr(0, end);
     const Node ours = TRY(copy.node(above)), theirs = TRY(host.node(above));
@@ -41,6 +44,10 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   const int parent = TRY(copy.dir(parent_of(path)));
   TRY(remove_tree(parent, std::string(base_of(path))));
   copy.forget(path);
+  // What the host keeps from the agent must be known before it can look like a change.
+  Manifest manifest = TRY(Manifest::load(layer));
+  manifest.hide(secrets);
+  TRY(manifest.save(layer));
   if (TRY(host.node(path)).there()) TRY(copies.copy(path, copy, path));
   return remove_tree(layer.base(), "staging");
 }
@@ -76,7 +83,7 @@ Result<void> undo_in_layer(Layer& layer, Tree& host, const std::vector<std::stri
 }  // namespace
 
 Result<void> undo(Layer& layer, const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
-  Tree host = TRY(Tree::open(layer.record.workspace));
+  Tree host = TRY(open_workspace(layer.record));
   if (paths.empty() || std::find(paths.begin(), paths.end(), "") != paths.end()) return undo_all(layer, host, step);
   if (layer.record.mode == Mode::layer)
     TRY(undo_in_layer(layer, host, paths, denied, step));

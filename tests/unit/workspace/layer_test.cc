@@ -27,12 +27,48 @@ TEST(Record, survives_writing_and_reading) {
   record.stamp_ns = 3;
   record.layer_denies = {{"/w/**/\xfe", {"/w/a"}, "rw", "rule", "why"}};
   record.runs = {{"run", 4}};
+  record.identity = {5, 6, 7};
   const auto back = decode(encode(record).value());
   ASSERT_TRUE(back) << back.error().text();
   EXPECT_EQ(back->workspace, record.workspace);
   EXPECT_EQ(back->owner, record.owner);
   EXPECT_EQ(back->layer_denies.at(0).pattern, "/w/**/\xfe");
   EXPECT_EQ(back->runs.at(0).started_ns, 4);
+  EXPECT_EQ(back->identity.device, 5);
+  EXPECT_TRUE(back->identity.same(record.identity));
+}
+
+TEST(Identity, is_the_inode_and_its_birth_and_the_device_where_no_birth_is_kept) {
+  const Identity born{5, 6, 7}, unborn{5, 6, 0};
+  EXPECT_TRUE(born.same({9, 6, 7})) << "device numbers change with a reboot";
+  EXPECT_FALSE(born.same({5, 6, 8})) << "an inode's number is used again";
+  EXPECT_FALSE(born.same({5, 7, 7}));
+  EXPECT_FALSE(unborn.same({9, 6, 0}));
+  EXPECT_TRUE(unborn.same({5, 6, 0}));
+}
+
+TEST(Record, of_a_version_that_kept_no_identity_can_still_be_read) {
+  std::string text = encode(Record{}).value();
+  const size_t at = text.find("\"identity\""), end = text.find('}', at);
+  ASSERT_NE(at, text.npos);
+  text.erase(at, text.find('"', end) - at);
+  const auto back = decode(text);
+  ASSERT_TRUE(back) << back.error().text();
+  EXPECT_FALSE(back->identity.known());
+}
+
+TEST_P(Layers, the_workspace_is_never_opened_through_a_link) {
+  run([](World& world) {
+    Record record;
+    record.workspace = world.workspace();
+    ASSERT_TRUE(open_workspace(record));
+    const std::string parent = record.workspace.substr(0, record.workspace.rfind('/'));
+    make_link(parent, world.state() + "-link");
+    record.workspace = world.state() + "-link" + record.workspace.substr(parent.size());
+    const auto opened = open_workspace(record);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, ELOOP);
+  });
 }
 
 TEST(Record, that_is_damaged_or_of_another_version_is_an_error) {
