@@ -15,8 +15,8 @@ constexpr const char* kPolicy =
     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
     "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n";
 
-// So many directories in one another, with long names, and then files of 16 MiB as fast as they can be had, each shown by
-// a line. Both numbers are given.
+// So many directories in one another, with long names, and then files of 16 MiB as fast as they can be had, each shown
+// by a line. Both numbers are given.
 constexpr const char* kChainThenFiles = R"(python3 -c '
 import os, sys
 levels, files = int(sys.argv[1]), int(sys.argv[2])
