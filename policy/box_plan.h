@@ -32,7 +32,7 @@ struct BoxMask {
   std::vector<std::string> except;  // patterns that the same rule leaves alone
   Rights denied;
   bool pin_parents =
-      false;  // the tree is written directly: parents become mount points, so that they cannot be renamed
+      false;  // written directly, or a copy that lasts: parents become mount points, so that they cannot be renamed
   std::string rule;
   std::string reason;
   Source source;

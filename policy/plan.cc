@@ -223,6 +223,8 @@ class Planner {
       } else if (region.ground == Ground::layered) {
         add(Enforcer::mask);
         add(Enforcer::layer);
+        // A copy lasts: what is covered in it must be found at the same place by the next run.
+        if (policy_.workspace_mode == WorkspaceMode::copy && taking.rights.has(Right::read)) pin = true;
       } else if (region.ground == Ground::readable) {
         add(Enforcer::mask);
       } else if (region.ground == Ground::direct && coverable(taking)) {

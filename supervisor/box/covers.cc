@@ -121,10 +121,14 @@ class Walk {
   }
 
   // In a tree that is written directly a path that is denied by name must exist: nothing can cover what is made later.
-  Result<void> check_present() const {
+  Result<void> check_present(const policy::BoxPlan& plan) const {
     for (const Matcher& matcher : matchers_) {
       const policy::BoxMask& mask = *matcher.mask;
       if (!mask.pin_parents || matcher.pattern.shape() == Pattern::Shape::glob || met_.contains(&mask)) continue;
+      // In a copy it may be made: it is the agent's own there, and cannot leave.
+      if (plan.workspace_mode == policy::WorkspaceMode::copy &&
+          lies_below(matcher.pattern.literal_prefix(), plan.workspace))
+        continue;
       return fail("mask", printable(matcher.pattern.literal_prefix()), ENOENT,
                   fmt::format("rule '{}' ({}) denies it, it does not exist, and the box writes this tree directly: it could be "
                               "made; make it first, or use 'workspace: layer'",
@@ -255,7 +259,7 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
     const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
     TRY(walk.tree(root, place.target));
   }
-  TRY(walk.check_present());
+  TRY(walk.check_present(plan));
   TRY(hide_sockets(walk, plan, places, sockets));
   if (merged) TRY(walk.other_names(merged, plan.workspace));
   return walk.take();

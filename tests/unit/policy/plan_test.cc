@@ -115,6 +115,7 @@ TEST_P(CopiedWorkspace, denies_cover_what_exists_and_hold_for_what_leaves) {
   EXPECT_EQ(plan.masks[0].rule, "infra");
   EXPECT_EQ(plan.masks[0].denied, kWrite);
   EXPECT_FALSE(plan.masks[0].pin_parents);
+  EXPECT_EQ(plan.masks[1].pin_parents, std::string_view(GetParam()) == "copy") << "a copy lasts";
   ASSERT_THAT(plan.layer_denies, SizeIs(2));
   EXPECT_EQ(plan.layer_denies[1].pattern, "/w/**/.env*");
   EXPECT_THAT(plan.printed, IsEmpty());
