@@ -193,20 +193,27 @@ class FewDescriptors {
 
 TEST_P(BoxReview, a_very_deep_tree_stops_no_later_run_and_hides_nothing_from_a_deny) {
   const FewDescriptors few;
+  // Without a disk limit, which ends a box at a thousand levels.
+  const std::string policy = world().policy(
+      "deep",
+      "alos: 1\nabout: deep\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+      "  system: {allow: rx, path: [/usr/**, /bin/**, /lib/**], optional: true}\n"
+      "  loader: {allow: rx, path: /lib64/**, optional: true}\n  tree: {allow: rwx, path: $workspace/**}\n"
+      "  secrets: {deny: rwx, path: $workspace/**/.env*}\n");
   world().write("first/.env", "the-secret");
   ASSERT_EQ(::link((world().workspace() + "/first/.env").c_str(), (world().workspace() + "/other-name").c_str()), 0);
   const Outcome made = world().run(
-      "coding", {"/usr/bin/python3", "-c", down(3000, "os.mkdir('d')", "open('.env','w').write('agents own')")});
+      policy, {"/usr/bin/python3", "-c", down(3000, "os.mkdir('d')", "open('.env','w').write('agents own')")});
   ASSERT_EQ(made.code, 0) << made.err;
   const auto begin = std::chrono::steady_clock::now();
-  const Outcome next = world().run("coding", {"/usr/bin/python3", "-c",
-                                              down(3000, "pass",
-                                                   "print(os.stat('.env').st_size)\n"
-                                                   "open('.env')")});
+  const Outcome next = world().run(policy, {"/usr/bin/python3", "-c",
+                                            down(3000, "pass",
+                                                 "print(os.stat('.env').st_size)\n"
+                                                 "open('.env')")});
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(15));
   EXPECT_EQ(next.out, "0\n") << next.err;
   EXPECT_THAT(next.err, HasSubstr("PermissionError"));
-  EXPECT_THAT(world().shell("coding", "cat first/.env other-name; echo end").out,
+  EXPECT_THAT(world().shell(policy, "cat first/.env other-name; echo end").out,
               AllOf(Not(HasSubstr("the-secret")), HasSubstr("end")));
   remove_state();
 }
