@@ -70,16 +70,27 @@ class Walk {
   // `root` is open for reading; `path` is its name in the box.
   Result<void> tree(const UniqueFd& root, const std::string& path) {
     const Verdict verdict = TRY(judge(path, true, [&] { return sys::fstat(root.get()); }));
-    if (verdict == Verdict::hidden || !wanted_below(path)) return {};
+    if (verdict != Verdict::hidden && !wanted_below(path)) return {};
     return walk_below(root, path,
                       {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
                          // A link names nothing of its own: what it leads to is matched where it lies.
                          if (entry.type == DT_LNK) return Next::pass;
-                         const Verdict found = TRY(judge(name, entry.type == DT_DIR,
-                                                         [&] { return sys::lstatat(parent, entry.name); }));
-                         return found != Verdict::hidden && wanted_below(name) ? Next::enter : Next::pass;
+                         if (hides_directories_ && lies_in_hidden(name)) return hidden_with_others(parent, entry);
+                         const Verdict found =
+                             TRY(judge(name, entry.type == DT_DIR, [&] { return sys::lstatat(parent, entry.name); }));
+                         return found == Verdict::hidden || wanted_below(name) ? Next::enter : Next::pass;
                        },
-                       .closed = [&](const std::string& name) { return hide_directory(name); }});
+                       .closed = [&](const std::string& name) -> Result<void> {
+                         return lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
+                       }});
+  }
+
+  // What a hidden directory holds is covered with it; its other names are not.
+  Result<Next> hidden_with_others(int parent, const sys::Entry& entry) {
+    if (entry.type == DT_DIR) return Next::enter;
+    const auto st = TRY(sys::lstatat(parent, entry.name));
+    if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
+    return Next::pass;
   }
 
   // Other names of what is hidden: without these, a hard link in the workspace would show the secret.
@@ -129,10 +140,11 @@ class Walk {
       if (plan.workspace_mode == policy::WorkspaceMode::copy &&
           lies_below(matcher.pattern.literal_prefix(), plan.workspace))
         continue;
-      return fail("mask", printable(matcher.pattern.literal_prefix()), ENOENT,
-                  fmt::format("rule '{}' ({}) denies it, it does not exist, and the box writes this tree directly: it could be "
-                              "made; make it first, or use 'workspace: layer'",
-                              mask.rule, mask.source.text()));
+      return fail(
+          "mask", printable(matcher.pattern.literal_prefix()), ENOENT,
+          fmt::format("rule '{}' ({}) denies it, it does not exist, and the box writes this tree directly: it could be "
+                      "made; make it first, or use 'workspace: layer'",
+                      mask.rule, mask.source.text()));
     }
     return {};
   }
@@ -168,6 +180,7 @@ class Walk {
       const struct stat st = TRY(stat());
       if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
     }
+    hides_directories_ = hides_directories_ || directory;
     TRY(add({Cover::Kind::hide, path, directory, 0}));
     return Verdict::hidden;
   }
@@ -186,8 +199,8 @@ class Walk {
     return false;
   }
 
-  // What the launcher cannot look into the box cannot either, until it changes the mode of what is its own: it is hidden
-  // whole, whatever is in it.
+  // What the launcher cannot look into the box cannot either, until it changes the mode of what is its own: it is
+  // hidden whole, whatever is in it.
   Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
 
   Result<void> pin_parents(const std::string& path) {
@@ -204,7 +217,8 @@ class Walk {
 
   Result<void> add(Cover cover) {
     if (covers_.size() >= kMost)
-      return fail("mask", printable(cover.target), E2BIG, "more than 10000 paths match the policy's denies; narrow them");
+      return fail("mask", printable(cover.target), E2BIG,
+                  "more than 10000 paths match the policy's denies; narrow them");
     std::string key = cover.target;
     covers_.insert_or_assign(std::move(key), std::move(cover));
     return {};
@@ -217,6 +231,7 @@ class Walk {
   const std::vector<Matcher>& matchers_;
   std::map<std::string, Cover> covers_;
   std::set<std::pair<dev_t, ino_t>> linked_;
+  bool hides_directories_ = false;
   std::set<const policy::BoxMask*> met_;
 };
 
