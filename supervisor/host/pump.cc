@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -131,6 +133,40 @@ Result<void> Pumps::start() {
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   for (Stream& stream : streams_) stream = {};
   return {};
+}
+
+void Carriers::box_is_gone() const {
+  for (const int32_t carrier : pids_)
+    if (const auto pidfd = sys::pidfd_open(carrier)) (void)sys::pidfd_signal(pidfd->get(), kBoxIsGone);
+}
+
+void Carriers::wait(Patience patience, const std::vector<int>& ending_signals) const {
+  bool waiting = true;
+  for (const int32_t carrier : pids_) {
+    const auto pidfd = sys::pidfd_open(carrier);
+    if (!pidfd) continue;
+    waiting = waiting && has_ended(pidfd->get(), patience == Patience::unbounded ? -1 : 2000, ending_signals);
+    if (!waiting) (void)sys::pidfd_signal(pidfd->get(), SIGKILL);
+    ::waitpid(carrier, nullptr, 0);
+  }
+}
+
+bool Carriers::has_ended(int pidfd, int most_ms, const std::vector<int>& ending_signals) const {
+  for (;;) {
+    pollfd fds[2] = {{.fd = pidfd, .events = POLLIN, .revents = 0}, {.fd = signals_, .events = POLLIN, .revents = 0}};
+    const int ready = ::poll(fds, 2, most_ms);
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0 || fds[0].revents != 0) return ready > 0;
+    if (wait_is_ended(ending_signals)) return false;
+  }
+}
+
+bool Carriers::wait_is_ended(const std::vector<int>& ending_signals) const {
+  signalfd_siginfo info;
+  bool ended = false;
+  while (::read(signals_, &info, sizeof info) == sizeof info)
+    ended = ended || std::ranges::find(ending_signals, static_cast<int>(info.ssi_signo)) != ending_signals.end();
+  return ended;
 }
 
 }  // namespace alos::host

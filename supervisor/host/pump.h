@@ -39,4 +39,29 @@ class Pumps {
   std::vector<pid_t> output_;
 };
 
+// Of a run whose box is gone: the carriers of its output, as Pumps::output() names them.
+class Carriers {
+ public:
+  // `pids` are children of this process; `signals` is its signalfd, by which somebody may end the wait.
+  Carriers(const std::vector<int32_t>& pids, int signals) : pids_(pids), signals_(signals) {}
+
+  // Also where somebody whom the box handed it to holds its output yet.
+  void box_is_gone() const;
+
+  enum class Patience : uint8_t {
+    unbounded,  // until everything has arrived, however slowly it is read, or somebody ends the wait
+    short_one,  // two seconds, also where nobody reads
+  };
+  // Returns when all have ended; those for which there was no patience left are killed. Each of `ending_signals`
+  // ends the wait.
+  void wait(Patience patience, const std::vector<int>& ending_signals) const;
+
+ private:
+  bool has_ended(int pidfd, int most_ms, const std::vector<int>& ending_signals) const;
+  bool wait_is_ended(const std::vector<int>& ending_signals) const;
+
+  const std::vector<int32_t>& pids_;
+  int signals_;
+};
+
 }  // namespace alos::host

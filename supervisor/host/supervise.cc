@@ -412,7 +412,16 @@ class Supervisor {
     }
   }
 
-  void program_missing(int error);
+  void program_missing(int error) {
+    const std::string& program = order_.argv[0];
+    const std::string text = why_not_started(program, error, order_.outside);
+    alos::print_error("alos: {}\n", text);
+    failed_text_ = text;
+    end_with({.reason = "not-started",
+              .what = printable(program),
+              .code = error == ENOENT ? kNotFound : kNotExecutable,
+              .executed = false});
+  }
 
   void end_box() {
     if (launcher_) (void)order_launcher(box::LauncherOrder::kill);
@@ -504,14 +513,9 @@ class Supervisor {
     if (::poll(&room, 1, 1000) == 1 && (room.revents & POLLOUT) != 0) (void)sys::write_all(2, words);
   }
 
-  // Also where somebody whom the box handed it to holds its output yet.
-  void end_output() {
-    for (const int32_t carrier : order_.output_carriers)
-      if (const auto pidfd = sys::pidfd_open(carrier)) (void)sys::pidfd_signal(pidfd->get(), kBoxIsGone);
-  }
-
   int finish() {
-    end_output();    // before the end is recorded: nothing comes after it
+    Carriers carriers(order_.output_carriers, signals_.get());
+    carriers.box_is_gone();  // before the end is recorded: nothing comes after it
     relay_.reset();  // the caller's terminal is its own again before anything is said
     account_for_memory();
     if (usage_.fork_refusals > 0)
@@ -534,45 +538,12 @@ class Supervisor {
     times_.mark("supervisor.end");
     times_.write();
     if (verdict_ && ending_->executed) (void)sys::write_all(verdict_.get(), {&kRan, 1});
-    // The caller may look at what the run wrote as soon as this process is gone.
-    await_output();
+    // The caller may look at what the run wrote as soon as this process is gone. Of a program that ended by itself
+    // everything arrives, as in any pipeline; what was ended is over soon.
+    const bool by_itself = ending_->reason == "exit" || ending_->reason == "signal";
+    carriers.wait(by_itself ? Carriers::Patience::unbounded : Carriers::Patience::short_one,
+                  {SIGINT, SIGTERM, SIGHUP, SIGQUIT, kKillNow});
     return ending_->code;
-  }
-
-  // Of a program that ended by itself everything arrives, however slowly it is read, as in any pipeline, until somebody
-  // ends the wait. What was ended is over soon, also where nobody reads.
-  void await_output() {
-    const bool patient = ending_->reason == "exit" || ending_->reason == "signal";
-    bool waiting = true;
-    for (const int32_t carrier : order_.output_carriers) {
-      const auto pidfd = sys::pidfd_open(carrier);
-      if (!pidfd) continue;
-      waiting = waiting && has_ended(pidfd->get(), patient ? -1 : 2000);
-      if (!waiting) (void)sys::pidfd_signal(pidfd->get(), SIGKILL);
-      ::waitpid(carrier, nullptr, 0);
-    }
-  }
-
-  bool has_ended(int pidfd, int most_ms) {
-    for (;;) {
-      pollfd fds[2] = {{.fd = pidfd, .events = POLLIN, .revents = 0},
-                       {.fd = signals_.get(), .events = POLLIN, .revents = 0}};
-      const int ready = ::poll(fds, 2, most_ms);
-      if (ready < 0 && errno == EINTR) continue;
-      if (ready <= 0 || fds[0].revents != 0) return ready > 0;
-      if (wait_is_ended()) return false;
-    }
-  }
-
-  bool wait_is_ended() {
-    signalfd_siginfo info;
-    bool ended = false;
-    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
-      const int signal = static_cast<int>(info.ssi_signo);
-      ended =
-          ended || signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT || signal == kKillNow;
-    }
-    return ended;
   }
 
   void emit_end() {
@@ -613,17 +584,6 @@ class Supervisor {
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;
 };
-
-void Supervisor::program_missing(int error) {
-  const std::string& program = order_.argv[0];
-  const std::string text = why_not_started(program, error, order_.outside);
-  alos::print_error("alos: {}\n", text);
-  failed_text_ = text;
-  end_with({.reason = "not-started",
-            .what = printable(program),
-            .code = error == ENOENT ? kNotFound : kNotExecutable,
-            .executed = false});
-}
 
 }  // namespace
 
