@@ -27,15 +27,17 @@ Result<Janitor> start_janitor(const CgroupPlan& plan) {
     Cgroup::remove(plan);
     ::_exit(0);
   }
-  return Janitor(pid, std::move(gate.b));  // close-on-exec, so that no box holds it
+  UniqueFd pidfd = TRY(sys::pidfd_open(pid));           // should this fail, the gate closes, and it ends by itself
+  return Janitor(std::move(pidfd), std::move(gate.b));  // close-on-exec, so that no box holds it
 }
 
 void Janitor::dismiss() {
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  if (!pidfd_) return;
+  (void)sys::pidfd_signal(pidfd_.get(), SIGKILL);
+  siginfo_t info{};
+  while (::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
   }
-  pid_ = -1;
+  pidfd_.reset();
   gate_.reset();
 }
 

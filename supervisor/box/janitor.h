@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/types.h>
-
 #include <utility>
 
 #include "base/result.h"
@@ -14,19 +12,15 @@ namespace alos::box {
 class Janitor {
  public:
   Janitor() = default;
-  Janitor(pid_t pid, UniqueFd gate) : pid_(pid), gate_(std::move(gate)) {}
-  Janitor(Janitor&& other) noexcept : pid_(std::exchange(other.pid_, -1)), gate_(std::move(other.gate_)) {}
-  Janitor& operator=(Janitor&& other) noexcept {
-    pid_ = std::exchange(other.pid_, -1);
-    gate_ = std::move(other.gate_);
-    return *this;
-  }
+  Janitor(UniqueFd pidfd, UniqueFd gate) : pidfd_(std::move(pidfd)), gate_(std::move(gate)) {}
+  Janitor(Janitor&&) = default;
+  Janitor& operator=(Janitor&&) = default;
   ~Janitor() { gate_.release(); }  // open until this process ends
   // Everything is removed already: it is gone when this returns.
   void dismiss();
 
  private:
-  pid_t pid_ = -1;
+  UniqueFd pidfd_;  // none: nothing was forked
   UniqueFd gate_;
 };
 

@@ -75,13 +75,14 @@ Result<void> call(std::vector<std::string> words, const std::string& object, int
     ::_exit(127);
   }
   said.b.reset();
+  const UniqueFd pidfd = TRY(sys::pidfd_open(pid));
   std::string text;
   const int64_t until = boot_ns() + int64_t{wait_ms} * 1'000'000;
   for (;;) {
     pollfd ready{.fd = said.a.get(), .events = POLLIN, .revents = 0};
     const int64_t left_ms = (until - boot_ns()) / 1'000'000;
     if (left_ms <= 0 || ::poll(&ready, 1, static_cast<int>(left_ms)) == 0) {
-      ::kill(pid, SIGKILL);
+      (void)sys::pidfd_signal(pidfd.get(), SIGKILL);
       break;
     }
     char buffer[512];
