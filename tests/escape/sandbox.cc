@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 
@@ -44,18 +45,18 @@ std::vector<std::string> command(const Sandbox& sandbox, const Row& row, const H
   return all;
 }
 
-// In the child, before exec.
-[[noreturn]] void become_the_starter(char* const* argv, const Row& row, Host& host, int output, int terminal) {
+// In the child, before exec: without allocating, for the host's services are a thread of this process, whatever locks it
+// held at fork.
+[[noreturn]] void become_the_starter(char* const* argv, const char* workspace, std::span<const int> careless, uid_t uid,
+                                     int output, int terminal) {
   ::setsid();
   const int input = terminal >= 0 ? terminal : ::open("/dev/null", O_RDONLY);
   if (terminal >= 0) ::ioctl(terminal, TIOCSCTTY, 0);
   ::dup2(input, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
-  if (row.how.careless == Careless::yes)
-    for (const int fd : host.careless_descriptors()) ::fcntl(fd, F_SETFD, 0);
-  const uid_t uid = host.uid();
-  const bool good = ::chdir(host.workspace().c_str()) == 0 &&
+  for (const int fd : careless) ::fcntl(fd, F_SETFD, 0);
+  const bool good = ::chdir(workspace) == 0 &&
                     (uid == ::geteuid() || (::setresgid(uid, uid, uid) == 0 && ::setresuid(uid, uid, uid) == 0));
   if (good) ::execvp(argv[0], argv);
   ::dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], ::strerror(errno));
@@ -167,9 +168,13 @@ Outcome run(const Sandbox& sandbox, const Row& row, Host& host) {
     ::fcntl(a, F_SETFD, FD_CLOEXEC);
     ::fcntl(b, F_SETFD, FD_CLOEXEC);
   }
+  const std::string workspace = host.workspace();
+  const std::span<const int> careless =
+      row.how.careless == Careless::yes ? std::span<const int>(host.careless_descriptors()) : std::span<const int>();
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork");
-  if (child == 0) become_the_starter(argv.data(), row, host, output.b.get(), slave.get());
+  if (child == 0)
+    become_the_starter(argv.data(), workspace.c_str(), careless, host.uid(), output.b.get(), slave.get());
   output.b.reset();
   slave.reset();
   const Spoken spoken = listen(output.a.get(), child);

@@ -122,11 +122,30 @@ std::string World::policy(const std::string& name, const std::string& yaml) cons
   return path;
 }
 
-void World::become_and_exec(const std::vector<std::string>& argv, const Options& options) const {
-  if (::geteuid() == 0 && uid_ != 0) {
-    ::setgroups(0, nullptr);
-    if (::setresgid(uid_, uid_, uid_) != 0 || ::setresuid(uid_, uid_, uid_) != 0) ::_exit(200);
+// What a child of ours becomes, made before the fork: a test may have threads, and a child of such a process must not
+// allocate.
+struct World::Command {
+  std::vector<std::string> words, variables{};
+  std::vector<char*> argv{}, envp{};
+  std::string cwd;
+  uid_t uid;
+
+  [[noreturn]] void exec() const {
+    if (::geteuid() == 0 && uid != 0) {
+      ::setgroups(0, nullptr);
+      if (::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0) ::_exit(200);
+    }
+    if (::chdir(cwd.c_str()) != 0) ::_exit(201);
+    ::signal(SIGPIPE, SIG_DFL);
+    // Nothing of the test's own may be inherited, or the box would be blamed for it.
+    ::syscall(SYS_close_range, 3, ~0U, 0);
+    environ = const_cast<char**>(envp.data());  // execvp searches the PATH of this one
+    ::execvp(argv[0], argv.data());
+    ::_exit(202);
   }
+};
+
+World::Command World::command(const std::vector<std::string>& argv, const Options& options) const {
   std::map<std::string, std::string> env{{"PATH", programs() + ":/usr/local/bin:/usr/bin:/bin"},
                                          {"HOME", root_ + "/home"},
                                          {"ALOS_STATE_DIR", root_ + "/alos"},
@@ -135,33 +154,25 @@ void World::become_and_exec(const std::vector<std::string>& argv, const Options&
   for (const char* kept : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "ALOS_FAIL_STEP"})
     if (const char* value = ::getenv(kept)) env[kept] = value;
   for (const auto& [key, value] : options.env) env[key] = value;
-  std::vector<std::string> words;
-  for (const auto& [key, value] : env) words.push_back(key + "=" + value);
-  std::vector<char*> envp, args;
-  for (std::string& word : words) envp.push_back(word.data());
-  envp.push_back(nullptr);
-  std::vector<std::string> copy = argv;
-  for (std::string& word : copy) args.push_back(word.data());
-  args.push_back(nullptr);
-  const std::string cwd = options.cwd.empty() ? workspace_ : options.cwd;
-  if (::chdir(cwd.c_str()) != 0) ::_exit(201);
-  ::signal(SIGPIPE, SIG_DFL);
-  ::setenv("PATH", env["PATH"].c_str(), 1);  // execvpe searches the caller's
-  ::execvpe(args[0], args.data(), envp.data());
-  ::_exit(202);
+  Command made{.words = argv, .cwd = options.cwd.empty() ? workspace_ : options.cwd, .uid = uid_};
+  for (const auto& [key, value] : env) made.variables.push_back(key + "=" + value);
+  for (std::string& word : made.words) made.argv.push_back(word.data());
+  for (std::string& word : made.variables) made.envp.push_back(word.data());
+  made.argv.push_back(nullptr);
+  made.envp.push_back(nullptr);
+  return made;
 }
 
 Outcome World::call(std::vector<std::string> argv, const Options& options) const {
   int in[2], out[2], err[2];
   if (::pipe2(in, O_CLOEXEC) || ::pipe2(out, O_CLOEXEC) || ::pipe2(err, O_CLOEXEC)) throw std::runtime_error("pipe");
+  const Command command = this->command(argv, options);
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::dup2(in[0], 0);
     ::dup2(out[1], 1);
     ::dup2(err[1], 2);
-    // Nothing of the test's own may be inherited, or the box would be blamed for it.
-    ::syscall(SYS_close_range, 3, ~0U, 0);
-    become_and_exec(argv, options);
+    command.exec();
   }
   UniqueFd to(in[1]), from_out(out[0]), from_err(err[0]);
   ::close(in[0]), ::close(out[1]), ::close(err[1]);
@@ -237,14 +248,14 @@ Outcome World::shell(const std::string& policy, const std::string& script, const
 World::Running World::start(std::vector<std::string> argv, const Options& options) const {
   int out[2];
   if (::pipe2(out, O_CLOEXEC)) throw std::runtime_error("pipe");
+  const Command command = this->command(argv, options);
   const pid_t pid = ::fork();
   if (pid == 0) {
     const int null = ::open("/dev/null", O_RDONLY);
     ::dup2(null, 0);
     ::dup2(out[1], 1);
     ::dup2(out[1], 2);
-    ::syscall(SYS_close_range, 3, ~0U, 0);
-    become_and_exec(argv, options);
+    command.exec();
   }
   ::close(out[1]);
   return {pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), UniqueFd(out[0])};

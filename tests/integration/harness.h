@@ -89,7 +89,8 @@ class World {
  private:
   std::string at(const std::string& path) const;
   void own(const std::string& path) const;
-  [[noreturn]] void become_and_exec(const std::vector<std::string>& argv, const Options& options) const;
+  struct Command;
+  Command command(const std::vector<std::string>& argv, const Options& options) const;
 
   Mode mode_;
   uid_t uid_ = 0;
