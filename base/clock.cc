@@ -15,16 +15,22 @@ int64_t read_clock(clockid_t id) {
 
 }  // namespace
 
-int64_t wall_ns() { return read_clock(CLOCK_REALTIME); }
-int64_t boot_ns() { return read_clock(CLOCK_BOOTTIME); }
-int64_t file_stamp_ns() { return read_clock(CLOCK_REALTIME_COARSE); }
+int64_t wall_ns() {
+  return read_clock(CLOCK_REALTIME);
+}
+int64_t boot_ns() {
+  return read_clock(CLOCK_BOOTTIME);
+}
+int64_t file_stamp_ns() {
+  return read_clock(CLOCK_REALTIME_COARSE);
+}
 
 std::string rfc3339(int64_t wall_ns) {
   const time_t seconds = wall_ns / 1'000'000'000;
   tm parts{};
   gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec, wall_ns % 1'000'000'000 / 1000);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, wall_ns % 1'000'000'000 / 1000);
 }
 
 }  // namespace alos

@@ -13,7 +13,9 @@ void ready() {
   if (!ok) std::abort();
 }
 
-const unsigned char* bytes_of(std::string_view data) { return reinterpret_cast<const unsigned char*>(data.data()); }
+const unsigned char* bytes_of(std::string_view data) {
+  return reinterpret_cast<const unsigned char*>(data.data());
+}
 
 crypto_generichash_state* state_of(std::array<std::byte, 512>& raw) {
   static_assert(sizeof(crypto_generichash_state) <= 512);
@@ -32,7 +34,9 @@ Hasher::Hasher(const Key& key) {
   crypto_generichash_init(state_of(state_), key.data(), key.size(), sizeof(Digest));
 }
 
-void Hasher::add(std::string_view data) { crypto_generichash_update(state_of(state_), bytes_of(data), data.size()); }
+void Hasher::add(std::string_view data) {
+  crypto_generichash_update(state_of(state_), bytes_of(data), data.size());
+}
 
 void Hasher::add_field(std::string_view data) {
   const uint64_t size = data.size();

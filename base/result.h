@@ -46,11 +46,11 @@ inline void take(Result<void>&&) {}
 // std::expected of g++ 12 has no and_then.
 #define TRY(...) ALOS_TRY_(__COUNTER__, __VA_ARGS__)
 #define ALOS_TRY_(n, ...) ALOS_TRY_NAMED_(n, __VA_ARGS__)
-#define ALOS_TRY_NAMED_(n, ...)                                                   \
-  __extension__({                                                                 \
-    auto try_##n##_ = (__VA_ARGS__);                                              \
-    if (!try_##n##_) return std::unexpected(std::move(try_##n##_).error());       \
-    ::alos::detail::take(std::move(try_##n##_));                                  \
+#define ALOS_TRY_NAMED_(n, ...)                                             \
+  __extension__({                                                           \
+    auto try_##n##_ = (__VA_ARGS__);                                        \
+    if (!try_##n##_) return std::unexpected(std::move(try_##n##_).error()); \
+    ::alos::detail::take(std::move(try_##n##_));                            \
   })
 
 }  // namespace alos

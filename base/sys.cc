@@ -35,7 +35,9 @@ Result<UniqueFd> owned(long rc, std::string_view operation, std::string_view obj
 
 }  // namespace
 
-Result<UniqueFd> open(const std::string& path, int flags, mode_t mode) { return openat(AT_FDCWD, path, flags, mode); }
+Result<UniqueFd> open(const std::string& path, int flags, mode_t mode) {
+  return openat(AT_FDCWD, path, flags, mode);
+}
 
 Result<UniqueFd> openat(int dir, const std::string& path, int flags, mode_t mode) {
   return owned(retry([&] { return ::openat(dir, path.c_str(), flags | O_CLOEXEC, mode); }), "openat", path);
@@ -51,16 +53,18 @@ Result<UniqueFd> openat2(int dir, const std::string& path, uint64_t flags, uint6
   return owned(rc, "openat2", path);
 }
 
-Result<UniqueFd> dup(int fd) { return owned(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl F_DUPFD", std::to_string(fd)); }
+Result<UniqueFd> dup(int fd) {
+  return owned(::fcntl(fd, F_DUPFD_CLOEXEC, 3), "fcntl F_DUPFD", std::to_string(fd));
+}
 
 Result<struct stat> fstat(int fd) {
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd, &st) != 0) return fail_errno("fstat", std::to_string(fd));
   return st;
 }
 
 Result<struct stat> lstatat(int dir, const std::string& path) {
-  struct stat st {};
+  struct stat st{};
   if (::fstatat(dir, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno("fstatat", path);
   return st;
 }
@@ -84,7 +88,7 @@ Result<void> make_dirs(const std::string& path, mode_t mode) {
     if (::mkdir(part.c_str(), mode) != 0 && errno != EEXIST) return fail_errno("mkdir", part);
     if (at == std::string::npos) break;
   }
-  struct stat st {};
+  struct stat st{};
   if (::stat(path.c_str(), &st) != 0) return fail_errno("stat", path);
   if (!S_ISDIR(st.st_mode)) return fail("mkdir", path, ENOTDIR);
   return {};
@@ -102,9 +106,13 @@ Result<void> fchown(int fd, uid_t uid, gid_t gid) {
   return checked(::fchown(fd, uid, gid), "fchown", std::to_string(fd));
 }
 
-Result<void> fchmod(int fd, mode_t mode) { return checked(::fchmod(fd, mode), "fchmod", std::to_string(fd)); }
+Result<void> fchmod(int fd, mode_t mode) {
+  return checked(::fchmod(fd, mode), "fchmod", std::to_string(fd));
+}
 
-Result<void> fsync(int fd) { return checked(retry([&] { return ::fsync(fd); }), "fsync", std::to_string(fd)); }
+Result<void> fsync(int fd) {
+  return checked(retry([&] { return ::fsync(fd); }), "fsync", std::to_string(fd));
+}
 
 Result<std::vector<Entry>> list(int dir) {
   // A fresh description: readdir moves the offset of the one it is given.
@@ -247,16 +255,15 @@ Result<void> pidfd_signal(int pidfd, int signal) {
 }
 
 Result<void> lock(int fd) {
-  struct flock whole {};
+  struct flock whole{};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
-  if (::fcntl(fd, F_OFD_SETLK, &whole) != 0)
-    return fail("lock", std::to_string(fd), errno == EACCES ? EAGAIN : errno);
+  if (::fcntl(fd, F_OFD_SETLK, &whole) != 0) return fail("lock", std::to_string(fd), errno == EACCES ? EAGAIN : errno);
   return {};
 }
 
 Result<bool> is_locked(int fd) {
-  struct flock whole {};
+  struct flock whole{};
   whole.l_type = F_WRLCK;
   whole.l_whence = SEEK_SET;
   if (::fcntl(fd, F_OFD_GETLK, &whole) != 0) return fail_errno("fcntl", std::to_string(fd));

@@ -13,13 +13,14 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 
-// Each system call that the project uses on the supervisor's side, wrapped once: EINTR is retried, descriptors come back
-// close-on-exec and owned, errors carry operation and object. Between clone and exec raw calls are used instead.
+// Each system call that the project uses on the supervisor's side, wrapped once: EINTR is retried, descriptors come
+// back close-on-exec and owned, errors carry operation and object. Between clone and exec raw calls are used instead.
 namespace alos::sys {
 
 Result<UniqueFd> open(const std::string& path, int flags, mode_t mode = 0);
 Result<UniqueFd> openat(int dir, const std::string& path, int flags, mode_t mode = 0);
-// `resolve` is RESOLVE_* of openat2(2), kernel 5.6. EAGAIN (a rename raced with "..") is retried a bounded number of times.
+// `resolve` is RESOLVE_* of openat2(2), kernel 5.6. EAGAIN (a rename raced with "..") is retried a bounded number of
+// times.
 Result<UniqueFd> openat2(int dir, const std::string& path, uint64_t flags, uint64_t resolve, mode_t mode = 0);
 Result<UniqueFd> dup(int fd);
 
@@ -69,7 +70,8 @@ struct Message {
 Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds);
 
 // An exclusive lock of the whole file that belongs to the open file description: it lasts over fork and exec, until the
-// last descriptor of it is closed (fcntl_locking(2), F_OFD_SETLK). Errors: EAGAIN where somebody has it. `fd` is writable.
+// last descriptor of it is closed (fcntl_locking(2), F_OFD_SETLK). Errors: EAGAIN where somebody has it. `fd` is
+// writable.
 Result<void> lock(int fd);
 // Whether somebody else has it. Only asks: unlike trying, it is never in another's way.
 Result<bool> is_locked(int fd);

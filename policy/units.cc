@@ -2,11 +2,10 @@
 
 #include <charconv>
 #include <limits>
-
-#include "policy/box_plan.h"
 #include <string>
 
 #include "base/paths.h"
+#include "policy/box_plan.h"
 
 namespace alos::policy {
 namespace {

@@ -4,10 +4,11 @@
 
 namespace alos::init {
 
-// Renaming a directory that overlayfs shows from the host's tree needs redirect_dir, which a rootless mount may not have
-// and which would carry masked files to names that the next run's denies do not match: the kernel answers EXDEV, and
-// programs that do not fall back to copying fail (git mv, cargo, npm). So in layered boxes rename calls are notified (seccomp_unotify(2)) to init, which carries those out that
-// are about directories; all others are told to go on.
+// Renaming a directory that overlayfs shows from the host's tree needs redirect_dir, which a rootless mount may not
+// have and which would carry masked files to names that the next run's denies do not match: the kernel answers EXDEV,
+// and programs that do not fall back to copying fail (git mv, cargo, npm). So in layered boxes rename calls are
+// notified (seccomp_unotify(2)) to init, which carries those out that are about directories; all others are told to go
+// on.
 //
 // This grants nothing: init holds exactly what the program holds, same ids, same Landlock domain, same filter. It is a
 // convenience and no boundary, so letting a call continue after looking at the caller's memory is harmless here, where

@@ -109,8 +109,8 @@ long mount_new(const char* type, const char* const (*options)[2], size_t count, 
 long attach(int mount, int root, const char* target) {
   const long at = open_path(root, target, O_PATH | O_NOFOLLOW);
   if (at < 0) return -1;
-  const long rc = ::syscall(SYS_move_mount, mount, "", static_cast<int>(at), "",
-                            MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+  const long rc =
+      ::syscall(SYS_move_mount, mount, "", static_cast<int>(at), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
   ::close(static_cast<int>(at));
   return rc;
 }
@@ -121,14 +121,15 @@ long set_attributes(int mount, uint64_t attributes, unsigned flags) {
   return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
 }
 
-// The box's inotify instances and watches count against the user who started it, too: without a bound of its own, one box
-// could use up all of them (namespaces' own limits: user_namespaces(7), /proc/sys/user).
+// The box's inotify instances and watches count against the user who started it, too: without a bound of its own, one
+// box could use up all of them (namespaces' own limits: user_namespaces(7), /proc/sys/user).
 void bound_shared_counts(const Reporter& report) {
   struct Bound {
     const char* path;
     const char* value;
   };
-  for (const Bound& bound : {Bound{"/proc/sys/user/max_inotify_instances", "32"}, Bound{"/proc/sys/user/max_inotify_watches", "8192"}}) {
+  for (const Bound& bound :
+       {Bound{"/proc/sys/user/max_inotify_instances", "32"}, Bound{"/proc/sys/user/max_inotify_watches", "8192"}}) {
     const int fd = ::open(bound.path, O_WRONLY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT) continue;  // a kernel without inotify
     report.must(Step::limits, bound.path, fd < 0 ? -1 : ::write(fd, bound.value, std::strlen(bound.value)));
@@ -158,7 +159,7 @@ long make_target(const Root& root, const char* target, bool directory) {
     rest = last ? end : end + 1;
     int next = ::openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     if (next < 0 && errno == ENOENT) {
-      struct stat st {};
+      struct stat st{};
       if (::fstat(at, &st) != 0 || (st.st_dev != root.device && st.st_dev != root.private_device))
         return errno = ENOENT, -1;
       if (last && !directory) {
@@ -210,13 +211,13 @@ void join_cgroups(const Layout& box, const Reporter& report) {
 
 Root make_root(const Layout& box, const Reporter& report) {
   static constexpr const char* kOptions[][2] = {{"size", "4m"}, {"nr_inodes", "65536"}, {"mode", "755"}};
-  const long fd = report.must(Step::root, "tmpfs",
-                              mount_new("tmpfs", kOptions, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  const long fd = report.must(
+      Step::root, "tmpfs", mount_new("tmpfs", kOptions, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   char at[PATH_MAX];
   std::snprintf(at, sizeof at, "%s/root", box.staging.c_str());
   report.must(Step::root, at,
               ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH));
-  struct stat st {};
+  struct stat st{};
   report.must(Step::root, at, ::fstat(static_cast<int>(fd), &st));
   return {static_cast<int>(fd), st.st_dev, st.st_dev};
 }
@@ -229,7 +230,7 @@ void make_private_space(const Layout& box, const Reporter& report, Root& root) {
   const char* const options[][2] = {{"size", size}, {"nr_inodes", inodes}, {"mode", "755"}};
   const auto space = static_cast<int>(
       report.must(Step::private_space, "tmpfs", mount_new("tmpfs", options, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)));
-  struct stat st {};
+  struct stat st{};
   report.must(Step::private_space, "tmpfs", ::fstat(space, &st));
   root.private_device = st.st_dev;
   report.must(Step::private_space, "/.private", make_target(root, "/.private", true));
@@ -239,14 +240,16 @@ void make_private_space(const Layout& box, const Reporter& report, Root& root) {
     const char* target;
     mode_t mode;
   };
-  for (const Part& part : {Part{"tmp", "/tmp", 01777}, Part{"shm", "/dev/shm", 01777}, Part{"home", "/home/agent", 0700}}) {
+  for (const Part& part :
+       {Part{"tmp", "/tmp", 01777}, Part{"shm", "/dev/shm", 01777}, Part{"home", "/home/agent", 0700}}) {
     const bool lasting_home = box.home && std::strcmp(part.name, "home") == 0;
     int source = lasting_home ? box.home->get() : -1;
     if (!lasting_home) {
       report.must(Step::private_space, part.target, ::mkdirat(space, part.name, part.mode));
       report.must(Step::private_space, part.target, ::fchmodat(space, part.name, part.mode, 0));
-      source = static_cast<int>(report.must(Step::private_space, part.target,
-                                            ::syscall(SYS_open_tree, space, part.name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+      source = static_cast<int>(
+          report.must(Step::private_space, part.target,
+                      ::syscall(SYS_open_tree, space, part.name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
     }
     report.must(Step::private_space, part.target, make_target(root, part.target, true));
     report.must(Step::private_space, part.target, attach(source, root.fd, part.target));
@@ -262,9 +265,9 @@ void make_private_space(const Layout& box, const Reporter& report, Root& root) {
 
 void mount_proc(const Reporter& report, const Root& root) {
   report.must(Step::proc, "/proc", make_target(root, "/proc", true));
-  const long proc = report.must(Step::proc, "/proc",
-                                mount_new("proc", nullptr, 0,
-                                          MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY));
+  const long proc = report.must(
+      Step::proc, "/proc",
+      mount_new("proc", nullptr, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY));
   report.must(Step::proc, "/proc", attach(static_cast<int>(proc), root.fd, "/proc"));
   ::close(static_cast<int>(proc));
 }
@@ -272,8 +275,8 @@ void mount_proc(const Reporter& report, const Root& root) {
 void mount_devices(const Reporter& report, const Root& root) {
   static constexpr const char* kPts[][2] = {{"ptmxmode", "0666"}, {"mode", "620"}, {"max", "64"}};
   report.must(Step::devices, "/dev/pts", make_target(root, "/dev/pts", true));
-  const long pts = report.must(Step::devices, "/dev/pts",
-                               mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  const long pts =
+      report.must(Step::devices, "/dev/pts", mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   report.must(Step::devices, "/dev/pts", attach(static_cast<int>(pts), root.fd, "/dev/pts"));
   ::close(static_cast<int>(pts));
 }
@@ -316,13 +319,13 @@ void cover(const Reporter& report, const Root& root, const Cover& what, int mask
 
 // Kernel state that procfs shows to everybody and that no agent has business with; absent ones are skipped.
 constexpr const char* kProcHidden[] = {
-    "/proc/acpi",       "/proc/asound",       "/proc/bus",      "/proc/cmdline",      "/proc/config.gz",
-    "/proc/driver",     "/proc/dynamic_debug", "/proc/fs",       "/proc/interrupts",   "/proc/iomem",
-    "/proc/ioports",    "/proc/irq",          "/proc/kallsyms", "/proc/kcore",        "/proc/key-users",
-    "/proc/keys",       "/proc/kmsg",         "/proc/kpagecgroup", "/proc/kpagecount", "/proc/kpageflags",
-    "/proc/latency_stats", "/proc/modules",   "/proc/mtrr",     "/proc/partitions",   "/proc/sched_debug",
-    "/proc/scsi",       "/proc/slabinfo",     "/proc/softirqs", "/proc/sysrq-trigger", "/proc/sysvipc",
-    "/proc/timer_list", "/proc/timer_stats",  "/proc/tty",      "/proc/vmallocinfo"};
+    "/proc/acpi",          "/proc/asound",        "/proc/bus",         "/proc/cmdline",       "/proc/config.gz",
+    "/proc/driver",        "/proc/dynamic_debug", "/proc/fs",          "/proc/interrupts",    "/proc/iomem",
+    "/proc/ioports",       "/proc/irq",           "/proc/kallsyms",    "/proc/kcore",         "/proc/key-users",
+    "/proc/keys",          "/proc/kmsg",          "/proc/kpagecgroup", "/proc/kpagecount",    "/proc/kpageflags",
+    "/proc/latency_stats", "/proc/modules",       "/proc/mtrr",        "/proc/partitions",    "/proc/sched_debug",
+    "/proc/scsi",          "/proc/slabinfo",      "/proc/softirqs",    "/proc/sysrq-trigger", "/proc/sysvipc",
+    "/proc/timer_list",    "/proc/timer_stats",   "/proc/tty",         "/proc/vmallocinfo"};
 
 void cover_all(const Layout& box, const Reporter& report, const Root& root) {
   char path[PATH_MAX];
@@ -336,12 +339,11 @@ void cover_all(const Layout& box, const Reporter& report, const Root& root) {
   for (const char* target : kProcHidden) {
     const long fd = open_path(root.fd, target, O_PATH | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) continue;
-    struct stat st {};
+    struct stat st{};
     report.must(Step::mask, target, fd < 0 ? -1 : ::fstat(static_cast<int>(fd), &st));
-    const auto mount = static_cast<int>(
-        report.must(Step::mask, target,
-                    ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? directory : file, "",
-                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+    const auto mount = static_cast<int>(report.must(Step::mask, target,
+                                                    ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? directory : file, "",
+                                                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
     report.must(Step::mask, target, attach(mount, root.fd, target));
     ::close(mount);
     ::close(static_cast<int>(fd));
@@ -378,7 +380,8 @@ void pivot(const Layout& box, const Reporter& report, const Root& root) {
 }
 
 void raise_loopback(const Reporter& report) {
-  const int fd = static_cast<int>(report.must(Step::network, "socket", ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
+  const int fd =
+      static_cast<int>(report.must(Step::network, "socket", ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
   ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {}};
   report.must(Step::network, "lo", ::ioctl(fd, SIOCGIFFLAGS, &request));
   request.ifr_flags |= IFF_UP;
@@ -388,8 +391,8 @@ void raise_loopback(const Reporter& report) {
 
 // A pty of the box's own devpts, so that ttyname() and /dev/tty work in it; its master goes to the supervisor.
 int open_terminal(const Layout& box, const Reporter& report) {
-  const int master =
-      static_cast<int>(report.must(Step::terminal, "/dev/pts/ptmx", ::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)));
+  const int master = static_cast<int>(
+      report.must(Step::terminal, "/dev/pts/ptmx", ::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)));
   const int unlock = 0;
   report.must(Step::terminal, "TIOCSPTLCK", ::ioctl(master, TIOCSPTLCK, &unlock));
   const winsize size{.ws_row = box.rows, .ws_col = box.columns, .ws_xpixel = 0, .ws_ypixel = 0};
@@ -472,8 +475,7 @@ void give_up_privileges(const Layout& box, const Reporter& report) {
 
 void add_rule(const Reporter& report, int ruleset, int fd, const char* object, uint64_t access) {
   landlock_path_beneath_attr rule{.allowed_access = access, .parent_fd = fd};
-  report.must(Step::landlock, object,
-              ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
+  report.must(Step::landlock, object, ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0));
 }
 
 void add_path(const Reporter& report, int ruleset, const char* path, uint64_t access) {
@@ -487,8 +489,8 @@ void restrict_files(const Layout& box, const Reporter& report) {
   const uint64_t known = landlock_known(box.landlock_abi);
   LandlockRulesetAttr attr{};
   attr.handled_access_fs = known;
-  // The network namespace is empty, so ports need no rule; other boxes' abstract sockets and signals are out of reach by
-  // namespace already, and here a second time.
+  // The network namespace is empty, so ports need no rule; other boxes' abstract sockets and signals are out of reach
+  // by namespace already, and here a second time.
   if (box.landlock_abi >= 6) attr.scoped = kLandlockScopeAbstractUnix | kLandlockScopeSignal;
   const size_t size = box.landlock_abi >= 6 ? 24 : box.landlock_abi >= 4 ? 16 : 8;
   const int ruleset = static_cast<int>(
@@ -542,9 +544,9 @@ void load_filters(const Layout& box, const Reporter& report) {
   if (!box.rename_filter.empty()) {
     const sock_fprog program{.len = static_cast<unsigned short>(box.rename_filter.size()),
                              .filter = const_cast<sock_filter*>(box.rename_filter.data())};
-    const long fd = report.must(
-        Step::seccomp, "rename notification",
-        ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+    const long fd =
+        report.must(Step::seccomp, "rename notification",
+                    ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
     if (fd != kNotify) {
       report.must(Step::seccomp, "listener", ::dup3(static_cast<int>(fd), kNotify, 0));
       ::close(static_cast<int>(fd));

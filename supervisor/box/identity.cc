@@ -18,7 +18,8 @@ namespace {
 Result<void> write_proc(const std::string& path, std::string_view text) {
   const UniqueFd fd = TRY(sys::open(path, O_WRONLY));
   // One write: the kernel takes a map whole or not at all.
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return fail_errno("write", path);
+  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail_errno("write", path);
   return {};
 }
 
@@ -46,7 +47,8 @@ Result<void> write_maps(pid_t pid, const Identity& identity, Setgroups setgroups
 
 Result<UniqueFd> mapping_namespace(uid_t from_uid, gid_t from_gid, uid_t to_uid, gid_t to_gid) {
   auto gate = TRY(sys::pipe());
-  const pid_t child = static_cast<pid_t>(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  const pid_t child =
+      static_cast<pid_t>(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, nullptr, nullptr, nullptr, nullptr));
   if (child < 0) return fail_errno("clone", "user namespace for an id map");
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -28,14 +28,14 @@ namespace alos::box {
 namespace {
 
 // As TRY, for a step: its error says which.
-#define STEP(at, ...)                                                                                 \
-  __extension__({                                                                                     \
-    auto result_ = (__VA_ARGS__);                                                                     \
-    if (fault.delays(at)) ::usleep(500'000);                                                          \
-    if (fault.hits(at)) result_ = alos::fail("fault", name(at), fault.error);                         \
-    if (!result_) return std::unexpected(LaunchError{at, std::move(result_).error()});                \
-    mark_step(steps, at);                                                                             \
-    ::alos::detail::take(std::move(result_));                                                         \
+#define STEP(at, ...)                                                                  \
+  __extension__({                                                                      \
+    auto result_ = (__VA_ARGS__);                                                      \
+    if (fault.delays(at)) ::usleep(500'000);                                           \
+    if (fault.hits(at)) result_ = alos::fail("fault", name(at), fault.error);          \
+    if (!result_) return std::unexpected(LaunchError{at, std::move(result_).error()}); \
+    mark_step(steps, at);                                                              \
+    ::alos::detail::take(std::move(result_));                                          \
   })
 
 bool degraded(const Order& order, std::string_view what) {
@@ -46,7 +46,8 @@ Result<void> check_request(const Order& order) {
   const Identity identity{.host_uid = order.run.host_uid, .host_gid = order.run.host_gid};
   TRY(check(identity));
   if (order.run.argv.empty()) return fail("request", "argv", EINVAL);
-  if (order.policy.filter.empty()) return fail("request", "filter", EINVAL, "the compiled policy has no seccomp filter");
+  if (order.policy.filter.empty())
+    return fail("request", "filter", EINVAL, "the compiled policy has no seccomp filter");
   const bool workspace = order.policy.plan.workspace_mode != policy::WorkspaceMode::none;
   if (workspace != static_cast<bool>(order.workspace)) return fail("request", "workspace", EINVAL);
   return {};
@@ -85,8 +86,8 @@ Result<Limited> limit_box(const Order& order, const Machine& machine) {
   return Limited{std::move(janitor), std::move(cgroup), std::move(given_up)};
 }
 
-// What cannot be made here is nothing that holds: refused with its own reason, unless every limit that it would have held
-// was given up.
+// What cannot be made here is nothing that holds: refused with its own reason, unless every limit that it would have
+// held was given up.
 Result<Limited> make_cgroup(const Order& order) {
   Machine machine = as_it_is(TRY(read_machine()));
   auto limited = limit_box(order, machine);
@@ -131,7 +132,8 @@ std::vector<GeneratedFile> generated_files(const RunRequest&) {
       {"/etc/hosts", "127.0.0.1 localhost box\n::1 localhost box\n"},
       {"/etc/hostname", "box\n"},
       {"/etc/resolv.conf", "# no name server: this box has no network but loopback\n"},
-      {"/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"},
+      {"/etc/nsswitch.conf",
+       "passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"},
   };
 }
 
@@ -155,8 +157,7 @@ Result<UniqueFd> lasting_home(const Order& order) {
   const auto theirs = TRY(sys::fstat(order.home.get()));
   if (mine.st_dev != theirs.st_dev || mine.st_ino != theirs.st_ino) return fail("open", order.run.home, ESTALE);
   if (order.privilege == Privilege::root && mine.st_uid != order.run.host_uid) {
-    const UniqueFd mapping =
-        TRY(mapping_namespace(mine.st_uid, mine.st_gid, order.run.host_uid, order.run.host_gid));
+    const UniqueFd mapping = TRY(mapping_namespace(mine.st_uid, mine.st_gid, order.run.host_uid, order.run.host_gid));
     return mapped_mount(fd.get(), mapping, order.run.home);
   }
   const long rc = ::syscall(SYS_open_tree, fd.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
@@ -198,9 +199,9 @@ struct Cloned {
 };
 
 // A realtime caller (chrt, a realtime service) would hand its scheduling on: an agent could take whole processors from
-// everybody, and a v1 cgroup without a realtime budget does not take the box at all (EINVAL, CONFIG_RT_GROUP_SCHED). With
-// the flag a child begins as SCHED_OTHER, and with nice 0 where it would be below (sched(7)); what asks for less, as
-// SCHED_IDLE or nice 10, is kept.
+// everybody, and a v1 cgroup without a realtime budget does not take the box at all (EINVAL, CONFIG_RT_GROUP_SCHED).
+// With the flag a child begins as SCHED_OTHER, and with nice 0 where it would be below (sched(7)); what asks for less,
+// as SCHED_IDLE or nice 10, is kept.
 Result<void> reset_priority_on_fork() {
   const int policy = ::sched_getscheduler(0);
   sched_param param{};
@@ -290,13 +291,14 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
   box.staging = STEP(Step::workspace, make_staging());
   if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
-  const UniqueFd merged = STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
+  const UniqueFd merged =
+      STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
   order_places(box.places);
   if (opened.layer) {
     const bool layered = plan.workspace_mode == policy::WorkspaceMode::layer;
-    UniqueFd content = STEP(
-        Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    UniqueFd content = STEP(Step::workspace, sys::openat(opened.layer.get(), layered ? "upper" : "copy",
+                                                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     if (order.image)
       out.bounded = std::move(content);
     else

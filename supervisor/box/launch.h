@@ -47,8 +47,8 @@ struct Box {
   std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
 };
 
-// The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup is
-// removed, the child is dead.
+// The whole launch, step by step. Leaves nothing behind when it fails: mounts are the holder's or detached, the cgroup
+// is removed, the child is dead.
 Launched<Box> launch(Order order, Fault fault, LaunchTimes& times);
 
 // The Landlock ABI of this kernel, 0 without Landlock.

@@ -57,9 +57,9 @@ Result<void> keep_needed_capabilities() {
   if (::geteuid() != 0) return {};
   ::capng_get_caps_process();
   ::capng_clear(CAPNG_SELECT_CAPS);
-  for (const unsigned capability : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
-                                    CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE,
-                                    CAP_MKNOD}) {
+  for (const unsigned capability :
+       {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_SETGID, CAP_SETUID,
+        CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_MKNOD}) {
     if (!::capng_have_capability(CAPNG_BOUNDING_SET, capability)) continue;
     ::capng_update(CAPNG_ADD, static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG_PERMITTED), capability);
   }
@@ -83,7 +83,10 @@ Fault fault_from_environment() {
 class Keeper {
  public:
   Keeper(Box box, policy::Limits limits, LaunchTimes& times)
-      : box_(std::move(box)), limits_(limits), times_(times), disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
+      : box_(std::move(box)),
+        limits_(limits),
+        times_(times),
+        disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -105,9 +108,15 @@ class Keeper {
     const auto got = sys::receive_message(kSocket, std::span(&order, 1), 0);
     if (!got || got->size == 0) return false;
     switch (static_cast<LauncherOrder>(order)) {
-      case LauncherOrder::kill: kill_all(); break;
-      case LauncherOrder::freeze: (void)box_.cgroup->freeze(true); break;
-      case LauncherOrder::thaw: (void)box_.cgroup->freeze(false); break;
+      case LauncherOrder::kill:
+        kill_all();
+        break;
+      case LauncherOrder::freeze:
+        (void)box_.cgroup->freeze(true);
+        break;
+      case LauncherOrder::thaw:
+        (void)box_.cgroup->freeze(false);
+        break;
     }
     return true;
   }
@@ -195,8 +204,8 @@ int fail_launch(Step step, const Error& error) {
   return 1;
 }
 
-// Sending descriptors fails while the user has more of them in flight than the sender's soft limit (net/core/scm.c): the
-// launcher's goes up, so that no box of the same user keeps the next from starting. Returns what it was.
+// Sending descriptors fails while the user has more of them in flight than the sender's soft limit (net/core/scm.c):
+// the launcher's goes up, so that no box of the same user keeps the next from starting. Returns what it was.
 uint64_t raise_open_files() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
@@ -244,4 +253,6 @@ int run() {
 }  // namespace
 }  // namespace alos::box
 
-int main() { return alos::box::run(); }
+int main() {
+  return alos::box::run();
+}

@@ -51,14 +51,14 @@ struct Layout {
   std::vector<Place> places;
   std::vector<Cover> covers;
   std::vector<GeneratedFile> files;
-  std::string staging;          // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
-  uint64_t private_bytes = 0;   // size of /tmp, /dev/shm and home together
+  std::string staging;         // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
+  uint64_t private_bytes = 0;  // size of /tmp, /dev/shm and home together
   uint64_t private_inodes = 0;
   std::optional<UniqueFd> home;  // a home that lasts: a detached mount
 
   uid_t uid = 1000;  // in the box
   gid_t gid = 1000;
-  bool drop_groups = false;  // setgroups is permitted (root); else the caller's groups remain, unmapped
+  bool drop_groups = false;            // setgroups is permitted (root); else the caller's groups remain, unmapped
   std::vector<UniqueFd> cgroup_tasks;  // v1: `tasks` files to write "0" into
   std::vector<LimitValue> limits;
   std::string host_name = "box";
@@ -74,7 +74,7 @@ struct Layout {
   bool terminal = false;
   uint8_t terminal_mask = 0;
   uint16_t rows = 24, columns = 80;
-  UniqueFd control;  // the box's end of init's socket to the supervisor
+  UniqueFd control;         // the box's end of init's socket to the supervisor
   std::vector<char*> argv;  // of alos-init; NULL at the end
   std::vector<char*> env;
   Fault fault;

@@ -12,11 +12,11 @@
 
 namespace alos::box {
 
-// Fixed structs between the supervisor and the launcher (SEQPACKET, both of one installation). A message of another size
-// or magic ends the connection.
+// Fixed structs between the supervisor and the launcher (SEQPACKET, both of one installation). A message of another
+// size or magic ends the connection.
 
-// Descriptors go along in this order: compiled policy, RunRequest (both sealed memfds), stdin, stdout, stderr, and those
-// that the flags name.
+// Descriptors go along in this order: compiled policy, RunRequest (both sealed memfds), stdin, stdout, stderr, and
+// those that the flags name.
 struct LaunchMessage {
   static constexpr uint32_t kMagic = 0x32534f4c;
   uint32_t magic = kMagic;
@@ -31,17 +31,19 @@ enum class LauncherOrder : uint8_t { kill = 'k', freeze = 'f', thaw = 't' };
 
 struct LauncherReport {
   enum class Kind : uint8_t {
-    started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's control socket, and the pty's master where one was asked for
+    started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's
+              // control socket, and the pty's master where one was asked for
     failed,   // step, error and text; no process of the box is left
     full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
-    limit,    // text: the limit that was reached, and on a second line why, where it was not measured; the box is being ended
+    limit,    // text: the limit that was reached, and on a second line why, where it was not measured; the box is being
+              // ended
     ended,    // the box and its cgroup are gone
   };
   Kind kind = Kind::failed;
   Step step = Step::request;
   int32_t error = 0;
   int32_t pid = 0;
-  uint64_t cpu_ms = 0;       // ended: what was used, 0 where nothing measures it
+  uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;
   uint64_t processes_peak = 0;
   uint64_t memory_kills = 0;

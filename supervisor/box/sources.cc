@@ -26,8 +26,7 @@ std::string rule_text(const BoxMount& mount) {
 }
 
 Result<UniqueFd> detach(int fd, uint64_t attributes, std::string_view object) {
-  const long rc =
-      ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
+  const long rc = ::syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
   if (rc < 0) return fail_errno("open_tree", object);
   UniqueFd mount(static_cast<int>(rc));
   mount_attr attr{};
@@ -51,7 +50,8 @@ Result<std::vector<std::string>> expand(const BoxMount& mount) {
   for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i)
     if (is_canonical_path(found.gl_pathv[i])) out.emplace_back(found.gl_pathv[i]);  // not "." and ".."
   ::globfree(&found);
-  if (rc != 0 && rc != GLOB_NOMATCH) return fail("glob", mount.path, rc == GLOB_NOSPACE ? ENOMEM : EIO, rule_text(mount));
+  if (rc != 0 && rc != GLOB_NOMATCH)
+    return fail("glob", mount.path, rc == GLOB_NOSPACE ? ENOMEM : EIO, rule_text(mount));
   return out;
 }
 
@@ -62,7 +62,7 @@ Result<std::optional<Place>> open_one(const BoxMount& mount, const std::string& 
     const int code = fd.error().code;
     const bool missing = code == ENOENT || code == ENOTDIR;
     if (missing && (mount.optional || mount.glob)) return std::nullopt;
-    const char* fix = missing           ? "it does not exist; correct the path, or say 'optional: true' on the rule"
+    const char* fix = missing         ? "it does not exist; correct the path, or say 'optional: true' on the rule"
                       : code == ELOOP ? "it goes through a link; name the real path"
                                       : "";
     return fail("open", path, code, rule_text(mount) + (*fix ? ": " : "") + fix);
@@ -95,8 +95,8 @@ uint64_t landlock_access(Rights rights) {
   add(Right::read, kLandlockReadFile);
   add(Right::list, kLandlockReadDir);
   add(Right::write, kLandlockWriteFile | kLandlockTruncate);
-  add(Right::create, kLandlockMakeDir | kLandlockMakeReg | kLandlockMakeSock | kLandlockMakeFifo | kLandlockMakeSym |
-                         kLandlockRefer);
+  add(Right::create,
+      kLandlockMakeDir | kLandlockMakeReg | kLandlockMakeSock | kLandlockMakeFifo | kLandlockMakeSym | kLandlockRefer);
   add(Right::remove, kLandlockRemoveDir | kLandlockRemoveFile | kLandlockRefer);
   add(Right::execute, kLandlockExecute);
   return access;
@@ -141,9 +141,11 @@ Result<std::vector<Place>> place_workspace(const policy::BoxPlan& plan, const Un
       return fail("open", mount.path, fd.error().code, rule_text(mount));
     }
     const auto st = TRY(sys::fstat(fd->get()));
-    if (S_ISLNK(st.st_mode)) return fail("open", mount.path, ELOOP, rule_text(mount) + ": it is a link; name the real path");
+    if (S_ISLNK(st.st_mode))
+      return fail("open", mount.path, ELOOP, rule_text(mount) + ": it is a link; name the real path");
     if (S_ISDIR(st.st_mode) && !mount.tree)
-      return fail("open", mount.path, EISDIR, rule_text(mount) + fmt::format(": it is a directory; write {}/**", mount.path));
+      return fail("open", mount.path, EISDIR,
+                  rule_text(mount) + fmt::format(": it is a directory; write {}/**", mount.path));
     Place place;
     place.target = mount.path;
     place.directory = S_ISDIR(st.st_mode);
@@ -165,8 +167,10 @@ Result<std::vector<Place>> open_devices() {
     place.access = kLandlockReadFile | kLandlockWriteFile | kLandlockIoctlDev | kLandlockTruncate;
     out.push_back(std::move(place));
   }
-  for (const auto& [target, to] : {std::pair{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"},
-                                   {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"},
+  for (const auto& [target, to] : {std::pair{"/dev/fd", "/proc/self/fd"},
+                                   {"/dev/stdin", "/proc/self/fd/0"},
+                                   {"/dev/stdout", "/proc/self/fd/1"},
+                                   {"/dev/stderr", "/proc/self/fd/2"},
                                    {"/dev/ptmx", "pts/ptmx"}}) {
     Place place;
     place.kind = Place::Kind::link;

@@ -44,7 +44,7 @@ namespace box {
 struct SourceFile {
   std::string path;
   bool present = false;
-  Digest content{};  // of what is there, zero where absent
+  Digest content{};      // of what is there, zero where absent
   bool project = false;  // the project's own file: may lie where the agent writes, because it can only take away
 };
 

@@ -11,19 +11,19 @@ namespace alos::box {
 // The steps of a launch, in their order. Each either succeeds or ends the launch: {step, object, errno} goes to the
 // supervisor, nothing is logged and gone on from.
 enum class Step : uint8_t {
-  request,       // what the front sent is complete and agrees with the policy
-  namespaces,    // the launcher's own mount (and user) namespace
-  workspace,     // layer, copy or direct tree, mounted once
-  sources,       // every host path of the policy opened and made a mount of its own
-  masks,         // what denies match now
-  cgroup,        // made, and its limits written
-  clone,         // the box's first process
-  identity_map,  // uid and gid map of its user namespace
-  start,         // from here on in the box: the launcher's go was received
-  become,        // the box's uid and gid, groups dropped; read back
-  propagation,   // mounts of the box stay in it, and the host's new ones outside
-  attach,        // into the cgroup, and a cgroup namespace rooted there
-  root,          // an empty root
+  request,        // what the front sent is complete and agrees with the policy
+  namespaces,     // the launcher's own mount (and user) namespace
+  workspace,      // layer, copy or direct tree, mounted once
+  sources,        // every host path of the policy opened and made a mount of its own
+  masks,          // what denies match now
+  cgroup,         // made, and its limits written
+  clone,          // the box's first process
+  identity_map,   // uid and gid map of its user namespace
+  start,          // from here on in the box: the launcher's go was received
+  become,         // the box's uid and gid, groups dropped; read back
+  propagation,    // mounts of the box stay in it, and the host's new ones outside
+  attach,         // into the cgroup, and a cgroup namespace rooted there
+  root,           // an empty root
   private_space,  // /tmp, /dev/shm and the home
   proc,
   devices,

@@ -26,7 +26,9 @@ Result<void> done(long rc, std::string_view operation, std::string_view object, 
   return {};
 }
 
-std::string fd_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+std::string fd_path(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
 
 class FilesystemContext {
  public:
@@ -81,8 +83,8 @@ Result<UniqueFd> reopen(const std::string& path, const UniqueFd& checked) {
 
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid) {
   const int flags = CLONE_NEWNS | (privilege == Privilege::rootless ? CLONE_NEWUSER : 0);
-  TRY(done(::unshare(flags), "unshare", privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace",
-           "see 'alos doctor'"));
+  TRY(done(::unshare(flags), "unshare",
+           privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace", "see 'alos doctor'"));
   if (privilege == Privilege::rootless) {
     const Identity same{.uid = uid, .gid = gid, .host_uid = uid, .host_gid = gid};
     TRY(write_maps(::getpid(), same, Setgroups::denied));
@@ -97,7 +99,8 @@ Result<std::string> make_staging() {
   const UniqueFd mount = TRY(tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   for (std::string at : {"/tmp", "/mnt", "/usr"}) {
     if (!attach(mount, at)) continue;
-    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/mask"}) TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
+    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/mask"})
+      TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
     // A mount of its own for the masks, read-only once they are made: its clones inherit that.
     const FilesystemContext masks = TRY(FilesystemContext::open("tmpfs"));
     TRY(masks.set("size", "64k"));
@@ -128,13 +131,12 @@ Result<UniqueFd> own_tree(const UniqueFd& directory, Privilege privilege, const 
                           const std::string& name) {
   const auto owner = TRY(sys::fstat(directory.get()));
   if (privilege == Privilege::root && owner.st_uid != identity.host_uid) {
-    const UniqueFd mapping =
-        TRY(mapping_namespace(owner.st_uid, owner.st_gid, identity.host_uid, identity.host_gid));
+    const UniqueFd mapping = TRY(mapping_namespace(owner.st_uid, owner.st_gid, identity.host_uid, identity.host_gid));
     return mapped_mount(directory.get(), mapping, name);
   }
-  return owned(::syscall(SYS_open_tree, directory.get(), "",
-                         OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE),
-               "open_tree", name);
+  return owned(
+      ::syscall(SYS_open_tree, directory.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE),
+      "open_tree", name);
 }
 
 Result<UniqueFd> overlay(const UniqueFd& lower, const UniqueFd& layer, Privilege privilege) {

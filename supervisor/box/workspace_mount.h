@@ -17,12 +17,13 @@ enum class Privilege { root, rootless };
 // Mounts made from here on are seen by the boxes and by nobody else, and end with the launcher and its boxes.
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid);
 
-// A tmpfs of the holder's, put over a directory whose contents are no longer needed: root/ for the box to build its root
-// on, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace. Returns its path.
+// A tmpfs of the holder's, put over a directory whose contents are no longer needed: root/ for the box to build its
+// root on, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace.
+// Returns its path.
 Result<std::string> make_staging();
 
-// What a request says of the workspace. Paths are opened again in the holder, since mounts of the host's namespace cannot
-// be cloned from there, and compared with the descriptors that the front checked.
+// What a request says of the workspace. Paths are opened again in the holder, since mounts of the host's namespace
+// cannot be cloned from there, and compared with the descriptors that the front checked.
 struct WorkspaceSource {
   policy::WorkspaceMode mode = policy::WorkspaceMode::none;
   std::string directory;  // canonical

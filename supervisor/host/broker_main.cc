@@ -18,7 +18,8 @@ int main() {
   const auto text = sys::read_file(from.get(), 16 << 20);
   const auto order = text ? decode<host::SupervisorOrder>(*text, "supervisor's order") : std::unexpected(text.error());
   if (!order) {
-    std::fprintf(stderr, "alos-broker: %s\n      it is started by 'alos run', not by hand\n", order.error().text().c_str());
+    std::fprintf(stderr, "alos-broker: %s\n      it is started by 'alos run', not by hand\n",
+                 order.error().text().c_str());
     return host::kNotRun;
   }
   from.reset();

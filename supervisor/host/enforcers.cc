@@ -41,11 +41,16 @@ Enforcers enforcers(const Facts& facts) {
       in_cgroup(facts, Limit::processes, by[1], view.pids),
       in_cgroup(facts, Limit::cpus, by[2], view.cpu),
       in_cgroup(facts, Limit::cpu_time, by[3], view.cpuacct),
-      Enforcer{Limit::disk, by[4],
-               "private space: the size of its tmpfs; layer and lasting home: measured while the box runs, or, as root with "
-               "'disk-by: image', an image of that size",
+      Enforcer{
+          Limit::disk,
+          by[4],
+          "private space: the size of its tmpfs; layer and lasting home: measured while the box runs, or, as root with "
+          "'disk-by: image', an image of that size",
+          {}},
+      Enforcer{Limit::open_files,
+               by[5],
+               "RLIMIT_NOFILE, for each process; rootless at most your own soft limit less 256",
                {}},
-      Enforcer{Limit::open_files, by[5], "RLIMIT_NOFILE, for each process; rootless at most your own soft limit less 256", {}},
       Enforcer{Limit::wall, by[6], "the supervisor ends the box", {}}};
 }
 

@@ -20,7 +20,7 @@ namespace alos::host {
 namespace {
 
 bool same_file(int a, int b) {
-  struct stat one {}, other {};
+  struct stat one{}, other{};
   return ::fstat(a, &one) == 0 && ::fstat(b, &other) == 0 && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
@@ -113,7 +113,9 @@ Result<void> Pumps::prepare(uint8_t terminal_mask) {
   return {};
 }
 
-std::array<int, 3> Pumps::box_ends() const { return shown_; }
+std::array<int, 3> Pumps::box_ends() const {
+  return shown_;
+}
 
 Result<void> Pumps::start() {
   const pid_t supervisor = ::getpid();

@@ -9,9 +9,9 @@
 
 namespace alos::host {
 
-// Runs in progress, for ps, logs and kill: <runtime>/runs/<id>/ with run.json (written once), output.log (what a terminal
-// run wrote, bounded) and lock, held by the run's supervisor while it lives. A directory whose lock is free belongs to a
-// run that ended without cleaning up; whoever sees it removes it.
+// Runs in progress, for ps, logs and kill: <runtime>/runs/<id>/ with run.json (written once), output.log (what a
+// terminal run wrote, bounded) and lock, held by the run's supervisor while it lives. A directory whose lock is free
+// belongs to a run that ended without cleaning up; whoever sees it removes it.
 struct RunInfo {
   std::string id, name, policy, policy_hash, about, workspace, workspace_mode;
   std::vector<std::string> argv;

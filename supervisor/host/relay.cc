@@ -11,7 +11,7 @@ namespace alos::host {
 namespace {
 constexpr size_t kLogBytes = 4 << 20;
 constexpr int kLastWordsMs = 2000;  // how long a finished run waits for a terminal to take what is left
-}
+}  // namespace
 
 Relay::Relay(UniqueFd master, uint8_t mask, int log) : master_(std::move(master)), log_(log) {
   reads_ = (mask & 1) != 0;
@@ -29,7 +29,9 @@ Relay::Relay(UniqueFd master, uint8_t mask, int log) : master_(std::move(master)
   resize();
 }
 
-Relay::~Relay() { suspend(); }
+Relay::~Relay() {
+  suspend();
+}
 
 // TCSANOW: draining would wait for a terminal that nobody reads.
 void Relay::suspend() {

@@ -12,7 +12,8 @@ namespace alos::host {
 // Between the caller's terminal and the box's pty. The box never holds the caller's terminal itself: whatever it writes
 // passes here, and nothing it does to its own terminal (TIOCSTI, modes) reaches the caller's.
 //
-// While it lives the caller's terminal is raw, when it is read from; modes are put back on destruction, and by suspend().
+// While it lives the caller's terminal is raw, when it is read from; modes are put back on destruction, and by
+// suspend().
 class Relay {
  public:
   // `mask`: bits 0 to 2 say which of stdin, stdout, stderr are terminals that the pty stands for.
@@ -29,13 +30,13 @@ class Relay {
   int output() const { return to_terminal_.empty() ? -1 : out_; }
   bool wants_write() const { return !to_box_.empty(); }
 
-  void from_terminal();       // stdin is readable
-  bool from_box();            // the master is readable; false at its end
-  void to_box();              // the master is writable
-  void to_terminal();         // output() is writable
-  void drain();               // what the box wrote before it ended
-  void resize();              // SIGWINCH
-  void suspend();             // the caller's modes back, before the supervisor stops itself
+  void from_terminal();  // stdin is readable
+  bool from_box();       // the master is readable; false at its end
+  void to_box();         // the master is writable
+  void to_terminal();    // output() is writable
+  void drain();          // what the box wrote before it ended
+  void resize();         // SIGWINCH
+  void suspend();        // the caller's modes back, before the supervisor stops itself
   void resume();
 
  private:

@@ -26,8 +26,8 @@ struct RunOptions {
   box::LaunchTimes times;
 };
 
-// Prepares everything that needs the caller's rights, starts the launcher and becomes the supervisor (exec), so that the
-// caller's child is the one that ends with the program's code. Returns only when it failed: 125, said on stderr.
+// Prepares everything that needs the caller's rights, starts the launcher and becomes the supervisor (exec), so that
+// the caller's child is the one that ends with the program's code. Returns only when it failed: 125, said on stderr.
 int run(RunOptions options);
 
 }  // namespace alos::host

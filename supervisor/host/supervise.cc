@@ -516,7 +516,7 @@ class Supervisor {
   int finish() {
     Carriers carriers(order_.output_carriers, signals_.get());
     carriers.box_is_gone();  // before the end is recorded: nothing comes after it
-    relay_.reset();  // the caller's terminal is its own again before anything is said
+    relay_.reset();          // the caller's terminal is its own again before anything is said
     account_for_memory();
     if (usage_.fork_refusals > 0)
       events_.write("limit",

@@ -526,7 +526,8 @@ std::vector<Flag> hazards(const Subject& subject) {
   // A directory does nothing by itself: what lies in it is judged on its own.
   if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
   const Parts parts = split_lower(subject.path);
-  if (auto why = completed ? std::nullopt : by_git(subject, parts)) flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
+  if (auto why = completed ? std::nullopt : by_git(subject, parts))
+    flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
   for (const Known* known : known_for(parts, subject.after.type))
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});

@@ -45,8 +45,8 @@ std::vector<std::string> command(const Sandbox& sandbox, const Row& row, const H
   return all;
 }
 
-// In the child, before exec: without allocating, for the host's services are a thread of this process, whatever locks it
-// held at fork.
+// In the child, before exec: without allocating, for the host's services are a thread of this process, whatever locks
+// it held at fork.
 [[noreturn]] void become_the_starter(char* const* argv, const char* workspace, std::span<const int> careless, uid_t uid,
                                      int output, int terminal) {
   ::setsid();
@@ -173,8 +173,7 @@ Outcome run(const Sandbox& sandbox, const Row& row, Host& host) {
       row.how.careless == Careless::yes ? std::span<const int>(host.careless_descriptors()) : std::span<const int>();
   const pid_t child = ::fork();
   if (child < 0) throw std::runtime_error("fork");
-  if (child == 0)
-    become_the_starter(argv.data(), workspace.c_str(), careless, host.uid(), output.b.get(), slave.get());
+  if (child == 0) become_the_starter(argv.data(), workspace.c_str(), careless, host.uid(), output.b.get(), slave.get());
   output.b.reset();
   slave.reset();
   const Spoken spoken = listen(output.a.get(), child);

@@ -39,7 +39,9 @@ const std::vector<std::string>& hard_to_hold() {
 
 }  // namespace
 
-std::string name(Mode mode) { return mode == Mode::root ? "root" : "rootless"; }
+std::string name(Mode mode) {
+  return mode == Mode::root ? "root" : "rootless";
+}
 
 const nlohmann::json& Outcome::end() const {
   static const nlohmann::json none = nlohmann::json::object();
@@ -56,7 +58,7 @@ std::string World::unavailable(Mode mode) {
   if (mode == Mode::rootless && ::geteuid() == 0) {
     // The programs must be reachable for the ordinary user.
     for (fs::path at = programs(); at != at.root_path(); at = at.parent_path()) {
-      struct stat st {};
+      struct stat st{};
       if (::stat(at.c_str(), &st) != 0 || (st.st_mode & 0001) == 0) return at.string() + " is closed to ordinary users";
     }
   }
@@ -81,12 +83,13 @@ World::~World() {
   std::error_code ignored;
   // Modes that a box's files may have do not keep root out; as an ordinary user they are opened first.
   if (::geteuid() != 0)
-    ::nftw(root_.c_str(),
-           [](const char* path, const struct stat*, int type, FTW*) {
-             if (type == FTW_D || type == FTW_DNR) ::chmod(path, 0700);
-             return 0;
-           },
-           32, FTW_PHYS);
+    ::nftw(
+        root_.c_str(),
+        [](const char* path, const struct stat*, int type, FTW*) {
+          if (type == FTW_D || type == FTW_DNR) ::chmod(path, 0700);
+          return 0;
+        },
+        32, FTW_PHYS);
   fs::remove_all(root_, ignored);
 }
 
@@ -94,7 +97,9 @@ void World::own(const std::string& path) const {
   if (::geteuid() == 0 && ::lchown(path.c_str(), uid_, uid_) != 0) throw std::runtime_error("chown " + path);
 }
 
-std::string World::at(const std::string& path) const { return path.starts_with('/') ? path : workspace_ + "/" + path; }
+std::string World::at(const std::string& path) const {
+  return path.starts_with('/') ? path : workspace_ + "/" + path;
+}
 
 void World::write(const std::string& path, const std::string& content, mode_t file_mode) const {
   const fs::path file = at(path);
@@ -109,10 +114,12 @@ void World::write(const std::string& path, const std::string& content, mode_t fi
   own(file);
 }
 
-std::string World::read(const std::string& path) const { return slurp(at(path)); }
+std::string World::read(const std::string& path) const {
+  return slurp(at(path));
+}
 
 bool World::exists(const std::string& path) const {
-  struct stat st {};
+  struct stat st{};
   return ::lstat(at(path).c_str(), &st) == 0;
 }
 
@@ -193,8 +200,8 @@ Outcome World::call(std::vector<std::string> argv, const Options& options) const
     }
     if (late && left.count() < -5000) break;
     ::poll(fds, 3, 200);
-    for (auto& [fd, text, index] : {std::tuple<UniqueFd&, std::string&, int>{from_out, result.out, 0},
-                                    {from_err, result.err, 1}}) {
+    for (auto& [fd, text, index] :
+         {std::tuple<UniqueFd&, std::string&, int>{from_out, result.out, 0}, {from_err, result.err, 1}}) {
       if (!(fds[index].revents & (POLLIN | POLLHUP))) continue;
       char buffer[65536];
       const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);

@@ -19,7 +19,9 @@ namespace alos::test {
 
 enum class Mode { root, rootless };
 std::string name(Mode mode);
-inline void PrintTo(Mode mode, std::ostream* out) { *out << name(mode); }
+inline void PrintTo(Mode mode, std::ostream* out) {
+  *out << name(mode);
+}
 // Names the cases of a suite that runs in both.
 struct NameOfMode {
   template <class Info>
@@ -53,11 +55,11 @@ class World {
   static std::string unavailable(Mode mode);
 
   Mode mode() const { return mode_; }
-  const std::string& root() const { return root_; }              // a directory of the test's user, for anything
-  const std::string& workspace() const { return workspace_; }    // exists, empty, belongs to the test's user
+  const std::string& root() const { return root_; }            // a directory of the test's user, for anything
+  const std::string& workspace() const { return workspace_; }  // exists, empty, belongs to the test's user
   std::string state() const { return root_ + "/alos/state"; }
   std::string runtime() const { return root_ + "/alos/run"; }
-  static std::string programs();                                 // where the built programs are
+  static std::string programs();  // where the built programs are
 
   // Any command as the test's user; "alos" is found first on PATH.
   Outcome call(std::vector<std::string> argv, const Options& options = {}) const;
@@ -97,7 +99,6 @@ class World {
   std::string root_, workspace_;
   mutable int serial_ = 0;
 };
-
 
 // A world of the mode that the suite is instantiated with.
 class InBothModes : public testing::TestWithParam<Mode> {

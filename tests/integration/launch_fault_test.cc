@@ -42,7 +42,8 @@ TEST_P(Failing, aborts_and_names_step_object_and_errno) {
   const std::string marker = world.workspace() + "/ran";
   // A terminal, so that this step takes place as well.
   std::string line;
-  for (const std::string& word : world.run_arguments("coding", {"--events", world.root() + "/events"})) line += word + " ";
+  for (const std::string& word : world.run_arguments("coding", {"--events", world.root() + "/events"}))
+    line += word + " ";
   const Outcome run = world.call({"/usr/bin/script", "-qec", line + "-- /usr/bin/touch ran; cat .env", "/dev/null"},
                                  {.env = {{"ALOS_FAIL_STEP", step + ":" + std::to_string(EXDEV)}}});
   EXPECT_THAT(run.out, AllOf(HasSubstr("step '" + step + "'"), HasSubstr("EXDEV")));
@@ -86,7 +87,9 @@ pid_t find_child(pid_t of, const std::string& comm) {
   return -1;
 }
 
-int open_pidfd(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); }
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
 
 // cgroups of the runs of this world: named by run id, which the run directory shows.
 std::vector<std::string> cgroups_named(const std::string& id) {
@@ -120,16 +123,18 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
   auto argv = world.run_arguments("coding", {});
   // Daemonised, ignoring what can be ignored.
   const std::string seconds = std::to_string(2'000'000 + ::getpid());  // nobody else's sleepers sleep so long
-  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "trap '' TERM HUP; setsid sleep " + seconds + " & echo up; sleep " + seconds});
-  const auto running =
-      world.start(argv, {.env = victim.step.empty() ? std::map<std::string, std::string>{}
-                                                    : std::map<std::string, std::string>{{"ALOS_FAIL_STEP", victim.step + ":0"}}});
+  argv.insert(argv.end(),
+              {"--", "/bin/bash", "-c", "trap '' TERM HUP; setsid sleep " + seconds + " & echo up; sleep " + seconds});
+  const auto running = world.start(
+      argv, {.env = victim.step.empty() ? std::map<std::string, std::string>{}
+                                        : std::map<std::string, std::string>{{"ALOS_FAIL_STEP", victim.step + ":0"}}});
   const pid_t launcher = find_child(running.pid, "alos-launcher");
   ASSERT_GT(launcher, 0);
   std::string id;
   for (int attempt = 0; attempt < 100 && id.empty(); ++attempt) {
     std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(world.runtime() + "/runs", ignored)) id = entry.path().filename();
+    for (const auto& entry : std::filesystem::directory_iterator(world.runtime() + "/runs", ignored))
+      id = entry.path().filename();
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   pid_t target = victim.program == "launcher" ? launcher : running.pid;
@@ -152,7 +157,8 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
     for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
       std::ifstream in(entry.path() / "cmdline", std::ios::binary);
       const std::string line((std::istreambuf_iterator<char>(in)), {});
-      if (line.find(std::string("sleep\0", 6) + seconds) != std::string::npos) left += entry.path().filename().string() + " ";
+      if (line.find(std::string("sleep\0", 6) + seconds) != std::string::npos)
+        left += entry.path().filename().string() + " ";
     }
   }
   EXPECT_EQ(left, "") << "processes of the box";
@@ -190,7 +196,8 @@ std::string victim_name(const testing::TestParamInfo<Victim>& param) {
   return test_name(name(victim.mode) + "_" + victim.program + "_" + (victim.step.empty() ? "running" : victim.step));
 }
 
-INSTANTIATE_TEST_SUITE_P(AtSomeSteps, Killed, testing::ValuesIn(victims({"workspace", "identity-map", "become", "pivot", "exec"})),
+INSTANTIATE_TEST_SUITE_P(AtSomeSteps, Killed,
+                         testing::ValuesIn(victims({"workspace", "identity-map", "become", "pivot", "exec"})),
                          victim_name);
 INSTANTIATE_TEST_SUITE_P(LongAtEveryStep, Killed, testing::ValuesIn(victims(all_steps())), victim_name);
 

@@ -15,9 +15,11 @@ using testing::Not;
 class Limits : public InBothModes {
  protected:
   std::string policy(const std::string& limits, const std::string& more = "") {
-    return world_->policy("limited", "alos: 1\nabout: limited\nextends: [base]\nvars: {workspace: dir}\n"
-                                     "files:\n  all: {allow: rwx, path: $workspace/**}\n"
-                                     "workspace: layer\nlimits: {" + limits + "}\n" + more);
+    return world_->policy("limited",
+                          "alos: 1\nabout: limited\nextends: [base]\nvars: {workspace: dir}\n"
+                          "files:\n  all: {allow: rwx, path: $workspace/**}\n"
+                          "workspace: layer\nlimits: {" +
+                              limits + "}\n" + more);
   }
 };
 

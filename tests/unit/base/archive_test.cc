@@ -32,7 +32,9 @@ void fields(A& a, Outer& o) {
 
 const Outer kSample{7, true, {1, 2, 3, 4}, {{"a", 5}, {std::string("b\0c", 3), {}}}, {{"k", "v"}, {"", ""}}};
 
-TEST(Archive, gives_back_what_was_put_in) { EXPECT_EQ(decode<Outer>(encode(kSample), "sample").value(), kSample); }
+TEST(Archive, gives_back_what_was_put_in) {
+  EXPECT_EQ(decode<Outer>(encode(kSample), "sample").value(), kSample);
+}
 
 TEST(Archive, refuses_every_truncation_and_anything_behind_the_end) {
   const std::string whole = encode(kSample);

@@ -45,9 +45,9 @@ TEST(Printable, shows_what_would_deceive) {
   EXPECT_EQ(printable("a\nb\x1b[31m"), "a\\x0ab\\x1b[31m");
   EXPECT_EQ(printable("a\u202egnp.exe"), "a\\u{202e}gnp.exe");
   EXPECT_EQ(printable("zero\u200bwidth"), "zero\\u{200b}width");
-  EXPECT_EQ(printable("\xc0\x80\xff"), "\\xc0\\x80\\xff");         // overlong, invalid
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");         // surrogate
-  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");                  // cut short
+  EXPECT_EQ(printable("\xc0\x80\xff"), "\\xc0\\x80\\xff");           // overlong, invalid
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // surrogate
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");                    // cut short
   EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // above U+10FFFF
 }
 

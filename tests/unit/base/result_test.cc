@@ -10,7 +10,9 @@ Result<int> half(int n) {
   return n / 2;
 }
 
-Result<int> quarter(int n) { return TRY(half(TRY(half(n)))); }
+Result<int> quarter(int n) {
+  return TRY(half(TRY(half(n))));
+}
 
 TEST(Result, try_gives_the_value_or_returns_the_first_error) {
   EXPECT_EQ(quarter(12).value(), 3);

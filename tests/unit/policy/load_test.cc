@@ -275,15 +275,15 @@ TEST(Load, shows_everything_that_is_wrong_at_once) {
 TEST(Load, renders_problems_in_the_order_of_the_file) {
   const auto loaded = load_text("limits: {memory: 4GB}\nabot: x\n");
   ASSERT_FALSE(loaded);
-  EXPECT_EQ(
-      render(loaded.error()),
-      "./p.yaml:1:1: the key 'alos' is missing\n    expected: the version of the language\n"
-      "    fix:      begin the file with 'alos: 1'\n"
-      "./p.yaml:1:18: 'memory: 4GB'\n    expected: a size, as in 4GiB\n"
-      "    fix:      'GB' is not one of KiB, MiB, GiB, TiB: write 4GiB\n"
-      "./p.yaml:2:1: unknown key 'abot'\n"
-      "    expected: alos, about, extends, without, vars, home, files, workspace, project, limits, env, degrade, mdwe or tests\n"
-      "    fix:      did you mean 'about'?\n");
+  EXPECT_EQ(render(loaded.error()),
+            "./p.yaml:1:1: the key 'alos' is missing\n    expected: the version of the language\n"
+            "    fix:      begin the file with 'alos: 1'\n"
+            "./p.yaml:1:18: 'memory: 4GB'\n    expected: a size, as in 4GiB\n"
+            "    fix:      'GB' is not one of KiB, MiB, GiB, TiB: write 4GiB\n"
+            "./p.yaml:2:1: unknown key 'abot'\n"
+            "    expected: alos, about, extends, without, vars, home, files, workspace, project, limits, env, degrade, "
+            "mdwe or tests\n"
+            "    fix:      did you mean 'about'?\n");
 }
 
 TEST(Load, a_value_is_literal_and_never_a_pattern) {

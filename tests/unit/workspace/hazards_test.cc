@@ -55,17 +55,18 @@ INSTANTIATE_TEST_SUITE_P(
         Case{".editorconfig", ""}, Case{".envrc", "shell"}, Case{".bashrc", "shell"}, Case{".zshrc", "shell"},
         Case{".ssh/authorized_keys", "shell"}, Case{"Makefile", "build"}, Case{"src/rules.mk", "build"},
         Case{"GNUmakefile", "build"}, Case{"CMakeLists.txt", "build"}, Case{"cmake/x.cmake", "build"},
-        Case{"package.json", "build"}, Case{"package-lock.json", "build"}, Case{"binding.gyp", "build"}, Case{".eslintrc.yml", "build"}, Case{".npmrc", "build"},
-        Case{".yarnrc.yml", "build"}, Case{"vite.config.ts", "build"}, Case{"setup.py", "build"},
-        Case{"pyproject.toml", "build"}, Case{"tests/conftest.py", "build"}, Case{"build.rs", "build"},
-        Case{".cargo/config.toml", "build"}, Case{"Cargo.toml", "build"}, Case{"build.gradle.kts", "build"},
-        Case{"pom.xml", "build"}, Case{"Dockerfile.dev", "build"}, Case{"docker-compose.yml", "build"},
-        Case{".github/workflows/ci.yml", "build"}, Case{".github/CODEOWNERS", ""}, Case{".gitlab-ci.yml", "build"},
-        Case{".husky/pre-commit", "build"}, Case{"lefthook.yml", "build"}, Case{"x.service", "autostart"},
-        Case{".config/systemd/user/x", "autostart"}, Case{"x.desktop", "autostart"}, Case{"crontab", "autostart"},
-        Case{"lib/sitecustomize.py", "autostart"}, Case{"a.pth", "autostart"},
-        Case{"__pycache__/calc.cpython-311.pyc", "autostart"}, Case{".local/bin/ls", "autostart"},
-        Case{"src/main.c", ""}, Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
+        Case{"package.json", "build"}, Case{"package-lock.json", "build"}, Case{"binding.gyp", "build"},
+        Case{".eslintrc.yml", "build"}, Case{".npmrc", "build"}, Case{".yarnrc.yml", "build"},
+        Case{"vite.config.ts", "build"}, Case{"setup.py", "build"}, Case{"pyproject.toml", "build"},
+        Case{"tests/conftest.py", "build"}, Case{"build.rs", "build"}, Case{".cargo/config.toml", "build"},
+        Case{"Cargo.toml", "build"}, Case{"build.gradle.kts", "build"}, Case{"pom.xml", "build"},
+        Case{"Dockerfile.dev", "build"}, Case{"docker-compose.yml", "build"}, Case{".github/workflows/ci.yml", "build"},
+        Case{".github/CODEOWNERS", ""}, Case{".gitlab-ci.yml", "build"}, Case{".husky/pre-commit", "build"},
+        Case{"lefthook.yml", "build"}, Case{"x.service", "autostart"}, Case{".config/systemd/user/x", "autostart"},
+        Case{"x.desktop", "autostart"}, Case{"crontab", "autostart"}, Case{"lib/sitecustomize.py", "autostart"},
+        Case{"a.pth", "autostart"}, Case{"__pycache__/calc.cpython-311.pyc", "autostart"},
+        Case{".local/bin/ls", "autostart"}, Case{"src/main.c", ""}, Case{"README.md", ""},
+        Case{"docs/makefile-tips.md", ""}));
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
   EXPECT_EQ(flags({"data/hooks/update", {}, file(), "", {"data"}, false}), "git");
