@@ -540,13 +540,20 @@ Reporter arrange_descriptors(const Layout& box, const Reporter& report, int term
   return last;
 }
 
+// Without WAIT_KILLABLE_RECV (kernel 6.0) a signal ends the caller's wait for a rename that init is carrying out, and
+// the kernel starts the call anew, which then finds nothing to rename.
+long load_listener(const sock_fprog& program) {
+  constexpr unsigned kListener = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+  const long fd =
+      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kListener | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
+  return fd < 0 && errno == EINVAL ? ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, kListener, &program) : fd;
+}
+
 void load_filters(const Layout& box, const Reporter& report) {
   if (!box.rename_filter.empty()) {
     const sock_fprog program{.len = static_cast<unsigned short>(box.rename_filter.size()),
                              .filter = const_cast<sock_filter*>(box.rename_filter.data())};
-    const long fd =
-        report.must(Step::seccomp, "rename notification",
-                    ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+    const long fd = report.must(Step::seccomp, "rename notification", load_listener(program));
     if (fd != kNotify) {
       report.must(Step::seccomp, "listener", ::dup3(static_cast<int>(fd), kNotify, 0));
       ::close(static_cast<int>(fd));

@@ -51,11 +51,12 @@ using Program = std::vector<sock_filter>;
 Result<Program> export_filter(const FilterOptions& options, Layout layout = Layout::fast);
 
 // Loaded beside the strict filter, with SECCOMP_FILTER_FLAG_NEW_LISTENER, where renaming a directory of the lower layer
-// answers EXDEV: rename, renameat and renameat2 go to the listener, everything else passes. A renameat2 whose flags
-// have any of the bits 63..32 set passes as well: the kernel never looks at them (the argument is an unsigned int), and
-// the in-box rename helper marks its own calls so. It is a convenience and no boundary: of several filters the most
-// restrictive answer wins (KILL > TRAP > ERRNO > USER_NOTIF > TRACE > LOG > ALLOW, seccomp(2)), so nothing that the
-// strict filter refuses is opened by this one.
+// answers EXDEV: rename, renameat and renameat2 go to the listener, everything else passes. A signal whose handler does
+// not restart calls can make one of these fail with EINTR before init has taken it up, and then nothing has happened. A
+// renameat2 whose flags have any of the bits 63..32 set passes as well: the kernel never looks at them (the argument is
+// an unsigned int), and the in-box rename helper marks its own calls so. It is a convenience and no boundary: of
+// several filters the most restrictive answer wins (KILL > TRAP > ERRNO > USER_NOTIF > TRACE > LOG > ALLOW,
+// seccomp(2)), so nothing that the strict filter refuses is opened by this one.
 Result<Program> export_rename_notify_filter(Layout layout = Layout::fast);
 
 }  // namespace alos::seccomp

@@ -96,6 +96,19 @@ TEST_P(FailOpen, without_user_namespaces_it_refuses) {
   expect_refused(run_without(kNoUserNamespaces), {"step '", "user", "namespace", "ENOSPC"});
 }
 
+TEST_P(FailOpen, on_a_kernel_whose_notifications_signals_end_directories_are_renamed_all_the_same) {
+  world().write("tree/file", "content");
+  std::vector<std::string> argv{world().root() + "/without_syscall", "seccomp@1&0x20=EINVAL", "--"};
+  world().write(argv[0], world().read(ALOS_PAYLOADS "/without_syscall"), 0755);
+  for (const std::string& word : world().run_arguments(policy_, {})) argv.push_back(word);
+  argv.insert(argv.end(),
+              {"--", "/bin/sh", "-c", "python3 -c 'import os; os.rename(\"tree\", \"moved\")'; cat moved/file"});
+  argv[3] = World::programs() + "/alos";
+  const Outcome run = world().call(argv);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "content");
+}
+
 struct Missing {
   const char* call;
   const char* step;

@@ -94,6 +94,11 @@ TEST_P(Work, of_two_that_rename_a_directory_at_once_one_wins) {
   EXPECT_EQ(python("rename_race.py").out, "50 50 50 0\n[]\n");
 }
 
+TEST_P(Work, no_signal_ends_the_renaming_of_a_directory) {
+  host("for i in $(seq 0 79); do mkdir tree$i; for n in 0 1 2 3; do echo $n > tree$i/$n; done; done");
+  EXPECT_EQ(python("rename_signals.py").out, "interrupted\n");
+}
+
 TEST_P(Work, a_directory_that_holds_a_masked_file_stays_whole_where_it_is) {
   host("mkdir -p d/sub/deeper; for f in a sub/b sub/deeper/c sub/deeper/.env z; do echo $f > d/$f; done");
   const Outcome run = bash("mv d e; cat e/sub/deeper/.env d/sub/deeper/.env; find . -type f | sort; true");
