@@ -85,8 +85,7 @@ void add_values(CLI::App& command, Selection& selection) {
   command.add_option("--var", selection.variables, "value of a variable of the policy")
       ->type_name("NAME=VALUE")
       ->take_all()
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->allow_extra_args(false);
 }
 
 Checked<Ready> prepare(const Selection& selection) {

@@ -54,6 +54,14 @@ constexpr const char* kGood =
     "files: {sources: {allow: rwx, path: $workspace/**}}\n"
     "tests: {vars: {workspace: /w}, allow: fs.read /w/a, deny: fs.read /x}\n";
 
+TEST_F(PolicyProgram, each_value_of_a_variable_has_its_own_option) {
+  file("two.yaml",
+       "alos: 1\nabout: x\nvars: {a: dir, b: dir}\nfiles: {x: {allow: r, path: [$a/**, $b/**]}}\ntests: {vars: {a: /a, "
+       "b: "
+       "/b}, allow: fs.read /a/x, deny: fs.read /x}\n");
+  EXPECT_EQ(run("explain --policy ./two.yaml --var a=/a --var b=/b fs.read /b/x").code, 0);
+}
+
 TEST_F(PolicyProgram, check_says_ok_or_what_is_wrong) {
   file("good.yaml", kGood);
   file("bad.yaml", "alos: 1\nabot: x\n");
