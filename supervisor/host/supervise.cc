@@ -226,7 +226,7 @@ class Supervisor {
     end_with({.reason = "limit", .what = which, .code = kLimitReached, .executed = executed_});
     ordered_json event{{"limit", which}, {"value", limit_value(which)}};
     if (!why.empty()) event["reason"] = why;
-    events_.write("limit", std::move(event));
+    events_.write("limit", event);
   }
 
   std::string disk_full_reason() const {
@@ -560,7 +560,7 @@ class Supervisor {
                      {"continued", continues_}};
     if (!head_.empty()) end["audit"] = head_;
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
-    events_.write("end", std::move(end));
+    events_.write("end", end);
   }
 
   SupervisorOrder order_;

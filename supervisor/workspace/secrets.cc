@@ -31,7 +31,7 @@ Result<Secrets> Secrets::find(Tree& host, const Record& record) {
         work.push_back({std::move(path), secret});
       } else if (node.links > 1) {
         if (secret) inodes.insert({node.device, node.inode});
-        if (!secret) linked.push_back({{node.device, node.inode}, std::move(path)});
+        if (!secret) linked.emplace_back(std::pair(node.device, node.inode), std::move(path));
       }
     }
   }
