@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -36,8 +37,14 @@ Checked<std::string> real_directory(const Selection& selection, const std::strin
   return real;
 }
 
+std::vector<std::string> policy_names() {
+  std::vector<std::string> out;
+  for (PolicyPath& policy : installed_policies()) out.push_back(std::move(policy.name));
+  return out;
+}
+
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names()};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");
@@ -126,13 +133,14 @@ std::vector<std::string> policy_directories() {
   return out;
 }
 
-std::vector<std::string> policy_names() {
-  std::vector<std::string> out;
+std::vector<PolicyPath> installed_policies() {
+  std::vector<PolicyPath> out;
   for (const std::string& directory : policy_directories()) {
     std::error_code error;  // a directory that is not there holds no policies
     for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-      if (entry.path().extension() == ".yaml") out.push_back(entry.path().stem());
+      if (entry.path().extension() == ".yaml") out.push_back({entry.path().stem(), entry.path()});
   }
+  std::ranges::sort(out, {}, &PolicyPath::name);
   return out;
 }
 
