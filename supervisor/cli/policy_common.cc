@@ -1,9 +1,7 @@
 #include "supervisor/cli/policy_common.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,19 +109,13 @@ Checked<Ready> prepare_alone(const Selection& selection) {
 }
 
 Result<std::string> read_policy(const std::string& path) {
-  // Non-blocking, because a FIFO would hold the program until somebody writes to it.
-  const UniqueFd file = TRY(sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  const struct stat about = TRY(sys::fstat(file.get()));
-  if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "a policy is a regular file");
-  return sys::read_file(file.get(), policy::kMaxDocumentBytes);
+  auto text = sys::read_regular(path, policy::kMaxDocumentBytes);
+  if (!text && text.error().code == EINVAL) text.error().hint = "a policy is a regular file";
+  return text;
 }
 
 Result<std::string> read_project(const std::string& path) {
-  const UniqueFd file =
-      TRY(sys::openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
-  const struct stat about = TRY(sys::fstat(file.get()));
-  if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
-  return sys::read_file(file.get(), policy::kMaxProjectBytes);
+  return sys::read_regular(path, policy::kMaxProjectBytes, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
 std::vector<std::string> policy_directories() {
