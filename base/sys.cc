@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/digest.h"
+#include "base/paths.h"
 
 namespace alos::sys {
 namespace {
@@ -144,11 +145,24 @@ Result<std::string> read_file(int fd, size_t limit) {
   }
 }
 
-Result<std::string> read_file(const std::string& path, size_t limit) {
-  const UniqueFd fd = TRY(open(path, O_RDONLY));
-  auto out = read_file(fd.get(), limit);
+namespace {
+Result<std::string> read_named(int fd, const std::string& path, size_t limit) {
+  auto out = read_file(fd, limit);
   if (!out) out.error().object = path;
   return out;
+}
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, size_t limit) {
+  const UniqueFd fd = TRY(open(path, O_RDONLY));
+  return read_named(fd.get(), path, limit);
+}
+
+Result<std::string> read_regular(const std::string& path, size_t limit, uint64_t resolve) {
+  constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  const UniqueFd fd = TRY(resolve == 0 ? open(path, kFlags) : openat2(AT_FDCWD, path, kFlags, resolve));
+  if (!S_ISREG(TRY(fstat(fd.get())).st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
+  return read_named(fd.get(), path, limit);
 }
 
 Result<void> write_all(int fd, std::string_view data) {

@@ -17,8 +17,7 @@ std::string described(const Source& source) {
 
 class Inheritance {
  public:
-  Inheritance(const std::vector<std::string>& directories, const std::vector<std::string>& installed,
-              const Reader& reader)
+  Inheritance(const std::vector<std::string>& directories, const Names& installed, const Reader& reader)
       : directories_(directories), installed_(installed), reader_(reader) {}
 
   Checked<InheritedFile> run(const std::string& name_or_file) {
@@ -80,7 +79,7 @@ class Inheritance {
               "a name from 'alos policy list'; looked for " + asked.text + ".yaml in " + alternatives(directories_),
               asked.text.ends_with(".yaml") || asked.text.ends_with(".yml")
                   ? "a file is named with a '/': ./" + asked.text
-                  : did_you_mean(asked.text, installed_));
+                  : did_you_mean(asked.text, installed_ ? installed_() : std::vector<std::string>()));
     return found.size() == 1 ? std::optional(found[0]) : std::nullopt;
   }
 
@@ -254,7 +253,8 @@ class Inheritance {
     }
   }
 
-  const std::vector<std::string>&directories_, &installed_;
+  const std::vector<std::string>& directories_;
+  const Names& installed_;
   const Reader& reader_;
   std::map<std::string, Shared> done_;
   std::vector<std::string> path_;
@@ -267,7 +267,7 @@ class Inheritance {
 }  // namespace
 
 Checked<InheritedFile> inherit(const std::string& name_or_file, const std::vector<std::string>& directories,
-                               const std::vector<std::string>& installed, const Reader& reader) {
+                               const Names& installed, const Reader& reader) {
   return Inheritance(directories, installed, reader).run(name_or_file);
 }
 

@@ -34,8 +34,8 @@ struct InheritedFile {
 
 // Finds, reads and joins the file and what it extends (policy.md, "Inheritance"): rules are united, limits the smaller,
 // env.pass what all parents that say it name, unless the child says it itself; `degrade` and tests stay with their
-// file. `installed` are names to suggest for one that is none.
+// file. `installed` gives names to suggest for one that is none.
 Checked<InheritedFile> inherit(const std::string& name_or_file, const std::vector<std::string>& directories,
-                               const std::vector<std::string>& installed, const Reader& reader);
+                               const Names& installed, const Reader& reader);
 
 }  // namespace alos::policy

@@ -15,6 +15,8 @@ namespace alos::policy {
 // that this folder has no effects of its own.
 using Reader = std::function<Result<std::string>(const std::string& path)>;
 
+using Names = std::function<std::vector<std::string>()>;
+
 // What to do about a variable that was given no value.
 enum class Missing : uint8_t {
   refuse,      // at start: a run needs every value
@@ -29,7 +31,7 @@ struct LoadOptions {
   // on the way, a regular file of at most kMaxProjectBytes (policy/project.h). Not called with Missing::from_tests: a
   // policy that is judged alone is judged without any project.
   Reader project_reader{};
-  std::vector<std::string> installed{};  // names of policies, to suggest one for a name that is none
+  Names installed{};  // of policies, to suggest one for a name that is none; asked only then
 };
 
 // A file that had a part in what was loaded, also by being absent: a cache is valid while all of these are as they

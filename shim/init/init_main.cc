@@ -15,15 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <optional>
-#include <string_view>
 #include <utility>
 
+#include "base/find_program.h"
 #include "base/unique_fd.h"
 #include "shim/init/protocol.h"
 #include "shim/init/rename.h"
@@ -46,17 +44,9 @@ bool receive(Order& order) {
 
 // The file that execvp(3) would have started, whatever it then lacked.
 bool is_there(const char* program) {
-  if (std::strchr(program, '/')) return ::access(program, X_OK) == 0;
   const char* path = ::getenv("PATH");
-  for (std::string_view left = path ? path : "/bin:/usr/bin"; !left.empty();) {
-    const size_t end = std::min(left.find(':'), left.size());
-    char candidate[PATH_MAX];
-    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): its size goes along
-    const int size = std::snprintf(candidate, sizeof candidate, "%.*s/%s", static_cast<int>(end), left.data(), program);
-    if (size < static_cast<int>(sizeof candidate) && ::access(candidate, X_OK) == 0) return true;
-    left.remove_prefix(std::min(end + 1, left.size()));
-  }
-  return false;
+  char found[PATH_MAX];
+  return find_program(program, path ? path : "/bin:/usr/bin", found);
 }
 
 [[noreturn]] void become_program(char** argv, bool terminal, int failure) {

@@ -10,9 +10,12 @@ namespace alos::init {
 // notified (seccomp_unotify(2)) to init, which carries those out that are about directories; all others are told to go
 // on.
 //
-// This grants nothing: init holds exactly what the program holds, same ids, same Landlock domain, same filter. It is a
-// convenience and no boundary, so letting a call continue after looking at the caller's memory is harmless here, where
-// it would not be if anything were decided by it: a program that swaps the path gets what its own call would have got.
+// The box gains nothing: init holds what its program was started with, same ids, same Landlock domain, same filter. A
+// caller that confined itself further by a Landlock domain of its own does gain: its directories are renamed with the
+// authority of the box and not of that domain (SECURITY.md). A seccomp filter of its own that refuses renames goes
+// first and is obeyed (seccomp(2), precedence of actions). So this is a convenience and no boundary, and letting a call
+// continue after looking at the caller's memory is harmless here, where it would not be if anything were decided by it:
+// a program that swaps the path gets what its own call would have got.
 class RenameHelper {
  public:
   explicit RenameHelper(int listener);

@@ -1,6 +1,7 @@
 // alos: the slim front. Knows which program does what; `run` it does itself, since a launch is judged in milliseconds.
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <string_view>
@@ -49,6 +50,8 @@ int usage(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A caller may ignore it, which execve keeps: ends of children, the box's among them, would be told to nobody.
+  ::signal(SIGCHLD, SIG_DFL);
   if (argc < 2) return usage(2);
   const std::string_view word = argv[1];
   if (word == "--help" || word == "-h" || word == "help") return usage(0);

@@ -1,11 +1,10 @@
 #include "supervisor/cli/policy_common.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -36,8 +35,14 @@ Checked<std::string> real_directory(const Selection& selection, const std::strin
   return real;
 }
 
+std::vector<std::string> policy_names() {
+  std::vector<std::string> out;
+  for (PolicyPath& policy : installed_policies()) out.push_back(std::move(policy.name));
+  return out;
+}
+
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names()};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");
@@ -103,19 +108,13 @@ Checked<Ready> prepare_alone(const Selection& selection) {
 }
 
 Result<std::string> read_policy(const std::string& path) {
-  // Non-blocking, because a FIFO would hold the program until somebody writes to it.
-  const UniqueFd file = TRY(sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  const struct stat about = TRY(sys::fstat(file.get()));
-  if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "a policy is a regular file");
-  return sys::read_file(file.get(), policy::kMaxDocumentBytes);
+  auto text = sys::read_regular(path, policy::kMaxDocumentBytes);
+  if (!text && text.error().code == EINVAL) text.error().hint = "a policy is a regular file";
+  return text;
 }
 
 Result<std::string> read_project(const std::string& path) {
-  const UniqueFd file =
-      TRY(sys::openat2(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
-  const struct stat about = TRY(sys::fstat(file.get()));
-  if (!S_ISREG(about.st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
-  return sys::read_file(file.get(), policy::kMaxProjectBytes);
+  return sys::read_regular(path, policy::kMaxProjectBytes, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
 std::vector<std::string> policy_directories() {
@@ -125,13 +124,14 @@ std::vector<std::string> policy_directories() {
   return out;
 }
 
-std::vector<std::string> policy_names() {
-  std::vector<std::string> out;
+std::vector<PolicyPath> installed_policies() {
+  std::vector<PolicyPath> out;
   for (const std::string& directory : policy_directories()) {
     std::error_code error;  // a directory that is not there holds no policies
     for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-      if (entry.path().extension() == ".yaml") out.push_back(entry.path().stem());
+      if (entry.path().extension() == ".yaml") out.push_back({entry.path().stem(), entry.path()});
   }
+  std::ranges::sort(out, {}, &PolicyPath::name);
   return out;
 }
 

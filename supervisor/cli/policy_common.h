@@ -50,8 +50,11 @@ policy::Checked<Ready> prepare_alone(const Selection& selection);
 Result<std::string> read_policy(const std::string& path);
 // Where names are looked up.
 std::vector<std::string> policy_directories();
+struct PolicyPath {
+  std::string name, path;
+};
+std::vector<PolicyPath> installed_policies();               // all that lie there, by name
 Result<std::string> read_project(const std::string& path);  // as LoadOptions::project_reader asks
-std::vector<std::string> policy_names();                    // of all that lie there
 
 // On stderr; gives kUnknown.
 int cannot_load(const policy::Problems& problems);

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 #include "base/digest.h"
@@ -30,12 +29,7 @@ Installed describe(const std::string& name, const std::string& path) {
 
 std::vector<Installed> installed() {
   std::vector<Installed> out;
-  for (const std::string& directory : policy_directories()) {
-    std::error_code error;  // a directory that is not there holds no policies
-    for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-      if (entry.path().extension() == ".yaml") out.push_back(describe(entry.path().stem(), entry.path()));
-  }
-  std::ranges::sort(out, {}, &Installed::name);
+  for (const auto& [name, path] : installed_policies()) out.push_back(describe(name, path));
   return out;
 }
 

@@ -25,15 +25,8 @@ Result<void> check_cache_directory(const std::string& directory) {
   return {};
 }
 
-// A FIFO in a file's place would hold the launch until somebody writes to it.
-Result<std::string> read_source(const std::string& path) {
-  const UniqueFd fd = TRY(sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  if (!S_ISREG(TRY(sys::fstat(fd.get())).st_mode)) return fail("open", path, EINVAL);
-  return sys::read_file(fd.get(), kSourceLimit);
-}
-
 bool unchanged(const box::SourceFile& source) {
-  const auto text = read_source(source.path);
+  const auto text = sys::read_regular(source.path, kSourceLimit);
   if (!text) return !source.present && (text.error().code == ENOENT || text.error().code == ENOTDIR);
   return source.present && digest(*text) == source.content;
 }

@@ -4,31 +4,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 
+#include "base/find_program.h"
 #include "base/paths.h"
 
 namespace alos::host {
 namespace {
-
-bool can_execute(const std::string& path) {
-  struct stat st{};
-  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
-
-std::string resolve(const std::string& program, const std::string& path) {
-  if (program.find('/') != program.npos) return can_execute(program) ? program : "";
-  for (size_t at = 0; at <= path.size();) {
-    const size_t end = std::min(path.find(':', at), path.size());
-    const std::string candidate = path.substr(at, end - at) + "/" + program;
-    if (can_execute(candidate)) return candidate;
-    at = end + 1;
-  }
-  return "";
-}
 
 std::string parent(const std::string& path) {
   return path.substr(0, path.rfind('/'));
@@ -57,10 +40,9 @@ std::string absent(const std::string& program, const Outside& outside) {
 }  // namespace
 
 Outside find_outside(const std::string& program, const std::string& path) {
-  Outside out{resolve(program, path), {}};
-  char real[PATH_MAX];
-  if (!out.path.empty()) out.real = ::realpath(out.path.c_str(), real) ? real : out.path;
-  return out;
+  char found[PATH_MAX], real[PATH_MAX];
+  if (!find_program(program, path, found)) return {};
+  return {found, ::realpath(found, real) ? real : found};
 }
 
 std::string why_not_started(const std::string& program, int error, const Outside& outside) {

@@ -23,13 +23,6 @@ constexpr size_t kMaxChain = 8;         // links into each other that a name is 
 constexpr size_t kMaxConfig = 1 << 20;  // bytes of one configuration file
 constexpr size_t kMaxIncludes = 64;
 
-// Of whatever is there, links followed as git does; never waits for the other end of a pipe.
-Result<std::string> read_regular(const std::string& path) {
-  const UniqueFd fd = TRY(sys::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-  if (!S_ISREG(TRY(sys::fstat(fd.get())).st_mode)) return fail("open", printable(path), EINVAL, "not a regular file");
-  return sys::read_file(fd.get(), kMaxConfig);
-}
-
 // Lexically, from an absolute directory.
 std::string against(const std::string& base, std::string_view path) {
   auto whole = canonical_path(path.starts_with('/') ? std::string(path) : base + "/" + std::string(path));
@@ -42,7 +35,7 @@ std::string first_line(const std::string& text) {
 
 // By the file itself: the library that answers otherwise may be asked only in programs linked dynamically.
 std::string home_of(uid_t uid) {
-  const auto users = read_regular("/etc/passwd");
+  const auto users = sys::read_regular("/etc/passwd", kMaxConfig);
   if (!users) return "";
   for (std::string_view text = *users; !text.empty();) {
     const size_t end = std::min(text.find('\n'), text.size());
@@ -140,7 +133,7 @@ class Reach::Survey {
 
   // A .git file: of a worktree or submodule, whose repository may lie outside.
   void git_file(const std::string& root) {
-    const auto text = read_regular(root + "/.git");
+    const auto text = sys::read_regular(root + "/.git", kMaxConfig);
     if (!text || !text->starts_with("gitdir: ")) return;
     const std::string directory = against(root, first_line(text->substr(8)));
     if (!directory.empty()) elsewhere(directory);
@@ -148,7 +141,7 @@ class Reach::Survey {
 
   void elsewhere(const std::string& directory) {
     if (!repositories_.insert(directory).second && lies_below(directory, reach_.workspace_)) return;
-    if (const auto common = read_regular(directory + "/commondir"))
+    if (const auto common = sys::read_regular(directory + "/commondir", kMaxConfig))
       if (const std::string shared = against(directory, first_line(*common)); !shared.empty()) {
         repositories_.insert(shared);
         hooks_of(shared);
@@ -202,7 +195,7 @@ class Reach::Survey {
       const std::string path = std::move(files.front());
       files.pop_front();
       if (!seen.insert(path).second) continue;
-      const auto text = read_regular(path);
+      const auto text = sys::read_regular(path, kMaxConfig);
       if (!text && text.error().code == EFBIG) reach_.tangled_ = true;
       if (!text) continue;
       if (seen.size() > kMaxIncludes) {

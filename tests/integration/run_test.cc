@@ -74,6 +74,21 @@ TEST_P(Run, ends_with_the_programs_code_though_nobody_reads_what_alos_says) {
   EXPECT_EQ(closed(words), 127);
 }
 
+// Inherited over exec (signal(7)): a child's end is then told to nobody.
+TEST_P(Run, ends_with_the_programs_code_though_the_caller_ignores_the_ends_of_children) {
+  const std::string policy = world().policy("short", "alos: 1\nabout: x\nextends: strict\nlimits: {wall: 5s}\n");
+  for (const char* apply : {"none", "safe"}) {
+    std::vector<std::string> words = {
+        "python3", "-c",
+        "import os,signal,sys\nsignal.signal(signal.SIGCHLD,signal.SIG_IGN)\nos.execvp('alos',sys.argv[1:])"};
+    const std::vector<std::string> run = world().run_arguments(policy, {"--apply", apply});
+    words.insert(words.end(), run.begin(), run.end());
+    words.insert(words.end(), {"--", "sh", "-c", "exit 7"});
+    const Outcome outcome = world().call(words);
+    EXPECT_EQ(outcome.code, 7) << apply << ": " << outcome.err;
+  }
+}
+
 TEST_P(Run, a_program_that_is_nowhere_is_127_and_one_that_cannot_be_executed_126) {
   Outcome run = world().run("strict", {"no-such-program"});
   EXPECT_EQ(run.code, 127);

@@ -49,6 +49,24 @@ TEST_F(Sys, files_are_replaced_whole) {
   EXPECT_EQ(list(open(dir_, O_RDONLY)->get())->size(), 1u) << "a temporary file was left";
 }
 
+TEST_F(Sys, a_regular_file_is_read_and_nothing_else_is_waited_for) {
+  const std::string file = dir_ + "/f", link = dir_ + "/link", fifo = dir_ + "/fifo";
+  ASSERT_TRUE(replace_file(file, "text", 0600));
+  ASSERT_EQ(::symlink("f", link.c_str()), 0);
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(read_regular(file, 4).value(), "text");
+  EXPECT_EQ(read_regular(link, 4).value(), "text");
+  EXPECT_EQ(read_regular(link, 4, RESOLVE_NO_SYMLINKS).error().code, ELOOP);
+  EXPECT_EQ(read_regular(file, 4, RESOLVE_NO_SYMLINKS).value(), "text");
+  for (const std::string& path : {fifo, dir_, std::string("/dev/zero")}) {
+    const auto refused = read_regular(path, 1000);
+    ASSERT_FALSE(refused) << path;
+    EXPECT_EQ(refused.error().text(), "open " + path + ": Invalid argument (EINVAL); it is no regular file");
+  }
+  EXPECT_EQ(read_regular(file, 3).error().text(), "read " + file + ": File too large (EFBIG)");
+  EXPECT_EQ(read_regular(dir_ + "/no", 3).error().code, ENOENT);
+}
+
 TEST_F(Sys, openat2_does_not_leave_its_root) {
   auto root = open(dir_, O_PATH | O_DIRECTORY);
   EXPECT_EQ(openat2(root->get(), "../etc", O_PATH, RESOLVE_BENEATH).error().code, EXDEV);

@@ -25,7 +25,8 @@ struct Files {
     };
   }
   Checked<Loaded> load(const std::string& name) const {
-    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, reader(), installed}, reader());
+    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, reader(), [this] { return installed; }},
+                        reader());
   }
 };
 

@@ -127,6 +127,20 @@ TEST_F(Inheritance, finds_names_in_the_policy_directories_only) {
   EXPECT_EQ(loads("./mine.yaml").name, "./mine.yaml");
 }
 
+TEST_F(Inheritance, asks_what_is_installed_only_to_suggest_it) {
+  put("coding", "");
+  int asked = 0;
+  const auto names = [&asked] {
+    ++asked;
+    return std::vector<std::string>{"coding"};
+  };
+  const LoadOptions options{{"/shipped"}, {}, Missing::refuse, files.reader(), names};
+  EXPECT_TRUE(load("coding", options, files.reader()));
+  EXPECT_EQ(asked, 0);
+  EXPECT_FALSE(load("codng", options, files.reader()));
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(Inheritance, refuses_two_policies_of_one_name) {
   put("twice", "");
   files.content["/installed/twice.yaml"] = kHead;

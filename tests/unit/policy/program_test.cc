@@ -155,6 +155,7 @@ TEST_F(PolicyProgram, used_wrongly_it_says_how_to_use_it) {
   const Output misspelt = run("chekc");
   EXPECT_EQ(misspelt.code, 2);
   EXPECT_THAT(misspelt.errors, HasSubstr("no command 'chekc'; did you mean 'check'?"));
+  EXPECT_THAT(run("show codng").errors, HasSubstr("did you mean 'coding'?"));
   EXPECT_THAT(run("show --effctive coding").errors, HasSubstr("did you mean '--effective'?"));
   EXPECT_EQ(run("explain").code, 2);
   EXPECT_EQ(run("check").code, 2);
