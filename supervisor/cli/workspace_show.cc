@@ -52,7 +52,7 @@ std::string why_it_stays(const Change& change) {
   if (!change.refused.empty()) return "never applied: " + change.refused;
   if (change.denied)
     return "denied by rule '" + printable(change.denied->rule) + "'" +
-           (change.denied->reason.empty() ? "" : ": " + printable(change.denied->reason));
+           (change.denied->reason.empty() ? "" : ": " + printable_text(change.denied->reason));
   if (!change.conflict.empty()) return "conflict: " + change.conflict;
   std::string text;
   for (const Flag& flag : change.flags)
@@ -65,7 +65,7 @@ std::string text_line(std::string_view line) {
   std::string out;
   for (size_t at = 0; at <= line.size();) {
     const size_t end = std::min(line.find('\t', at), line.size());
-    out += printable(line.substr(at, end - at));
+    out += printable_text(line.substr(at, end - at));
     if (end < line.size()) out += '\t';
     at = end + 1;
   }
@@ -171,7 +171,7 @@ Json change_json(const Change& change) {
   put_bytes(json, "path", change.path.empty() ? "." : change.path);
   for (const Flag& flag : change.flags) json["flags"].push_back({{"kind", name(flag.hazard)}, {"reason", flag.reason}});
   if (change.denied)
-    json["denied"] = {{"rule", printable(change.denied->rule)}, {"reason", printable(change.denied->reason)}};
+    json["denied"] = {{"rule", printable(change.denied->rule)}, {"reason", printable_text(change.denied->reason)}};
   if (!change.conflict.empty()) json["conflict"] = change.conflict;
   if (!change.refused.empty()) json["refused"] = change.refused;
   if (!change.moved_from.empty()) put_bytes(json, "renamed_from", change.moved_from);
