@@ -65,12 +65,12 @@ Result<void> open_content(Layer& layer) {
   TRY(open_image(layer));
   const int dir = layer.base();
   if (layer.record.mode == Mode::copy) {
-    layer.copy = TRY(sys::openat(dir, "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    layer.copy = TRY(open_own(dir, "copy"));
     layer.pending = layer.record.copied_ns != 0 && !layer.record.runs.empty();
     return {};
   }
-  layer.upper = TRY(sys::openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  layer.work = TRY(sys::openat(dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  layer.upper = TRY(open_own(dir, "upper"));
+  layer.work = TRY(open_own(dir, "work"));
   const mode_t mode = TRY(sys::fstat(layer.upper.get())).st_mode & 07777;
   layer.pending =
       !TRY(sys::list(layer.upper.get())).empty() || (layer.record.root_mode != 0 && layer.record.root_mode != mode);
@@ -174,6 +174,17 @@ Result<void> clean_up(const Layer& layer) {
 }
 
 }  // namespace
+
+Result<UniqueFd> open_own(int dir, const std::string& name) {
+  auto opened = sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (opened || opened.error().code != EACCES) return opened;
+  const UniqueFd closed = TRY(sys::openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  const mode_t mode = TRY(sys::fstat(closed.get())).st_mode & 07777;
+  // fchmod takes no O_PATH descriptor (EBADF).
+  const std::string by_descriptor = "/proc/self/fd/" + std::to_string(closed.get());
+  if (::chmod(by_descriptor.c_str(), mode | 0700) != 0) return fail_errno("chmod", printable(name));
+  return sys::openat(closed.get(), ".", O_RDONLY | O_DIRECTORY);
+}
 
 std::string layers_directory(const std::string& state) {
   return state + "/layers";
