@@ -410,6 +410,24 @@ TEST_P(Closed, a_workspace_of_the_host_says_what_to_do) {
   EXPECT_THAT(run.err, HasSubstr("chmod u+rx"));
 }
 
+// Masks are made of what matches at launch, and an agent makes what it likes.
+TEST_P(Closed, more_names_than_can_be_masked_are_said_and_can_be_dropped) {
+  const std::string secrets =
+      world().policy("secrets",
+                     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                     "files:\n  tree: {allow: rwx, path: $workspace/**}\n"
+                     "  secrets: {deny: rwx, path: $workspace/**/*.key}\nlimits: {wall: 60s}\n");
+  ASSERT_EQ(world().shell(secrets, "mkdir d; touch d/{0..10000}.key; echo kept > plain").code, 0);
+  const Outcome again = world().shell(secrets, "true");
+  EXPECT_EQ(again.code, 125);
+  EXPECT_THAT(again.err, HasSubstr("more than 10000 paths match the policy's denies"));
+  EXPECT_THAT(again.err, HasSubstr("`alos diff` shows them and `alos undo` drops them"));
+  EXPECT_EQ(alos({"diff", "--stat"}).code, 1);
+  EXPECT_EQ(alos({"undo", "--yes", "d"}).code, 0);
+  const Outcome after = world().shell(secrets, "cat plain");
+  EXPECT_EQ(after.out, "kept\n") << after.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, Closed, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Image, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Disk, testing::Values(Mode::root, Mode::rootless), NameOfMode());
