@@ -231,7 +231,7 @@ void show_report(const ApplyReport& report, Effect effect, Style style) {
       continue;
     }
     show_line(line.change, paint(style, kYellow, std::string(name(line.outcome))), style);
-    fmt::print("       {}\n", printable(line.reason));
+    fmt::print("       {}\n", printable_text(line.reason));
   }
   for (const std::string& path : report.unknown)
     fmt::print("  ?  {:<44}  the layer has nothing there\n", printable(path));
@@ -270,7 +270,7 @@ std::string json_of(const ApplyReport& report, Effect effect) {
   for (const Line& line : report.lines) {
     Json one = change_json(line.change);
     one["outcome"] = name(line.outcome);
-    one["why"] = printable(line.reason);
+    one["why"] = printable_text(line.reason);
     json["paths"].push_back(std::move(one));
   }
   for (const std::string& path : report.unknown) json["unknown"].push_back(printable(path));
@@ -285,7 +285,7 @@ std::string json_of(const std::vector<Candidate>& layers, const std::vector<std:
                               {"bytes", layer.bytes},
                               {"verdict", name(layer.verdict)},
                               {"used", rfc3339(layer.used_ns)},
-                              {"why", printable(layer.reason)}});
+                              {"why", printable_text(layer.reason)}});
   return text_of(json);
 }
 
