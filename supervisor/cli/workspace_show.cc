@@ -246,7 +246,8 @@ void show_layers(const std::vector<Candidate>& layers, int64_t now_ns) {
   for (const Candidate& layer : layers)
     fmt::print("  {:<8} {:>10} {:>6}  {}\n", name(layer.verdict), size_text(layer.bytes),
                layer.used_ns ? fmt::format("{}d", (now_ns - layer.used_ns) / 86'400'000'000'000) : "",
-               layer.workspace.empty() ? layer.path + ": " + layer.reason : printable(layer.workspace));
+               layer.workspace.empty() || layer.verdict == Verdict::broken ? layer.path + ": " + layer.reason
+                                                                           : printable(layer.workspace));
 }
 
 std::string json_of(const Layer& layer, const std::string& holder, const std::vector<Change>& changes) {

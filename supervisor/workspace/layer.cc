@@ -170,7 +170,12 @@ Result<void> clean_up(const Layer& layer) {
   TRY(remove_tree(layer.base(), "staging"));
   if (!needs_recovery(layer)) return {};
   Tree host = TRY(open_workspace(layer.record));
-  return recover(layer, host);
+  auto recovered = recover(layer, host);
+  if (recovered) return {};
+  const Error& error = recovered.error();
+  return fail("recover", layer.path + "/apply.journal", 0,
+              "an apply was killed, and what it left in " + printable(layer.record.workspace) + " cannot be ended: " +
+                  error.text() + "; remove that file, and there what is called " + temporary_names(layer) + "*");
 }
 
 }  // namespace
@@ -216,6 +221,13 @@ Result<Tree> open_workspace(const Record& record) {
   Tree tree = TRY(Tree::open(record.workspace));
   TRY(must_be_the_same(record, TRY(identity_of(tree))));
   return tree;
+}
+
+bool is_gone(const Record& record) {
+  const auto dir = open_workspace(record);
+  if (dir) return false;
+  const int code = dir.error().code;
+  return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ESTALE;
 }
 
 int64_t stamp_now(int dir) {
@@ -287,7 +299,8 @@ Result<Layer> open_layer_at(const std::string& path, Access access) {
   TRY(open_content(layer));
   if (access == Access::change) TRY(clean_up(layer));
   // Nobody holds it while its journal is there: the apply was killed, and its temporary names are in the host's tree.
-  if (access == Access::look && needs_recovery(layer) && take_lock(layer)) {
+  // Another directory at that path has nothing of it.
+  if (access == Access::look && needs_recovery(layer) && !is_gone(layer.record) && take_lock(layer)) {
     TRY(clean_up(layer));
     layer.lock.reset();
   }
