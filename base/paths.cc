@@ -4,19 +4,69 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <span>
 
 #include "base/sys.h"
 
 namespace alos {
 namespace {
 
-// Characters that change how others are shown or show nothing: Unicode Bidi_Control, zero-width and tags.
-bool deceives(char32_t c) {
-  return (c >= 0x80 && c < 0xa0) || c == 0xad || c == 0x061c || (c >= 0x115f && c <= 0x1160) || c == 0x180e ||
-         (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0x3164 ||
-         c == 0xffa0 || c == 0x2800 || c == 0x034f || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-         (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe0fff);
+struct Range {
+  char32_t first, last;
+};
+
+// Show nothing, or change how others are shown: Unicode's Default_Ignorable_Code_Point, Bidi_Control, line separators,
+// format controls, and the blanks that count as letters.
+constexpr Range kDeceiving[] = {
+    {0x80, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},     {0x61c, 0x61c},     {0x115f, 0x1160},
+    {0x17b4, 0x17b5},   {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+    {0x2800, 0x2800},   {0x3164, 0x3164},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+    {0xfff0, 0xfffb},   {0x13430, 0x1345f}, {0x16fe4, 0x16fe4}, {0x1bca0, 0x1bca3}, {0x1d159, 0x1d159},
+    {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
+// What one name can have and another that looks the same has not: spaces that are not the space, marks that combine
+// with the letter before (which has a letter of its own for most), private use and no characters (one box for all).
+constexpr Range kLookAlike[] = {
+    {0xa0, 0xa0},     {0x300, 0x36f},   {0x1680, 0x1680}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},
+    {0x2000, 0x200a}, {0x202f, 0x202f}, {0x205f, 0x205f}, {0x20d0, 0x20ff}, {0x3000, 0x3000},
+    {0xe000, 0xf8ff}, {0xfdd0, 0xfdef}, {0xfe20, 0xfe2f}, {0xfffe, 0xffff}, {0xf0000, 0x10ffff},
+};
+
+bool is_in(std::span<const Range> ranges, char32_t c) {
+  return std::ranges::any_of(ranges, [c](const Range& range) { return range.first <= c && c <= range.last; });
+}
+
+enum class Shown { text, name };
+
+bool is_spelled_out(Shown as, char32_t c) {
+  return is_in(kDeceiving, c) ||
+         (as == Shown::name && (is_in(kLookAlike, c) || (c >= 0x10000 && (c & 0xfffe) == 0xfffe)));
+}
+
+// A space that is not seen: at an end, or after another.
+bool is_lost(std::string_view text, size_t at) {
+  return text[at] == ' ' && (at == 0 || at + 1 == text.size() || text[at - 1] == ' ');
+}
+
+std::string show(std::string_view text, Shown as) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    char32_t c = 0;
+    const size_t size = decode_utf8(text.substr(at), c);
+    if (size == 0 || c < 0x20 || c == 0x7f || (as == Shown::name && is_lost(text, at)))
+      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
+    else if (is_spelled_out(as, c))
+      out += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(c));
+    else if (as == Shown::name && c == '\\')
+      out += "\\\\";
+    else
+      out += text.substr(at, size);
+    at += size == 0 ? 1 : size;
+  }
+  return out;
 }
 
 std::string environment(const char* name) {
@@ -71,18 +121,27 @@ bool lies_below(std::string_view path, std::string_view dir) {
   return path.starts_with(dir) && (path.size() == dir.size() || path[dir.size()] == '/');
 }
 
-std::string printable(std::string_view text) {
+std::string printable(std::string_view name) {
+  return show(name, Shown::name);
+}
+
+std::string printable_text(std::string_view text) {
+  return show(text, Shown::text);
+}
+
+std::string printable_command(const std::vector<std::string>& argv) {
   std::string out;
-  for (size_t at = 0; at < text.size();) {
-    char32_t c = 0;
-    const size_t size = decode_utf8(text.substr(at), c);
-    if (size == 0 || c < 0x20 || c == 0x7f)
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[at]));
-    else if (deceives(c))
-      out += fmt::format("\\u{{{:x}}}", static_cast<uint32_t>(c));
-    else
-      out += text.substr(at, size);
-    at += size == 0 ? 1 : size;
+  for (const std::string& word : argv) {
+    const std::string shown = printable(word);
+    const bool plain = !word.empty() && shown == word && word.find_first_of(" '\"$`;&|<>()*?!#~") == word.npos;
+    if (!out.empty()) out += ' ';
+    if (plain) {
+      out += shown;
+      continue;
+    }
+    out += '\'';
+    for (const char c : shown) out.append(c == '\'' ? "\\'" : std::string(1, c));
+    out += '\'';
   }
   return out;
 }

@@ -21,9 +21,16 @@ bool lies_below(std::string_view path, std::string_view dir);
 // Length of the well-formed UTF-8 sequence at the front of `text`, 0 if there is none (RFC 3629: no overlong forms, no
 // surrogates, nothing above U+10FFFF). `text` is not empty.
 size_t decode_utf8(std::string_view text, char32_t& out);
-// Control characters, invalid UTF-8, bidirectional and zero-width characters as \x.. or \u{..}: for everything an agent
-// named that a person will see.
-std::string printable(std::string_view text);
+// A name as a person sees it, one line of it: no two names are shown alike, and what would not be seen is. Control,
+// bidirectional, invisible and combining characters, spaces other than U+0020, and what is not UTF-8 are \x.. or
+// \u{..}, spaces at an end or after another \x20, a backslash \\. For everything that an agent named. Not for what was
+// made printable already: its backslashes are doubled.
+std::string printable(std::string_view name);
+// Prose and content, in which spaces and backslashes are what they are: control characters, invalid UTF-8,
+// bidirectional and invisible characters as above, everything else as it is. What this gave it leaves alone.
+std::string printable_text(std::string_view text);
+// The words of a command as printable() gives them, those in quotes that a shell would not take for one word as it is.
+std::string printable_command(const std::vector<std::string>& argv);
 
 // Where alos keeps what it keeps. As root: /var/lib/alos, /run/alos, /etc/alos; as a user the XDG directories
 // ($XDG_STATE_HOME/alos, $XDG_RUNTIME_DIR/alos or below the state directory, $XDG_CACHE_HOME/alos). ALOS_STATE_DIR

@@ -1,5 +1,7 @@
 #include "base/result.h"
 
+#include "base/paths.h"
+
 namespace alos {
 
 std::string Error::text() const {
@@ -13,7 +15,7 @@ std::string Error::text() const {
     out += ")";
   }
   if (!hint.empty()) out += (code != 0 || !object.empty() ? "; " : ": ") + hint;
-  return out;
+  return printable_text(out);
 }
 
 }  // namespace alos

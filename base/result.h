@@ -17,7 +17,7 @@ struct Error {
   int code = 0;           // errno, or 0 where no system call failed
   std::string hint;
 
-  // "openat2 /srv/x: No such file or directory (ENOENT); <hint>"
+  // "openat2 /srv/x: No such file or directory (ENOENT); <hint>", with nothing in it that steers a terminal.
   std::string text() const;
 };
 

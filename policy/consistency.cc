@@ -50,9 +50,9 @@ class Checker {
   }
 
   static std::string shown(const PathPattern& path) {
-    const std::string pattern = printable(path.pattern.text());
+    const std::string pattern = printable_text(path.pattern.text());
     return path.written == path.pattern.text() ? "'" + pattern + "'"
-                                               : "'" + printable(path.written) + "' (" + pattern + ")";
+                                               : "'" + printable_text(path.written) + "' (" + pattern + ")";
   }
 
   void exceptions(const FileRule& rule) {

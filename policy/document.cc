@@ -125,7 +125,7 @@ std::optional<Problem> hidden_characters(std::string_view yaml, std::string_view
     for (size_t from = 0; from < text.size();) {  // tabs are YAML's own business
       const size_t tab = std::min(text.find('\t', from), text.size());
       const std::string_view piece = text.substr(from, tab - from);
-      const std::string shown = printable(piece);
+      const std::string shown = printable_text(piece);
       if (shown != piece) {
         const auto differs = std::mismatch(shown.begin(), shown.end(), piece.begin(), piece.end()).second;
         return Problem{{std::string(file), line, static_cast<int>(from + (differs - piece.begin()) + 1)},

@@ -47,7 +47,7 @@ std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& pl
 // For people to put into a file: YAML's single quotes, within which only a quote is special.
 std::string quoted(std::string_view text) {
   std::string out = "'";
-  for (const char c : printable(text)) out.append(c == '\'' ? 2 : 1, c);
+  for (const char c : printable_text(text)) out.append(c == '\'' ? 2 : 1, c);
   return out + "'";
 }
 
@@ -103,7 +103,7 @@ std::string Explanation::text() const {
   else
     line(out, "by rule '" + decision.rule->name + "' (" + decision.source().text() + "), layer " +
                   std::string(name(decision.layer)) +
-                  (decision.reason().empty() ? "" : ": \"" + printable(decision.reason()) + "\""));
+                  (decision.reason().empty() ? "" : ": \"" + printable_text(decision.reason()) + "\""));
   if (!source_line.empty()) {
     const std::string number = std::to_string(decision.source().line);
     const std::string before = source_line.substr(0, static_cast<size_t>(decision.source().column - 1));

@@ -19,7 +19,7 @@ void whole_homes(const Policy& policy, Problems& out) {
         if (path.pattern.overlaps(keys))
           out.push_back({path.source,
                          "rule '" + rule.name + "' allows " + rule.rights.text() +
-                             " on a whole home directory: " + printable(path.pattern.text()) +
+                             " on a whole home directory: " + printable_text(path.pattern.text()) +
                              " holds ~/.ssh, ~/.aws, browser profiles and shell start-up files",
                          "the directories below " + std::string(place) + " that are needed", "name them"});
   }

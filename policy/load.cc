@@ -147,7 +147,7 @@ class Assembly {
       const auto expanded = expand_pattern(text.text, out_.variables);
       auto pattern = expanded ? Pattern::parse(*expanded) : std::unexpected(expanded.error());
       if (!pattern)
-        problem(text.source, "the path '" + printable(text.text) + "'", "an absolute path or pattern",
+        problem(text.source, "the path '" + printable_text(text.text) + "'", "an absolute path or pattern",
                 pattern.error().hint);
       else
         out.push_back({std::move(*pattern), text.text, text.source});

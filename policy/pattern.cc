@@ -15,7 +15,7 @@ namespace {
 using Segment = Pattern::Segment;
 
 std::unexpected<Error> refuse(std::string_view text, std::string_view hint, int code = EINVAL) {
-  return fail("pattern", printable(text), code, hint);
+  return fail("pattern", printable_text(text), code, hint);
 }
 
 // Stands for "*" among the characters of a component.

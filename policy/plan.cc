@@ -39,8 +39,8 @@ bool comparable(const std::string& a, const std::string& b) {
 }
 
 std::string shown(const PathPattern& path) {
-  const std::string pattern = printable(path.pattern.text());
-  return path.written == path.pattern.text() ? pattern : printable(path.written) + " (" + pattern + ")";
+  const std::string pattern = printable_text(path.pattern.text());
+  return path.written == path.pattern.text() ? pattern : printable_text(path.written) + " (" + pattern + ")";
 }
 
 std::string quoted(const FileRule& rule) {
@@ -294,7 +294,7 @@ class Planner {
     given_up_.push_back(taking.rule);
     out_.box.printed.push_back(quoted(*taking.rule) + " (" + taking.rule->source.text() +
                                ") is not kept for files made after the start, 'degrade: allow': " +
-                               printable(taking.path->pattern.text()) + ": " + why(region));
+                               printable_text(taking.path->pattern.text()) + ": " + why(region));
   }
 
   BoxMask mask(const Taking& taking, bool pin) const {

@@ -73,7 +73,7 @@ Payload describe(const Key& key, std::string_view data, Preview preview) {
   // Redacted before it is cut: a secret that the cut would shorten below what is recognised must not show its
   // beginning.
   if (preview == Preview::redacted)
-    out.preview = printable(std::string_view(redact(data.substr(0, 4 * kPreviewBytes))).substr(0, kPreviewBytes));
+    out.preview = printable_text(std::string_view(redact(data.substr(0, 4 * kPreviewBytes))).substr(0, kPreviewBytes));
   return out;
 }
 

@@ -218,7 +218,8 @@ class Walk {
   Result<void> add(Cover cover) {
     if (covers_.size() >= kMost)
       return fail("mask", printable(cover.target), E2BIG,
-                  "more than 10000 paths match the policy's denies; narrow them");
+                  "more than 10000 paths match the policy's denies; where an earlier run made them, `alos diff` shows "
+                  "them and `alos undo` drops them; else narrow the denies");
     std::string key = cover.target;
     covers_.insert_or_assign(std::move(key), std::move(cover));
     return {};

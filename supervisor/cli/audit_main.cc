@@ -36,7 +36,7 @@ struct Arguments {
 };
 
 int complain(const Error& error, Exit code) {
-  alos::print_error("alos audit: {}\n", printable(error.text()));
+  alos::print_error("alos audit: {}\n", error.text());
   return code;
 }
 

@@ -32,6 +32,11 @@ std::string rule_of(const audit::Entry& entry) {
   return printable(entry.rule);
 }
 
+// The words of a command are recorded as they are shown.
+std::string target_of(const audit::Entry& entry) {
+  return entry.action == "run.start" ? printable_text(entry.target) : printable(entry.target);
+}
+
 const char* colour_of(const std::string& decision) {
   if (decision == "deny") return "\x1b[31m";
   if (decision == "ask") return "\x1b[33m";
@@ -42,15 +47,15 @@ const char* colour_of(const std::string& decision) {
 std::string value_of(const nlohmann::json& value) {
   if (value.is_object() && value.contains("size")) {
     const std::string preview = value.value("preview", "");
-    return value["size"].dump() + " bytes" + (preview.empty() ? "" : " \"" + printable(preview) + "\"");
+    return value["size"].dump() + " bytes" + (preview.empty() ? "" : " \"" + printable_text(preview) + "\"");
   }
-  return printable(value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', true));
+  return value.is_string() ? printable(value.get<std::string>()) : printable_text(value.dump(-1, ' ', true));
 }
 
 // What follows the request: outcome, counts, where the rule stands, details.
 std::string tail_of(const audit::Entry& entry) {
   std::string out;
-  if (!entry.outcome.empty()) out += "  -> " + printable(entry.outcome);
+  if (!entry.outcome.empty()) out += "  -> " + printable_text(entry.outcome);
   const auto detail = nlohmann::json::parse(entry.detail, nullptr, /*allow_exceptions=*/false);
   if (detail.is_object()) {
     const auto repeated = detail.find("repeated");
@@ -59,7 +64,7 @@ std::string tail_of(const audit::Entry& entry) {
       if (name != "repeated" && name != "first" && name != "last")
         out += fmt::format("  {}={}", printable(name), value_of(value));
   }
-  if (!entry.source.empty()) out += "  (" + printable(entry.source) + ")";
+  if (!entry.source.empty()) out += "  (" + printable_text(entry.source) + ")";
   return out;
 }
 
@@ -108,7 +113,7 @@ void Table::print(const audit::Entry& entry) {
              coloured ? colour_of(entry.decision) : "",
              padded(entry.decision.empty() ? "-" : printable(entry.decision), 8), coloured ? "\x1b[0m" : "",
              padded(rule_of(entry), rule_width_), printable(entry.action),
-             entry.target.empty() ? "" : " " + printable(entry.target), tail_of(entry));
+             entry.target.empty() ? "" : " " + target_of(entry), tail_of(entry));
 }
 
 }  // namespace alos::cli

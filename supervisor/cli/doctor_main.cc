@@ -44,7 +44,7 @@ std::optional<std::vector<std::string>> limits_in(const std::string& policy) {
 }
 
 int complain(const Error& error, int code) {
-  alos::print_error("alos doctor: {}\n", printable(error.text()));
+  alos::print_error("alos doctor: {}\n", error.text());
   return code;
 }
 

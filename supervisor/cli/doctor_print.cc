@@ -60,7 +60,7 @@ constexpr const char* kYellow = "33";
 constexpr const char* kDim = "2";
 
 void print_there(Page& page, const Finding& finding) {
-  const std::string detail = finding.fact.detail.empty() ? "" : "  [" + printable(finding.fact.detail) + "]";
+  const std::string detail = finding.fact.detail.empty() ? "" : "  [" + printable_text(finding.fact.detail) + "]";
   page.row("ok", kGreen, finding.name, finding.what_for + detail);
 }
 
@@ -68,13 +68,13 @@ void print_missing(Page& page, const Finding& finding) {
   const bool unknown = finding.fact.state == State::unknown;
   page.row(unknown ? "unknown" : "MISSING", finding.need == Need::required ? kRed : kYellow, finding.name,
            finding.what_for);
-  page.under("why", printable(finding.fact.detail));
+  page.under("why", printable_text(finding.fact.detail));
   page.under("so", finding.without);
   page.under("do", finding.fact.remedy);
 }
 
 void print_note(Page& page, const Finding& finding) {
-  std::string text = printable(finding.fact.detail);
+  std::string text = printable_text(finding.fact.detail);
   const std::string& rest = finding.fact.there() && !finding.what_for.empty() ? finding.what_for : finding.without;
   if (!rest.empty()) text += (text.empty() ? "" : "; ") + rest;
   page.row(finding.fact.there() ? "yes" : "no", kDim, finding.name, text);

@@ -48,7 +48,7 @@ int run(bool json) {
   }
   for (const Installed& each : all)
     fmt::print("{:<{}}  {:<{}}  {}  {}\n", printable(each.name), names, printable(each.path), paths,
-               each.hash.substr(0, 16), printable(each.about));
+               each.hash.substr(0, 16), printable_text(each.about));
   if (all.empty()) alos::print_error("no policies in {}\n", policy::alternatives(policy_directories()));
   return kYes;
 }

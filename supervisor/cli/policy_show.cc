@@ -42,8 +42,8 @@ std::string in_units(const std::string& limit, uint64_t value) {
 }
 
 std::string described(const policy::PathPattern& path) {
-  const std::string pattern = printable(path.pattern.text());
-  return path.written == path.pattern.text() ? pattern : fmt::format("{}  = {}", printable(path.written), pattern);
+  const std::string pattern = printable_text(path.pattern.text());
+  return path.written == path.pattern.text() ? pattern : fmt::format("{}  = {}", printable_text(path.written), pattern);
 }
 
 std::vector<Line> lines(const policy::Policy& policy) {
@@ -115,7 +115,7 @@ int run(const Options& options) {
     print_json({{"policy", policy.name}, {"about", policy.about}, {"hash", policy.hash}, {"lines", std::move(out)}});
     return kYes;
   }
-  fmt::print("{}: {}\n{}\n\n", policy.name, printable(policy.about), paint(Colour::dim, "hash " + policy.hash));
+  fmt::print("{}: {}\n{}\n\n", policy.name, printable_text(policy.about), paint(Colour::dim, "hash " + policy.hash));
   print_table(all);
   for (const std::string& line : ready->plan.box.printed) fmt::print("note: {}\n", line);
   return kYes;

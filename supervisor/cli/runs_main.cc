@@ -38,12 +38,6 @@ std::string duration(int64_t ns) {
   return fmt::format("{}d{:02}h", s / 86'400, s / 3600 % 24);
 }
 
-std::string command_of(const RunInfo& run) {
-  std::string out;
-  for (const std::string& arg : run.argv) out += (out.empty() ? "" : " ") + printable(arg);
-  return out;
-}
-
 // "T" in the third field of /proc/PID/stat: stopped as a whole, by ^Z or a signal.
 std::string state_of(const RunInfo& run) {
   const auto text = sys::read_file("/proc/" + std::to_string(run.supervisor) + "/stat", 4096);
@@ -117,7 +111,8 @@ int ps(const Directories& directories, bool json) {
     const std::string left =
         run.wall_ms == 0 ? "-" : duration(std::max<int64_t>(0, static_cast<int64_t>(run.wall_ms) * 1'000'000 - age));
     fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  {}\n", run.id, printable(run.name).substr(0, 20), names,
-               printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left, command_of(run));
+               printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left,
+               printable_command(run.argv));
     if (!run.workspace.empty()) fmt::print("{:<20}  in {} ({})\n", "", printable(run.workspace), run.workspace_mode);
     for (const std::string& gone : run.degraded) fmt::print("{:<20}  without {}\n", "", printable(gone));
   }
@@ -137,7 +132,7 @@ int logs(const Directories& directories, const std::string& name, bool json) {
   }
   fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", run->id, printable(run->name),
              printable(run->policy), run->policy_hash, rfc3339(run->started_ns), duration(wall_ns() - run->started_ns),
-             command_of(*run));
+             printable_command(run->argv));
   if (!text) {
     fmt::print("  its output goes where its caller sent it; only what is written to a terminal is kept\n");
     return kYes;
@@ -149,7 +144,7 @@ int logs(const Directories& directories, const std::string& name, bool json) {
     if (end == text->npos) end = text->size();
     std::string_view line(text->data() + at, end - at);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    fmt::print("  | {}\n", printable(line));
+    fmt::print("  | {}\n", printable_text(line));
     at = end + 1;
   }
   return kYes;

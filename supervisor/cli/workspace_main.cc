@@ -236,6 +236,7 @@ Result<int> gc(const Arguments& arguments) {
   const auto layers = TRY(survey(state, wall_ns(), TRY(duration(arguments.older_than))));
   if (!arguments.json) show_layers(layers, wall_ns());
   std::vector<std::string> removed;
+  int code = kNothing;
   for (const Candidate& layer : layers) {
     if (arguments.dry_run || !removable(arguments, layer)) continue;
     audit::Record record;
@@ -243,14 +244,18 @@ Result<int> gc(const Arguments& arguments) {
     record.target = layer.path;
     record.charge = audit::Charge::supervisor;
     TRY(host::record_action(state, record));
-    TRY(remove_layer(layer.path));
-    removed.push_back(layer.path);
+    if (const auto done = remove_layer(layer.path)) {
+      removed.push_back(layer.path);
+    } else {
+      alos::print_error("alos: {}\n", done.error().text());
+      code = kCannotTell;
+    }
   }
   if (arguments.json)
     fmt::print("{}", json_of(layers, removed));
   else
     fmt::print("removed {} of {} layers\n", removed.size(), layers.size());
-  return kNothing;
+  return code;
 }
 
 void options_of(CLI::App* command, Arguments& arguments, const char* example) {

@@ -52,7 +52,7 @@ std::string why_it_stays(const Change& change) {
   if (!change.refused.empty()) return "never applied: " + change.refused;
   if (change.denied)
     return "denied by rule '" + printable(change.denied->rule) + "'" +
-           (change.denied->reason.empty() ? "" : ": " + printable(change.denied->reason));
+           (change.denied->reason.empty() ? "" : ": " + printable_text(change.denied->reason));
   if (!change.conflict.empty()) return "conflict: " + change.conflict;
   std::string text;
   for (const Flag& flag : change.flags)
@@ -65,7 +65,7 @@ std::string text_line(std::string_view line) {
   std::string out;
   for (size_t at = 0; at <= line.size();) {
     const size_t end = std::min(line.find('\t', at), line.size());
-    out += printable(line.substr(at, end - at));
+    out += printable_text(line.substr(at, end - at));
     if (end < line.size()) out += '\t';
     at = end + 1;
   }
@@ -171,7 +171,7 @@ Json change_json(const Change& change) {
   put_bytes(json, "path", change.path.empty() ? "." : change.path);
   for (const Flag& flag : change.flags) json["flags"].push_back({{"kind", name(flag.hazard)}, {"reason", flag.reason}});
   if (change.denied)
-    json["denied"] = {{"rule", printable(change.denied->rule)}, {"reason", printable(change.denied->reason)}};
+    json["denied"] = {{"rule", printable(change.denied->rule)}, {"reason", printable_text(change.denied->reason)}};
   if (!change.conflict.empty()) json["conflict"] = change.conflict;
   if (!change.refused.empty()) json["refused"] = change.refused;
   if (!change.moved_from.empty()) put_bytes(json, "renamed_from", change.moved_from);
@@ -231,7 +231,7 @@ void show_report(const ApplyReport& report, Effect effect, Style style) {
       continue;
     }
     show_line(line.change, paint(style, kYellow, std::string(name(line.outcome))), style);
-    fmt::print("       {}\n", printable(line.reason));
+    fmt::print("       {}\n", printable_text(line.reason));
   }
   for (const std::string& path : report.unknown)
     fmt::print("  ?  {:<44}  the layer has nothing there\n", printable(path));
@@ -246,7 +246,8 @@ void show_layers(const std::vector<Candidate>& layers, int64_t now_ns) {
   for (const Candidate& layer : layers)
     fmt::print("  {:<8} {:>10} {:>6}  {}\n", name(layer.verdict), size_text(layer.bytes),
                layer.used_ns ? fmt::format("{}d", (now_ns - layer.used_ns) / 86'400'000'000'000) : "",
-               layer.workspace.empty() ? layer.path + ": " + layer.reason : printable(layer.workspace));
+               layer.workspace.empty() || layer.verdict == Verdict::broken ? layer.path + ": " + layer.reason
+                                                                           : printable(layer.workspace));
 }
 
 std::string json_of(const Layer& layer, const std::string& holder, const std::vector<Change>& changes) {
@@ -270,7 +271,7 @@ std::string json_of(const ApplyReport& report, Effect effect) {
   for (const Line& line : report.lines) {
     Json one = change_json(line.change);
     one["outcome"] = name(line.outcome);
-    one["why"] = printable(line.reason);
+    one["why"] = printable_text(line.reason);
     json["paths"].push_back(std::move(one));
   }
   for (const std::string& path : report.unknown) json["unknown"].push_back(printable(path));
@@ -285,7 +286,7 @@ std::string json_of(const std::vector<Candidate>& layers, const std::vector<std:
                               {"bytes", layer.bytes},
                               {"verdict", name(layer.verdict)},
                               {"used", rfc3339(layer.used_ns)},
-                              {"why", printable(layer.reason)}});
+                              {"why", printable_text(layer.reason)}});
   return text_of(json);
 }
 

@@ -5,12 +5,15 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace alos::host {
 namespace {
 constexpr size_t kLogBytes = 4 << 20;
 constexpr int kLastWordsMs = 2000;  // how long a finished run waits for a terminal to take what is left
+// A pty holds less: 8 KiB on their way (drivers/tty/pty.c, tty_buffer_set_limit) and 4 KiB to be read (N_TTY_BUF_SIZE).
+constexpr size_t kPtyHolds = 64 << 10;
 }  // namespace
 
 Relay::Relay(UniqueFd master, uint8_t mask, int log) : master_(std::move(master)), log_(log) {
@@ -67,19 +70,24 @@ void Relay::to_box() {
 }
 
 bool Relay::from_box() {
+  const ssize_t n = carry(kRoom);
+  return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));  // EIO: nobody holds the other side
+}
+
+ssize_t Relay::carry(size_t most) {
   char buffer[16384];
-  const ssize_t n = ::read(master_.get(), buffer, sizeof buffer);
-  if (n > 0) {
-    keep(buffer, static_cast<size_t>(n));
-    return true;
-  }
-  return n < 0 && (errno == EAGAIN || errno == EINTR);  // EIO: nobody holds the other side
+  const ssize_t n = ::read(master_.get(), buffer, std::min(most, sizeof buffer));
+  if (n > 0) keep(buffer, static_cast<size_t>(n));
+  return n;
 }
 
 void Relay::drain() {
-  for (;;) {
+  for (size_t left = kPtyHolds;;) {
     pollfd ready{.fd = master_.get(), .events = POLLIN, .revents = 0};
-    const bool more = ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN) && wants_output() && from_box();
+    const bool readable = left > 0 && wants_output() && ::poll(&ready, 1, 0) == 1 && (ready.revents & POLLIN);
+    const ssize_t n = readable ? carry(left) : 0;
+    const bool more = n > 0 || (n < 0 && errno == EINTR);
+    if (n > 0) left -= static_cast<size_t>(n);
     if (!more && to_terminal_.empty()) return;
     pollfd writable{.fd = out_, .events = POLLOUT, .revents = 0};
     if (!to_terminal_.empty() && ::poll(&writable, 1, kLastWordsMs) != 1) return;  // nobody reads it

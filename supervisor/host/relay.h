@@ -1,5 +1,6 @@
 #pragma once
 
+#include <sys/types.h>
 #include <termios.h>
 
 #include <optional>
@@ -34,13 +35,14 @@ class Relay {
   bool from_box();       // the master is readable; false at its end
   void to_box();         // the master is writable
   void to_terminal();    // output() is writable
-  void drain();          // what the box wrote before it ended
+  void drain();          // what the box wrote before it ended: what a pty holds, whoever writes on
   void resize();         // SIGWINCH
   void suspend();        // the caller's modes back, before the supervisor stops itself
   void resume();
 
  private:
   static constexpr size_t kRoom = 65536;
+  ssize_t carry(size_t most);  // one read of the master
   void keep(const char* data, size_t size);
 
   UniqueFd master_;

@@ -167,8 +167,13 @@ Result<void> Start::choose() {
   compiled_ = TRY(compiled_policy(choice, directories_));
   const policy::BoxPlan& plan = compiled_.plan;
   if (!plan.workspace.empty()) {
-    workspace_ = TRY(sys::openat2(AT_FDCWD, plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                                  RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+    auto opened = sys::openat2(AT_FDCWD, plan.workspace, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                               RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    if (!opened && opened.error().code == EACCES)
+      return fail("open", printable(plan.workspace), EACCES,
+                  "it is closed to you; if it is yours, `chmod u+rx` opens it");
+    if (!opened) return std::unexpected(std::move(opened).error());
+    workspace_ = std::move(*opened);
   }
   // The id map would make the box's setuid programs root's own.
   if (root_ && plan.workspace_mode == policy::WorkspaceMode::direct) {
@@ -328,7 +333,7 @@ Result<void> Start::take_home() {
   home_lock_ = TRY(lock_home(above, *compiled_.plan.keep_home, request_.id));
   request_.home = above + "/" + *compiled_.plan.keep_home;
   TRY(sys::make_dirs(request_.home, 0700));
-  home_ = TRY(sys::open(request_.home, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  home_ = TRY(workspace::open_own(AT_FDCWD, request_.home));
   // As root it belongs to the first box that used it, and is mapped for every later one.
   const auto st = TRY(sys::fstat(home_.get()));
   if (root_ && st.st_uid == 0) {

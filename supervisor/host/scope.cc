@@ -96,7 +96,7 @@ Result<void> call(std::vector<std::string> words, const std::string& object, int
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   while (text.ends_with('\n')) text.pop_back();
   return fail("scope", object, WIFSIGNALED(status) ? ETIMEDOUT : EREMOTEIO,
-              text.empty() ? "the user's manager did not answer" : printable(text));
+              text.empty() ? "the user's manager did not answer" : printable_text(text));
 }
 
 // The answer to the call says that the job is queued; that it is done shows in this process's own group.

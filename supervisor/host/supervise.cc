@@ -38,15 +38,6 @@ using nlohmann::ordered_json;
 // What `alos kill --now` sends: end the box without asking the program.
 const int kKillNow = SIGRTMIN;
 
-std::string shown(const std::vector<std::string>& argv) {
-  std::string out;
-  for (const std::string& arg : argv) {
-    const bool plain = !arg.empty() && arg.find_first_of(" \t'\"\\$`;&|<>()*?!#~") == arg.npos;
-    out += (out.empty() ? "" : " ") + (plain ? printable(arg) : "'" + printable(arg) + "'");
-  }
-  return out;
-}
-
 // Why a run ended; the first cause wins.
 struct Ending {
   std::string reason;  // "exit", "signal", "limit", "killed", "lost", "not-started", "failed"
@@ -83,7 +74,7 @@ class Supervisor {
 
   Result<void> record_intent() {
     log_.emplace(TRY(audit::Log::open(order_.audit_directory)));
-    const std::string target = shown(order_.argv);
+    const std::string target = printable_command(order_.argv);
     audit::Record record;
     record.run = order_.run;
     record.action = "run.start";
@@ -524,7 +515,7 @@ class Supervisor {
     if (disk_full_) say(fmt::format("alos: {}\n", disk_full_reason()));
     if (ending_->reason == "limit")
       say(fmt::format("alos: ended by limit '{}' ({}){}{}\n", ending_->what, limit_value(ending_->what),
-                      limit_reason_.empty() ? "" : ": ", printable(limit_reason_)));
+                      limit_reason_.empty() ? "" : ": ", printable_text(limit_reason_)));
     if (ending_->reason == "lost")
       say(fmt::format("alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what));
     launcher_.reset();

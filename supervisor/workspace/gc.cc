@@ -29,14 +29,6 @@ int64_t last_use(const Record& record) {
   return last;
 }
 
-// Or something else is at its path.
-bool is_gone(const Record& record) {
-  const auto dir = open_workspace(record);
-  if (dir) return false;
-  const int code = dir.error().code;
-  return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ESTALE;
-}
-
 Candidate broken(Candidate candidate, const Error& error) {
   candidate.verdict = Verdict::broken;
   candidate.reason = error.text();

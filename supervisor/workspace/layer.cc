@@ -65,12 +65,12 @@ Result<void> open_content(Layer& layer) {
   TRY(open_image(layer));
   const int dir = layer.base();
   if (layer.record.mode == Mode::copy) {
-    layer.copy = TRY(sys::openat(dir, "copy", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    layer.copy = TRY(open_own(dir, "copy"));
     layer.pending = layer.record.copied_ns != 0 && !layer.record.runs.empty();
     return {};
   }
-  layer.upper = TRY(sys::openat(dir, "upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  layer.work = TRY(sys::openat(dir, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  layer.upper = TRY(open_own(dir, "upper"));
+  layer.work = TRY(open_own(dir, "work"));
   const mode_t mode = TRY(sys::fstat(layer.upper.get())).st_mode & 07777;
   layer.pending =
       !TRY(sys::list(layer.upper.get())).empty() || (layer.record.root_mode != 0 && layer.record.root_mode != mode);
@@ -170,10 +170,26 @@ Result<void> clean_up(const Layer& layer) {
   TRY(remove_tree(layer.base(), "staging"));
   if (!needs_recovery(layer)) return {};
   Tree host = TRY(open_workspace(layer.record));
-  return recover(layer, host);
+  auto recovered = recover(layer, host);
+  if (recovered) return {};
+  const Error& error = recovered.error();
+  return fail("recover", layer.path + "/apply.journal", 0,
+              "an apply was killed, and what it left in " + printable(layer.record.workspace) + " cannot be ended: " +
+                  error.text() + "; remove that file, and there what is called " + temporary_names(layer) + "*");
 }
 
 }  // namespace
+
+Result<UniqueFd> open_own(int dir, const std::string& name) {
+  auto opened = sys::openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (opened || opened.error().code != EACCES) return opened;
+  const UniqueFd closed = TRY(sys::openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW));
+  const mode_t mode = TRY(sys::fstat(closed.get())).st_mode & 07777;
+  // fchmod takes no O_PATH descriptor (EBADF).
+  const std::string by_descriptor = "/proc/self/fd/" + std::to_string(closed.get());
+  if (::chmod(by_descriptor.c_str(), mode | 0700) != 0) return fail_errno("chmod", printable(name));
+  return sys::openat(closed.get(), ".", O_RDONLY | O_DIRECTORY);
+}
 
 std::string layers_directory(const std::string& state) {
   return state + "/layers";
@@ -205,6 +221,13 @@ Result<Tree> open_workspace(const Record& record) {
   Tree tree = TRY(Tree::open(record.workspace));
   TRY(must_be_the_same(record, TRY(identity_of(tree))));
   return tree;
+}
+
+bool is_gone(const Record& record) {
+  const auto dir = open_workspace(record);
+  if (dir) return false;
+  const int code = dir.error().code;
+  return code == ENOENT || code == ENOTDIR || code == ELOOP || code == ESTALE;
 }
 
 int64_t stamp_now(int dir) {
@@ -276,7 +299,8 @@ Result<Layer> open_layer_at(const std::string& path, Access access) {
   TRY(open_content(layer));
   if (access == Access::change) TRY(clean_up(layer));
   // Nobody holds it while its journal is there: the apply was killed, and its temporary names are in the host's tree.
-  if (access == Access::look && needs_recovery(layer) && take_lock(layer)) {
+  // Another directory at that path has nothing of it.
+  if (access == Access::look && needs_recovery(layer) && !is_gone(layer.record) && take_lock(layer)) {
     TRY(clean_up(layer));
     layer.lock.reset();
   }

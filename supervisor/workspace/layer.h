@@ -137,9 +137,16 @@ Result<std::vector<std::string>> list_layers(const std::string& state);
 // Who holds it now, empty when nobody does.
 std::string holder(const std::string& path);
 
+// A directory of this user's that an agent may have closed to its owner (chmod 000): that is taken back where it keeps
+// this process out, as it does not keep out root or a user namespace of the owner's. Errors: EPERM where it is
+// another's.
+Result<UniqueFd> open_own(int dir, const std::string& name);
+
 // The layer's workspace, to be read or changed. Everything that goes to the host begins here. Errors: ENOENT, ENOTDIR,
 // ELOOP (a link stands in its path), ESTALE (another directory than the layer was made for is there).
 Result<Tree> open_workspace(const Record& record);
+// It is not at its path, or something else is.
+bool is_gone(const Record& record);
 
 // What the kernel would stamp a file with now, by asking it for one: since 6.13 that may be ahead of
 // CLOCK_REALTIME_COARSE, and a stamp that lags makes conflicts of files written just before.

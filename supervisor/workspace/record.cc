@@ -13,7 +13,7 @@ constexpr int kVersion = 1;
 
 // JSON holds text, a path holds bytes.
 Json bytes(const std::string& raw) {
-  if (printable(raw) == raw) return raw;
+  if (printable_text(raw) == raw) return raw;
   return Json{{"hex", hex({reinterpret_cast<const uint8_t*>(raw.data()), raw.size()})}};
 }
 

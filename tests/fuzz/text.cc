@@ -12,10 +12,12 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace alos;
   const std::string_view text = fuzz::text_of(data, size);
-  const std::string shown = printable(text);
-  fuzz::must(std::ranges::none_of(shown, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }),
-             "shown text has no control characters");
-  fuzz::must(printable(shown) == shown, "shown text is shown as it is");
+  for (const std::string& shown : {printable(text), printable_text(text)})
+    fuzz::must(std::ranges::none_of(shown, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }),
+               "shown text has no control characters");
+  const std::string shown = printable_text(text);
+  fuzz::must(printable_text(shown) == shown, "shown text is shown as it is");
+  if (!text.empty()) fuzz::must(printable(text) != printable(text.substr(1)), "two names are not shown alike");
 
   const auto path = canonical_path(text);
   fuzz::must(!path || is_canonical_path(*path), "a canonical path is canonical");

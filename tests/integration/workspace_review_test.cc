@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -353,6 +354,81 @@ TEST_P(Image, comes_back_after_the_run_was_killed) {
   EXPECT_THAT(diff.out, HasSubstr("A  x"));
 }
 
+// An agent that takes its owner's rights from what the owner has to open.
+class Closed : public InBothModes {
+ protected:
+  std::string policy(const std::string& mode) {
+    return world().policy("closed",
+                          "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: " + mode +
+                              "\nfiles: {tree: {allow: rwx, path: $workspace/**}}\nlimits: {wall: 60s}\n"
+                              "home: {keep: mine}\n");
+  }
+  Outcome alos(std::vector<std::string> words) {
+    words.insert(words.begin(), "alos");
+    return world().call(std::move(words));
+  }
+};
+
+TEST_P(Closed, a_workspace_can_be_run_in_shown_applied_and_undone) {
+  for (const char* mode : {"layer", "copy"}) {
+    world().write("lower/file", "host\n");
+    ASSERT_EQ(world().shell(policy(mode), "echo x > new; chmod 000 lower .").code, 0);
+    EXPECT_THAT(alos({"diff", "--stat"}).out, HasSubstr("A  new")) << mode;
+    EXPECT_EQ(alos({"gc"}).code, 0);
+    const Outcome again = world().shell(policy(mode), "chmod 755 \"$PWD\" && echo again > more && ls && chmod 000 .");
+    EXPECT_EQ(again.out, "lower\nmore\nnew\n") << mode << again.err;
+    EXPECT_EQ(alos({"apply", "new"}).code, 0);
+    EXPECT_EQ(world().read("new"), "x\n");
+    EXPECT_EQ(alos({"undo", "--yes"}).code, 0);
+    EXPECT_EQ(alos({"diff"}).code, 0);
+    const Outcome after = world().shell(policy(mode), "stat -c %a . lower");
+    EXPECT_EQ(after.out, "755\n755\n") << mode << after.err;
+    EXPECT_EQ(alos({"undo", "--yes"}).code, 0);
+    std::filesystem::remove(world().workspace() + "/new");
+  }
+}
+
+TEST_P(Closed, fresh_gets_out_of_it) {
+  ASSERT_EQ(world().shell(policy("layer"), "echo x > new; chmod 000 .").code, 0);
+  const Outcome fresh = world().shell(policy("layer"), "ls | wc -l", {}, {"--fresh"});
+  EXPECT_EQ(fresh.out, "0\n") << fresh.err;
+}
+
+TEST_P(Closed, a_home_that_lasts_is_used_again) {
+  ASSERT_EQ(world().shell(policy("layer"), "echo x > ~/kept; chmod 000 ~").code, 0);
+  const Outcome again = world().shell(policy("layer"), "chmod 700 ~ && cat ~/kept");
+  EXPECT_EQ(again.out, "x\n") << again.err;
+}
+
+// What was applied is the host's, and then it is the host's owner who has to give the rights back.
+TEST_P(Closed, a_workspace_of_the_host_says_what_to_do) {
+  if (GetParam() == Mode::root) return;
+  ASSERT_EQ(::chmod(world().workspace().c_str(), 0), 0);
+  const Outcome run = world().shell(policy("layer"), "true", {.cwd = "/"}, {"--workspace", world().workspace()});
+  ::chmod(world().workspace().c_str(), 0755);
+  EXPECT_EQ(run.code, 125);
+  EXPECT_THAT(run.err, HasSubstr("chmod u+rx"));
+}
+
+// Masks are made of what matches at launch, and an agent makes what it likes.
+TEST_P(Closed, more_names_than_can_be_masked_are_said_and_can_be_dropped) {
+  const std::string secrets =
+      world().policy("secrets",
+                     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                     "files:\n  tree: {allow: rwx, path: $workspace/**}\n"
+                     "  secrets: {deny: rwx, path: $workspace/**/*.key}\nlimits: {wall: 60s}\n");
+  ASSERT_EQ(world().shell(secrets, "mkdir d; touch d/{0..10000}.key; echo kept > plain").code, 0);
+  const Outcome again = world().shell(secrets, "true");
+  EXPECT_EQ(again.code, 125);
+  EXPECT_THAT(again.err, HasSubstr("more than 10000 paths match the policy's denies"));
+  EXPECT_THAT(again.err, HasSubstr("`alos diff` shows them and `alos undo` drops them"));
+  EXPECT_EQ(alos({"diff", "--stat"}).code, 1);
+  EXPECT_EQ(alos({"undo", "--yes", "d"}).code, 0);
+  const Outcome after = world().shell(secrets, "cat plain");
+  EXPECT_EQ(after.out, "kept\n") << after.err;
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Closed, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Image, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Disk, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Threats19And20, OtherNames, testing::Values(Mode::root, Mode::rootless), NameOfMode());

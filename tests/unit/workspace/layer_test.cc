@@ -155,6 +155,60 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
   });
 }
 
+// What an apply leaves that was killed.
+std::string leave_journal(World& world, const std::string& records) {
+  const std::string path = layers_directory(world.state()) + "/" + layer_key(world.workspace());
+  write(path + "/apply.journal", std::string("sabc\0", 5) + records);
+  return path;
+}
+
+TEST_P(Layers, of_a_killed_apply_is_no_business_of_the_directory_that_stands_there_now) {
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    const std::string path = leave_journal(world, std::string("d\0", 2));
+    write(world.host(".alos-apply-abc-0"), "ours");
+    ASSERT_EQ(::rename(world.workspace().c_str(), (world.workspace() + ".away").c_str()), 0);
+    ASSERT_EQ(::mkdir(world.workspace().c_str(), 0755), 0);
+    write(world.host(".alos-apply-abc-0"), "somebody else's");
+    const auto found = survey(world.state(), 0, {}).value();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].verdict, Verdict::orphan) << found[0].reason;
+    EXPECT_EQ(found[0].workspace, world.workspace());
+    EXPECT_THAT(open_layer(world.state(), world.workspace(), Access::change).error().text(), HasSubstr("alos gc"));
+    EXPECT_THAT(open_or_create(world.request()).error().text(), HasSubstr("alos gc"));
+    EXPECT_EQ(read(world.host(".alos-apply-abc-0")), "somebody else's");
+    // Back where it was, what the apply left is ended.
+    ASSERT_EQ(::unlink(world.host(".alos-apply-abc-0").c_str()), 0);
+    ASSERT_EQ(::rmdir(world.workspace().c_str()), 0);
+    ASSERT_EQ(::rename((world.workspace() + ".away").c_str(), world.workspace().c_str()), 0);
+    EXPECT_EQ(survey(world.state(), 0, {}).value().at(0).verdict, Verdict::pending);
+    EXPECT_FALSE(exists(world.host(".alos-apply-abc-0")));
+    EXPECT_FALSE(exists(path + "/apply.journal"));
+  });
+}
+
+TEST_P(Layers, with_a_journal_that_cannot_be_followed_say_what_to_do_and_are_in_no_others_way) {
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    const std::string path = leave_journal(world, std::string("i7 ../x\0", 8));
+    write(world.host("../x"), "somebody else's");
+    for (const Access access : {Access::look, Access::change}) {
+      const auto opened = open_layer(world.state(), world.workspace(), access);
+      ASSERT_FALSE(opened);
+      EXPECT_THAT(opened.error().text(), HasSubstr(path + "/apply.journal"));
+      EXPECT_THAT(opened.error().text(), HasSubstr("remove that file"));
+    }
+    ASSERT_EQ(::mkdir((path + "-other").c_str(), 0700), 0);
+    const auto found = survey(world.state(), 0, {}).value();
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_EQ(found[0].verdict, Verdict::broken);
+    EXPECT_THAT(found[0].reason, HasSubstr("remove that file"));
+    ASSERT_EQ(::unlink((path + "/apply.journal").c_str()), 0);
+    EXPECT_EQ(survey(world.state(), 0, {}).value().at(0).verdict, Verdict::pending);
+    EXPECT_EQ(read(world.host("../x")), "somebody else's");
+  });
+}
+
 TEST_P(Layers, the_meter_counts_blocks_once_and_in_slices) {
   run([](World& world) {
     ::mkdir(world.host("d").c_str(), 0755);
