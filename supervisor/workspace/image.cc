@@ -12,6 +12,7 @@
 
 #include <ctime>
 
+#include "base/child.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -49,8 +50,7 @@ Result<void> run_mkfs(int image) {
       ::execve(program, const_cast<char* const*>(argv), environment);
     ::_exit(127);
   }
-  int status = 0;
-  if (::waitpid(child, &status, 0) != child) return fail_errno("waitpid", "mkfs.ext4");
+  const int status = TRY(sys::wait_for(child));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
     return fail("execve", "mkfs.ext4", ENOENT, "install e2fsprogs, or leave 'disk-by: image' out of the policy");
