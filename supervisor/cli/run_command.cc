@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -39,26 +38,19 @@ int call(const std::string& program, std::vector<std::string> words) {
 
 // By a word that nobody knew before the run was over: an answer that an agent had its terminal send, however late it
 // arrives, is none.
-bool agreed() {
+bool agreed(const host::Terminal& terminal) {
   const std::string word = random_hex(2);
-  std::fprintf(stderr,
-               "apply what nothing on the host would execute? type %s to apply, anything else keeps it in the layer: ",
-               word.c_str());
-  char answer[64] = {};
-  ::signal(SIGINT, SIG_DFL);
-  const bool read = std::fgets(answer, sizeof answer, stdin) != nullptr;
-  ::signal(SIGINT, SIG_IGN);
-  return read && answer == word + "\n";
+  return terminal.ask("apply what nothing on the host would execute? type " + word +
+                      " to apply, anything else keeps it in the layer: ") == word;
 }
 
 void apply_after(const RunOptions& options, const host::Terminal& terminal) {
   const std::string workspace = options.workspace.empty() ? "." : options.workspace;
   if (options.apply == Apply::ask) {
-    if (!::isatty(0) || !::isatty(2)) return;
+    if (!host::Terminal::has_person()) return;
     terminal.restore();
     call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
-    ::tcflush(STDIN_FILENO, TCIFLUSH);
-    if (!agreed()) return;
+    if (!agreed(terminal)) return;
   }
   call("alos-workspace", {"apply", "--workspace", workspace});
 }
