@@ -7,9 +7,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/sys.h"
 
 namespace alos::box {
@@ -64,7 +64,7 @@ Result<UniqueFd> mapping_namespace(uid_t from_uid, gid_t from_gid, uid_t to_uid,
     return sys::open(fmt::format("/proc/{}/ns/user", child), O_RDONLY);
   }();
   gate.b.reset();
-  ::waitpid(child, nullptr, 0);
+  (void)sys::wait_for(child);
   return made;
 }
 

@@ -15,6 +15,7 @@
 
 #include <algorithm>
 
+#include "base/child.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
@@ -189,8 +190,7 @@ void take_arguments(Layout& box, RunRequest& run, std::string& flags, bool notif
   box.argv = {name, flags.data()};
   for (std::string& arg : run.argv) box.argv.push_back(arg.data());
   box.argv.push_back(nullptr);
-  for (std::string& entry : run.env) box.env.push_back(entry.data());
-  box.env.push_back(nullptr);
+  box.env = sys::pointers_to(run.env);
 }
 
 struct Cloned {

@@ -9,12 +9,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/mount.h"
 #include "base/sys.h"
 
 namespace alos::box {
 namespace {
 
 using policy::WorkspaceMode;
+using sys::FilesystemContext;
 
 Result<UniqueFd> owned(long rc, std::string_view operation, std::string_view object, std::string_view hint = {}) {
   if (rc < 0) return fail(operation, object, errno, hint);
@@ -29,41 +31,6 @@ Result<void> done(long rc, std::string_view operation, std::string_view object, 
 std::string fd_path(int fd) {
   return fmt::format("/proc/self/fd/{}", fd);
 }
-
-class FilesystemContext {
- public:
-  static Result<FilesystemContext> open(const char* type) {
-    FilesystemContext out;
-    out.type_ = type;
-    out.fd_ = TRY(owned(::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC), "fsopen", type));
-    return out;
-  }
-  Result<void> set(const char* key, const std::string& value) const {
-    return done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0), "fsconfig",
-                fmt::format("{} {}={}", type_, key, value));
-  }
-  Result<void> flag(const char* key) const {
-    return done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_SET_FLAG, key, nullptr, 0), "fsconfig",
-                fmt::format("{} {}", type_, key));
-  }
-  Result<UniqueFd> mount(uint64_t attributes) const {
-    TRY(done(::syscall(SYS_fsconfig, fd_.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0), "fsconfig create", type_,
-             reason()));
-    return owned(::syscall(SYS_fsmount, fd_.get(), FSMOUNT_CLOEXEC, attributes), "fsmount", type_);
-  }
-
- private:
-  // What the file system itself has to say: messages are read from the context, one a call (mount_api; 5.2).
-  std::string reason() const {
-    const int saved = errno;
-    char line[256];
-    const ssize_t n = ::read(fd_.get(), line, sizeof line);
-    errno = saved;
-    return n > 0 ? std::string(line, static_cast<size_t>(n)) : std::string();
-  }
-  const char* type_ = "";
-  UniqueFd fd_;
-};
 
 Result<void> attach(const UniqueFd& mount, const std::string& at) {
   return done(::syscall(SYS_move_mount, mount.get(), "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH), "move_mount",

@@ -2,11 +2,11 @@
 
 #include <signal.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
+#include "base/child.h"
 #include "base/digest.h"
 #include "base/paths.h"
 #include "base/sys.h"
@@ -26,44 +26,38 @@ int call(const std::string& program, std::vector<std::string> words) {
   const auto directory = program_directory();
   if (!directory) return host::kNotRun;
   words.insert(words.begin(), *directory + "/" + program);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = sys::pointers_to(words);
   const pid_t pid = ::fork();
   if (pid == 0) {
     ::execv(argv[0], argv.data());
     ::_exit(host::kNotRun);
   }
-  int status = 0;
-  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : host::kNotRun;
+  const auto status = sys::wait_for(pid);
+  return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : host::kNotRun;
 }
 
 // By a word that nobody knew before the run was over: an answer that an agent had its terminal send, however late it
 // arrives, is none.
-bool agreed() {
+bool agreed(const host::Terminal& terminal) {
   const std::string word = random_hex(2);
-  std::fprintf(stderr,
-               "apply what nothing on the host would execute? type %s to apply, anything else keeps it in the layer: ",
-               word.c_str());
-  char answer[64] = {};
-  ::signal(SIGINT, SIG_DFL);
-  const bool read = std::fgets(answer, sizeof answer, stdin) != nullptr;
-  ::signal(SIGINT, SIG_IGN);
-  return read && answer == word + "\n";
+  return terminal.ask("apply what nothing on the host would execute? type " + word +
+                      " to apply, anything else keeps it in the layer: ") == word;
 }
 
 void apply_after(const RunOptions& options, const host::Terminal& terminal) {
   const std::string workspace = options.workspace.empty() ? "." : options.workspace;
   if (options.apply == Apply::ask) {
-    if (!::isatty(0) || !::isatty(2)) return;
+    if (!host::Terminal::has_person()) return;
     terminal.restore();
     call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
-    ::tcflush(STDIN_FILENO, TCIFLUSH);
-    if (!agreed()) return;
+    if (!agreed(terminal)) return;
   }
   call("alos-workspace", {"apply", "--workspace", workspace});
+}
+
+int not_run(const Error& error) {
+  std::fprintf(stderr, "alos: %s\n", error.text().c_str());
+  return host::kNotRun;
 }
 
 // With something to do afterwards the run is a child; terminal signals reach it as well, and end this one after it. Its
@@ -71,12 +65,10 @@ void apply_after(const RunOptions& options, const host::Terminal& terminal) {
 int run_then_apply(RunOptions options) {
   const host::Terminal terminal;
   auto verdict = sys::pipe();
-  if (!verdict) {
-    std::fprintf(stderr, "alos: %s\n", verdict.error().text().c_str());
-    return host::kNotRun;
-  }
+  if (!verdict) return not_run(verdict.error());
   for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
   const pid_t pid = ::fork();
+  if (pid < 0) return not_run(fail_errno("fork", "run").error());
   if (pid == 0) {
     for (const int signal : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) ::signal(signal, SIG_DFL);
     verdict->a.reset();
@@ -84,14 +76,13 @@ int run_then_apply(RunOptions options) {
     std::exit(host::run(std::move(options)));
   }
   verdict->b.reset();
-  int status = 0;
-  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  const auto status = sys::wait_for(pid);
+  if (!status) return not_run(status.error());
+  const int code = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
   char word = 0;
-  if (pid > 0 && ::read(verdict->a.get(), &word, 1) == 1 && word == host::kRan) {
+  if (::read(verdict->a.get(), &word, 1) == 1 && word == host::kRan) {
     apply_after(options, terminal);
-  } else if (pid > 0 && WIFSIGNALED(status)) {
+  } else if (WIFSIGNALED(*status)) {
     terminal.restore();
     std::fputs(
         "alos: the run ended by a crash of its supervisor; nothing is applied ('alos diff' shows what is pending)\n",

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <iostream>
 
 #include "base/clock.h"
 #include "base/paths.h"
@@ -13,6 +12,7 @@
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/workspace_show.h"
 #include "supervisor/host/action.h"
+#include "supervisor/host/terminal.h"
 #include "supervisor/workspace/apply.h"
 #include "supervisor/workspace/gc.h"
 #include "supervisor/workspace/undo.h"
@@ -96,14 +96,11 @@ Result<Opened> open_for(const Arguments& arguments, Access access) {
 
 bool confirmed(const Arguments& arguments, const std::string& question) {
   if (arguments.yes) return true;
-  if (::isatty(STDIN_FILENO) != 1) {
+  if (!host::Terminal::has_person()) {
     alos::print_error("alos: {} needs a person or --yes\n", question);
     return false;
   }
-  fmt::print("{}? [y/N] ", question);
-  std::fflush(stdout);
-  std::string answer;
-  std::getline(std::cin, answer);
+  const auto answer = host::Terminal().ask(question + "? [y/N] ");
   return answer == "y" || answer == "yes";
 }
 

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/audit/log.h"
@@ -48,9 +49,7 @@ Result<void> record_action(const std::string& state, const audit::Record& record
     if (!written) alos::print_error("alos: {}\n", written.error().text());
     ::_exit(written ? 0 : written.error().code != 0 ? written.error().code : EIO);
   }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = TRY(sys::wait_for(pid));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   return fail("audit", directory, WIFEXITED(status) ? WEXITSTATUS(status) : EIO, "nothing is done unrecorded");
 }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/digest.h"
 #include "base/print.h"
 #include "base/sys.h"
@@ -50,9 +51,7 @@ Result<void> compile(const PolicyChoice& choice, const std::string& programs, co
     words.push_back(name + "=" + value);
   }
   words.push_back(choice.policy);
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = sys::pointers_to(words);
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork", words[0]);
   if (pid == 0) {
@@ -61,9 +60,7 @@ Result<void> compile(const PolicyChoice& choice, const std::string& programs, co
                       strerrordesc_np(errno));
     ::_exit(127);
   }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = TRY(sys::wait_for(pid));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return fail("policy", choice.policy, ENOEXEC);
   return {};
 }

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "base/child.h"
 #include "base/sys.h"
 #include "supervisor/host/probe_parts.h"
 
@@ -47,9 +48,8 @@ Outcome mount_proc_as_init() {
   const pid_t init = ::fork();
   if (init < 0) return failed("fork");
   if (init == 0) ::_exit(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) == 0 ? 0 : errno);
-  int status = 0;
-  ::waitpid(init, &status, 0);
-  errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+  const auto status = sys::wait_for(init);
+  errno = status && WIFEXITED(*status) ? WEXITSTATUS(*status) : EINTR;
   return errno == 0 ? worked() : failed("mount proc");
 }
 

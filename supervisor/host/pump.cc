@@ -8,12 +8,12 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "base/child.h"
 #include "base/sys.h"
 
 namespace alos::host {
@@ -149,7 +149,7 @@ void Carriers::wait(Patience patience, const std::vector<int>& ending_signals) c
     if (!pidfd) continue;
     waiting = waiting && has_ended(pidfd->get(), patience == Patience::unbounded ? -1 : 2000, ending_signals);
     if (!waiting) (void)sys::pidfd_signal(pidfd->get(), SIGKILL);
-    ::waitpid(carrier, nullptr, 0);
+    (void)sys::wait_for(carrier);
   }
 }
 

@@ -98,6 +98,7 @@ class Start {
   Result<void> choose();
   Result<void> guard();
   void tell_crashes() const;
+  bool gives_up(std::string_view limit) const;
   void find_footing() const;
   Result<void> take_identity();
   Result<void> take_layer();
@@ -219,15 +220,18 @@ void Start::tell_crashes() const {
   for (const Crash& crash : crashes.value_or(std::vector<Crash>{})) alos::print_error("alos: {}\n", text_of(crash));
 }
 
+// Whether policy or operator goes without it.
+bool Start::gives_up(std::string_view limit) const {
+  const auto names = [&](const std::vector<std::string>& degraded) {
+    return std::ranges::find(degraded, limit) != degraded.end();
+  };
+  return names(compiled_.plan.degrade) || names(options_.degrade);
+}
+
 // What is given up needs no cgroup. A failure is said and no more: the launcher refuses what is not held then.
 void Start::find_footing() const {
   std::vector<box::Limit> limits = box::set_in(compiled_.plan.limits);
-  std::erase_if(limits, [&](box::Limit limit) {
-    const auto named = [&](const std::vector<std::string>& list) {
-      return std::ranges::find(list, box::name(limit)) != list.end();
-    };
-    return named(compiled_.plan.degrade) || named(options_.degrade);
-  });
+  std::erase_if(limits, [&](box::Limit limit) { return gives_up(box::name(limit)); });
   if (auto stands = stand_where_limits_hold(request_.id, limits); !stands)
     alos::print_error("alos: {}\n", stands.error().text());
 }
@@ -271,8 +275,7 @@ Result<uint64_t> Start::image_bytes() const {
   if (limits.disk_by != policy::kDiskByImage) return 0;
   if (!limits.disk) return fail("limits", "disk-by", EINVAL, "'disk-by: image' needs a size: add 'disk'");
   if (root_) return *limits.disk;
-  for (const std::vector<std::string>& names : {compiled_.plan.degrade, options_.degrade})
-    if (std::ranges::find(names, "disk") != names.end()) return 0;
+  if (gives_up("disk")) return 0;
   return fail("limits", "disk-by", ENOTSUP,
               "an image needs root; run with --degrade disk to have the limit watched instead");
 }

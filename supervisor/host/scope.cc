@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/child.h"
 #include "base/clock.h"
 #include "base/paths.h"
 #include "base/sys.h"
@@ -63,9 +64,7 @@ std::vector<std::string> words_for(const std::string& busctl, const std::string&
 // Runs it to its end; what it said is the error's hint.
 Result<void> call(std::vector<std::string> words, const std::string& object, int wait_ms) {
   sys::Pair said = TRY(sys::pipe());
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = sys::pointers_to(words);
   const pid_t pid = ::fork();
   if (pid < 0) return fail_errno("fork", object);
   if (pid == 0) {
@@ -90,9 +89,7 @@ Result<void> call(std::vector<std::string> words, const std::string& object, int
     if (n == 0) break;
     if (n > 0 && text.size() < 2048) text.append(buffer, static_cast<size_t>(n));
   }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = TRY(sys::wait_for(pid));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   while (text.ends_with('\n')) text.pop_back();
   return fail("scope", object, WIFSIGNALED(status) ? ETIMEDOUT : EREMOTEIO,

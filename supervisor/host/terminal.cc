@@ -1,10 +1,11 @@
 #include "supervisor/host/terminal.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
-#include <string>
 
 #include "base/sys.h"
 
@@ -34,6 +35,24 @@ void Terminal::restore() const {
   const bool understands = type && std::string_view(type) != "dumb" && ::isatty(STDERR_FILENO);
   if (understands && ::poll(&room, 1, 1000) == 1) (void)sys::write_all(STDERR_FILENO, kNeutral);
   ::tcflush(STDIN_FILENO, TCIFLUSH);
+}
+
+bool Terminal::has_person() {
+  return ::isatty(STDIN_FILENO) && ::isatty(STDERR_FILENO);
+}
+
+std::optional<std::string> Terminal::ask(const std::string& question) const {
+  std::fflush(stdout);  // what the question is about
+  restore();
+  (void)sys::write_all(STDERR_FILENO, question);
+  char line[64];
+  const auto before = ::signal(SIGINT, SIG_DFL);
+  const bool read = std::fgets(line, sizeof line, stdin) != nullptr;
+  ::signal(SIGINT, before);
+  if (!read) return std::nullopt;
+  std::string answer = line;
+  if (answer.ends_with('\n')) answer.pop_back();
+  return answer;
 }
 
 }  // namespace alos::host

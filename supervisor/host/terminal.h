@@ -3,13 +3,14 @@
 #include <termios.h>
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace alos::host {
 
-// The caller's terminal before a run, for whoever asks a person something after it. What an agent printed may have
-// changed screen, modes and keyboard, and may have made the terminal send answers that look typed; a supervisor that
-// was killed leaves it raw.
+// The caller's terminal, before a run where there is one, for whoever asks a person something after it. What an agent
+// printed may have changed screen, modes and keyboard, and may have made the terminal send answers that look typed; a
+// supervisor that was killed leaves it raw.
 class Terminal {
  public:
   Terminal();  // remembers the modes of stdin, if it is a terminal
@@ -17,6 +18,12 @@ class Terminal {
   // Modes as they were, a neutral state written, and whatever is waiting to be read thrown away. Nothing in the
   // background.
   void restore() const;
+
+  // Whether somebody can be asked: stdin and stderr are terminals.
+  static bool has_person();
+  // The line that answers `question`, asked on stderr of a restored terminal: what was typed before is no answer. None
+  // when stdin ends. SIGINT ends the program meanwhile, whatever it does otherwise.
+  std::optional<std::string> ask(const std::string& question) const;
 
  private:
   std::optional<termios> modes_;

@@ -5,12 +5,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <string>
 
+#include "base/child.h"
 #include "base/sys.h"
 #include "base/unique_fd.h"
 
@@ -90,7 +90,7 @@ Result<Outcome> try_in_child(int flags, const std::function<Outcome()>& what) {
   }
   Outcome out;
   const ssize_t got = ::read(report.a.get(), &out, sizeof out);
-  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) continue;
+  (void)sys::wait_for(pid);
   if (map_error != 0) {
     errno = map_error;
     return failed("uid_map");

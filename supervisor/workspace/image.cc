@@ -12,6 +12,8 @@
 
 #include <ctime>
 
+#include "base/child.h"
+#include "base/mount.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -25,11 +27,6 @@ constexpr int kTries = 40;  // 50 ms apart
 void pause() {
   const timespec wait{0, 50'000'000};
   ::nanosleep(&wait, nullptr);
-}
-
-Result<UniqueFd> owned(long rc, std::string_view operation, std::string_view object, std::string_view hint = {}) {
-  if (rc < 0) return fail(operation, object, errno, hint);
-  return UniqueFd(static_cast<int>(rc));
 }
 
 // The tool gets the file by descriptor 3 and nothing else of ours.
@@ -49,8 +46,7 @@ Result<void> run_mkfs(int image) {
       ::execve(program, const_cast<char* const*>(argv), environment);
     ::_exit(127);
   }
-  int status = 0;
-  if (::waitpid(child, &status, 0) != child) return fail_errno("waitpid", "mkfs.ext4");
+  const int status = TRY(sys::wait_for(child));
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
     return fail("execve", "mkfs.ext4", ENOENT, "install e2fsprogs, or leave 'disk-by: image' out of the policy");
@@ -90,6 +86,15 @@ Result<Loop> attach(const UniqueFd& image) {
   }
 }
 
+// Its tables are holes of a new file, and zero already; on an error of the image it goes read-only.
+Result<UniqueFd> mount_device(const std::string& device) {
+  const auto fs = TRY(sys::FilesystemContext::open("ext4"));
+  TRY(fs.set("source", device));
+  TRY(fs.flag("noinit_itable"));
+  TRY(fs.set("errors", "remount-ro"));
+  return fs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+}
+
 }  // namespace
 
 Result<void> make_image(int dir, const std::string& path, uint64_t bytes) {
@@ -106,18 +111,14 @@ Result<void> make_image(int dir, const std::string& path, uint64_t bytes) {
 Result<MountedImage> mount_image(int dir, const std::string& path) {
   const UniqueFd image = TRY(claim(dir, path));
   const Loop loop = TRY(attach(image));
-  const UniqueFd fs = TRY(owned(::syscall(SYS_fsopen, "ext4", FSOPEN_CLOEXEC), "fsopen", "ext4"));
-  const auto set = [&](unsigned command, const char* key, const char* value) {
-    return ::syscall(SYS_fsconfig, fs.get(), command, key, value, 0) == 0;
-  };
-  // Its tables are holes of a new file, and zero already; on an error of the image it goes read-only.
-  const bool set_all = set(FSCONFIG_SET_STRING, "source", loop.path.c_str()) &&
-                       set(FSCONFIG_SET_FLAG, "noinit_itable", nullptr) &&
-                       set(FSCONFIG_SET_STRING, "errors", "remount-ro") && set(FSCONFIG_CMD_CREATE, nullptr, nullptr);
-  if (!set_all) return fail("mount", printable(path), errno, "the layer's image cannot be mounted");
+  auto mount = mount_device(loop.path);
+  if (!mount) {
+    const std::string& said = mount.error().hint;
+    return fail("mount", printable(path), mount.error().code,
+                "the layer's image cannot be mounted" + (said.empty() ? "" : ": " + said));
+  }
   MountedImage out;
-  out.mount = TRY(owned(::syscall(SYS_fsmount, fs.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV),
-                        "fsmount", printable(path)));
+  out.mount = std::move(*mount);
   out.root = TRY(sys::openat(out.mount.get(), ".", O_RDONLY | O_DIRECTORY));
   return out;
 }

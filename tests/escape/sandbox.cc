@@ -14,6 +14,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/child.h"
 #include "base/sys.h"
 #include "supervisor/box/seccomp.h"
 
@@ -153,9 +154,7 @@ Sandbox bwrap_with_filter() {
 
 Outcome run(const Sandbox& sandbox, const Row& row, Host& host) {
   std::vector<std::string> all = command(sandbox, row, host);
-  std::vector<char*> argv;
-  for (std::string& word : all) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = sys::pointers_to(all);
   sys::Pair output = std::move(*sys::pipe());
   UniqueFd master, slave;
   if (row.how.terminal == Terminal::yes) {

@@ -17,6 +17,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "base/child.h"
+
 namespace alos::test {
 namespace {
 
@@ -163,10 +165,8 @@ World::Command World::command(const std::vector<std::string>& argv, const Option
   for (const auto& [key, value] : options.env) env[key] = value;
   Command made{.words = argv, .cwd = options.cwd.empty() ? workspace_ : options.cwd, .uid = uid_};
   for (const auto& [key, value] : env) made.variables.push_back(key + "=" + value);
-  for (std::string& word : made.words) made.argv.push_back(word.data());
-  for (std::string& word : made.variables) made.envp.push_back(word.data());
-  made.argv.push_back(nullptr);
-  made.envp.push_back(nullptr);
+  made.argv = sys::pointers_to(made.words);
+  made.envp = sys::pointers_to(made.variables);
   return made;
 }
 

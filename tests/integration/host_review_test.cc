@@ -99,6 +99,28 @@ TEST_P(Asked, a_supervisor_that_dies_leaves_no_raw_terminal_and_nothing_is_appli
   EXPECT_FALSE(world().exists("file"));
 }
 
+TEST_P(HostReview, what_was_typed_before_a_question_does_not_answer_it) {
+  ASSERT_EQ(world().shell(policy(), "echo made > file").code, 0);
+  const auto undo = [&](const char* early, const char* late) {
+    return world().call({"/usr/bin/python3", ALOS_ANSWER, early, late, "alos", "undo"});
+  };
+  Outcome asked = undo("y\r", "n\r");
+  EXPECT_EQ(asked.out, "code 2\n") << asked.err;
+  EXPECT_EQ(alos({"diff", "--stat"}).code, 1) << "it is still pending";
+  asked = undo("", "y\r");
+  EXPECT_EQ(asked.out, "code 0\n") << asked.err;
+  EXPECT_EQ(alos({"diff", "--stat"}).code, 0);
+  EXPECT_EQ(alos({"gc"}).code, 0);
+}
+
+TEST_P(HostReview, a_question_without_a_person_is_answered_by_nobody) {
+  ASSERT_EQ(world().shell(policy(), "echo made > file").code, 0);
+  const Outcome undo = world().call({"alos", "undo"}, {.input = "y\n"});
+  EXPECT_EQ(undo.code, 2);
+  EXPECT_THAT(undo.err, HasSubstr("drop these 1 changes needs a person or --yes"));
+  EXPECT_EQ(alos({"diff", "--stat"}).code, 1);
+}
+
 TEST_P(HostReview, a_program_that_ends_with_125_has_run) {
   const Outcome run = world().shell(policy(), "echo made > file; exit 125", {}, {"--apply", "safe"});
   EXPECT_EQ(run.code, 125);
