@@ -17,10 +17,9 @@
 namespace alos::box {
 namespace {
 
-constexpr int64_t kLeastNs = 200'000'000;  // between two looks
-constexpr int64_t kShare = 20;             // measuring may take one part in so many of the time
-constexpr size_t kEntries = 500;           // read between two looks at the clock
-constexpr uint64_t kNoRoom = 16;           // blocks: less than a directory and a file need
+constexpr int64_t kShare = 20;    // measuring may take one part in so many of the time
+constexpr size_t kEntries = 500;  // read between two looks at the clock
+constexpr uint64_t kNoRoom = 16;  // blocks: less than a directory and a file need
 
 // Of a process's pid namespace; 0 for a process that is gone or none of ours.
 uint64_t namespace_of(std::string_view process) {
@@ -65,7 +64,7 @@ int DiskWatch::wait_ms() const {
 DiskWatch::Found DiskWatch::look() {
   const int64_t begun = boot_ns();
   if ((trees_.empty() && !bounded_) || begun < next_ns_) return Found::nothing;
-  next_ns_ = begun + kLeastNs;
+  next_ns_ = begun + patience_.between;
   if (!meters_.empty() && is_over()) return Found::over;
   return !full_said_ && is_full() ? Found::full : Found::nothing;
 }
@@ -106,7 +105,7 @@ bool DiskWatch::is_over() {
   if (pace_ == Pace::calm && begun < next_measure_ns_) return false;
   const bool over = measure();
   const int64_t took = boot_ns() - begun;
-  next_measure_ns_ = begun + took + std::max(kLeastNs, kShare * took);
+  next_measure_ns_ = begun + took + std::max(patience_.between, kShare * took);
   if (over || pace_ == Pace::calm) return over;
   spent_ns_ += took;
   next_ns_ = begun + 2 * took;

@@ -32,6 +32,7 @@ class DiskWatch {
 
   // Nanoseconds of the thread's time.
   struct Patience {
+    int64_t between = 200'000'000;    // two looks
     int64_t slice = 20'000'000;       // of measuring, between two looks at whatever else the thread does
     int64_t few_slices = 10 * slice;  // a busy host's writes end no box that is measured as quickly
     int64_t hurried = 5'000'000'000;  // of measuring in a hurried round
