@@ -17,14 +17,9 @@
 namespace alos::box {
 namespace {
 
-constexpr int64_t kLeastNs = 200'000'000;        // between two looks
-constexpr int64_t kShare = 20;                   // measuring may take one part in so many of the time
-constexpr int64_t kSliceNs = 20'000'000;         // of measuring
-constexpr int64_t kHurriedNs = 5'000'000'000;    // of measuring in a hurried round
-constexpr int64_t kFewSlicesNs = 10 * kSliceNs;  // a busy host's writes end no box that is measured as quickly
-constexpr int64_t kHeldNs = 500'000'000;         // for going through what is held open
-constexpr size_t kEntries = 500;                 // read between two looks at the clock
-constexpr uint64_t kNoRoom = 16;                 // blocks: less than a directory and a file need
+constexpr int64_t kShare = 20;    // measuring may take one part in so many of the time
+constexpr size_t kEntries = 500;  // read between two looks at the clock
+constexpr uint64_t kNoRoom = 16;  // blocks: less than a directory and a file need
 
 // Of a process's pid namespace; 0 for a process that is gone or none of ours.
 uint64_t namespace_of(std::string_view process) {
@@ -49,8 +44,9 @@ std::vector<pid_t> processes_of(pid_t init) {
   return out;
 }
 
-DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
-    : trees_(std::move(trees)), bounded_(std::move(bounded)), limit_(limit), init_(init) {
+DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init,
+                     Patience patience)
+    : trees_(std::move(trees)), bounded_(std::move(bounded)), limit_(limit), init_(init), patience_(patience) {
   for (const UniqueFd& tree : trees_) {
     const auto st = sys::fstat(tree.get());
     if (st && devices_.insert(st->st_dev).second) file_systems_.push_back(tree.get());
@@ -68,7 +64,7 @@ int DiskWatch::wait_ms() const {
 DiskWatch::Found DiskWatch::look() {
   const int64_t begun = boot_ns();
   if ((trees_.empty() && !bounded_) || begun < next_ns_) return Found::nothing;
-  next_ns_ = begun + kLeastNs;
+  next_ns_ = begun + patience_.between;
   if (!meters_.empty() && is_over()) return Found::over;
   return !full_said_ && is_full() ? Found::full : Found::nothing;
 }
@@ -109,13 +105,13 @@ bool DiskWatch::is_over() {
   if (pace_ == Pace::calm && begun < next_measure_ns_) return false;
   const bool over = measure();
   const int64_t took = boot_ns() - begun;
-  next_measure_ns_ = begun + took + std::max(kLeastNs, kShare * took);
+  next_measure_ns_ = begun + took + std::max(patience_.between, kShare * took);
   if (over || pace_ == Pace::calm) return over;
   spent_ns_ += took;
   next_ns_ = begun + 2 * took;
-  if (spent_ns_ > kFewSlicesNs && fell > left && fell - left > *limit_)
+  if (spent_ns_ > patience_.few_slices && fell > left && fell - left > *limit_)
     return cannot_tell("the disk filled by more than the limit while what the box wrote was being measured");
-  return spent_ns_ > kHurriedNs && cannot_tell("what the box wrote could not be measured within 5 s");
+  return spent_ns_ > patience_.hurried && cannot_tell("what the box wrote could not be measured within 5 s");
 }
 
 void DiskWatch::begin_round() {
@@ -132,7 +128,7 @@ uint64_t DiskWatch::charged() const {
 
 // One slice.
 bool DiskWatch::measure() {
-  const int64_t until = boot_ns() + kSliceNs;
+  const int64_t until = boot_ns() + patience_.slice;
   while (meter_ < meters_.size() && boot_ns() < until) {
     workspace::Meter& meter = meters_[meter_];
     const uint64_t rounds = meter.rounds();
@@ -166,7 +162,7 @@ bool DiskWatch::is_full() {
 uint64_t DiskWatch::held_open() {
   uint64_t bytes = 0;
   std::set<std::pair<uint64_t, uint64_t>> seen;
-  held_until_ns_ = boot_ns() + kHeldNs;
+  held_until_ns_ = boot_ns() + patience_.held;
   if (const auto proc = sys::open("/proc", O_RDONLY | O_DIRECTORY); !proc) cannot_tell(proc.error().text());
   for (const pid_t process : processes_of(init_)) look_into(process, seen, bytes);
   return bytes;

@@ -30,9 +30,21 @@ class DiskWatch {
  public:
   enum class Found : uint8_t { nothing, over, full };
 
+  // Nanoseconds of the thread's time.
+  struct Patience {
+    int64_t between = 200'000'000;    // two looks
+    int64_t slice = 20'000'000;       // of measuring, between two looks at whatever else the thread does
+    int64_t few_slices = 10 * slice;  // a busy host's writes end no box that is measured as quickly
+    int64_t hurried = 5'000'000'000;  // of measuring in a hurried round
+    int64_t held = 500'000'000;       // for going through what is held open
+  };
+
   // `trees`: open for reading. `bounded`: another, which a file system of its own bounds: only whether it is full.
   // `limit` in bytes; empty: only whether the disk below them is full. `init`: of the box.
-  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init);
+  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init,
+            Patience patience);
+  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
+      : DiskWatch(std::move(trees), std::move(bounded), limit, init, Patience()) {}
 
   // Until the next look, in milliseconds; -1 when there is nothing to look at.
   int wait_ms() const;
@@ -77,6 +89,7 @@ class DiskWatch {
   std::string reason_;
   std::optional<uint64_t> limit_;
   pid_t init_;
+  Patience patience_;
   int64_t next_ns_ = 0;
   bool full_said_ = false;
 };
