@@ -133,6 +133,8 @@ void run(char** argv, bool terminal, std::optional<RenameHelper> renames) {
     if (fds[0].revents != 0) {
       if (!receive(order)) return;
       if (order.kind == Order::Kind::signal) ::killpg(program, order.value);
+      // None is missed: a fork that meets it is started anew once the signal was taken (kill(2), kernel/fork.c).
+      if (order.kind == Order::Kind::signal_all) ::kill(-1, order.value);
     }
     if ((fds[2].revents & POLLIN) != 0)
       renames->serve();

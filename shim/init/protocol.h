@@ -9,9 +9,13 @@ namespace alos::init {
 
 // Supervisor -> init. End of file ends the box.
 struct Order {
-  enum class Kind : uint8_t { go, signal };
+  enum class Kind : uint8_t {
+    go,
+    signal,      // value: its number, for the program's process group
+    signal_all,  // value: its number, for every process of the box but init
+  };
   Kind kind = Kind::go;
-  int32_t value = 0;  // signal: its number, for the program's process group
+  int32_t value = 0;
 };
 
 // Init -> supervisor.

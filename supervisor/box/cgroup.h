@@ -67,6 +67,7 @@ class Cgroup {
 
   Result<void> kill()
       const;  // every process at once (cgroup.kill, 5.14); without v2 nothing: the pid namespace's end does it
+  bool can_freeze() const { return !plan_.unified.empty() || !plan_.freezer.empty(); }
   Result<void> freeze(bool frozen) const;
   CgroupUsage usage() const;  // what cannot be read is absent
   // Ends whatever is in them, where the kernel can (cgroup.kill), and removes them, waiting until they are empty.

@@ -81,12 +81,17 @@ Fault fault_from_environment() {
 }
 
 class Keeper {
+  static constexpr int64_t kWallGrace = 1'000'000'000;  // ns
+  static constexpr int64_t kLongest = 3'600'000;        // ms between two looks at the clock
+
  public:
   Keeper(Box box, policy::Limits limits, LaunchTimes& times)
       : box_(std::move(box)),
         limits_(limits),
         times_(times),
-        disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {}
+        disk_(std::move(box_.written), std::move(box_.bounded), limits.disk, box_.pid) {
+    if (limits.wall_ms) wall_ns_ = boot_ns() + static_cast<int64_t>(*limits.wall_ms) * 1'000'000 + kWallGrace;
+  }
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -97,7 +102,7 @@ class Keeper {
       if (ready < 0 && errno != EINTR) break;
       if (fds[0].revents != 0) return finish();
       if (fds[1].revents != 0 && !obey()) break;
-      if (over_cpu_time() || over_disk()) return finish();
+      if (over_cpu_time() || over_disk() || over_wall()) return finish();
     }
     end_box();
   }
@@ -124,6 +129,7 @@ class Keeper {
   void kill_all() {
     (void)box_.cgroup->kill();
     (void)sys::pidfd_signal(box_.pidfd.get(), SIGKILL);  // the end of its init ends a pid namespace
+    (void)box_.cgroup->freeze(false);                    // v1's freezer keeps what it froze from dying
   }
 
   void end_box() {
@@ -134,7 +140,10 @@ class Keeper {
 
   int next_check_ms() const {
     const int disk = disk_.wait_ms();
-    uint64_t wait = disk < 0 ? UINT64_MAX : static_cast<uint64_t>(disk);
+    uint64_t wait = UINT64_MAX;
+    if (wall_ns_ != 0)
+      wait = static_cast<uint64_t>(std::clamp<int64_t>((wall_ns_ - boot_ns()) / 1'000'000 + 1, 0, kLongest));
+    if (disk >= 0) wait = std::min(wait, static_cast<uint64_t>(disk));
     if (limits_.cpu_time_ms) {
       const uint64_t used = box_.cgroup->usage().cpu_ms.value_or(0);
       const uint64_t left = *limits_.cpu_time_ms > used ? *limits_.cpu_time_ms - used : 0;
@@ -161,6 +170,9 @@ class Keeper {
     if (!limits_.cpu_time_ms || box_.cgroup->usage().cpu_ms.value_or(0) < *limits_.cpu_time_ms) return false;
     return end_by("cpu-time");
   }
+
+  // The supervisor's to hold; this is for one that somebody stopped.
+  bool over_wall() { return wall_ns_ != 0 && boot_ns() >= wall_ns_ && end_by("wall"); }
 
   bool end_by(std::string_view limit, const std::string& reason = {}) {
     LauncherReport report;
@@ -192,6 +204,7 @@ class Keeper {
   policy::Limits limits_;
   LaunchTimes& times_;
   DiskWatch disk_;
+  int64_t wall_ns_ = 0;  // CLOCK_BOOTTIME; 0: none
 };
 
 int fail_launch(Step step, const Error& error) {
@@ -235,6 +248,7 @@ int run() {
   LauncherReport report;
   report.kind = LauncherReport::Kind::started;
   report.pid = box->pid;
+  report.can_freeze = box->cgroup && box->cgroup->can_freeze() ? 1 : 0;
   std::string given_up;
   for (const std::string& what : box->given_up) given_up += (given_up.empty() ? "" : ",") + what;
   report.say(given_up);

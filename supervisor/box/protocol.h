@@ -43,7 +43,8 @@ struct LauncherReport {
   Step step = Step::request;
   int32_t error = 0;
   int32_t pid = 0;
-  uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it
+  uint8_t can_freeze = 0;  // started: the box has a group that can be frozen
+  uint64_t cpu_ms = 0;     // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;
   uint64_t processes_peak = 0;
   uint64_t memory_kills = 0;

@@ -297,6 +297,7 @@ class Supervisor {
       relaying_ = true;
     }
     given_up_ = report.text.data();
+    can_freeze_ = report.can_freeze != 0;
     if (!ending_) {
       say_at_start();
       register_box(report.pid);
@@ -467,13 +468,22 @@ class Supervisor {
     }
   }
 
+  // Frozen where the box has a group for it; by signals elsewhere, and then jobs that were stopped before go on, too.
+  enum class Pause : uint8_t { begin, end };
+  void pause_box(Pause pause) {
+    if (can_freeze_ && launcher_)
+      (void)order_launcher(pause == Pause::begin ? box::LauncherOrder::freeze : box::LauncherOrder::thaw);
+    else
+      send_init(init::Order::Kind::signal_all, pause == Pause::begin ? SIGSTOP : SIGCONT);
+  }
+
   // The program leads a session of its own, where a terminal's stop signals do nothing: it is stopped for real.
   void stop_with_program() {
-    send_init(init::Order::Kind::signal, SIGSTOP);
+    pause_box(Pause::begin);
     if (relay_) relay_->suspend();
     ::raise(SIGSTOP);
     if (relay_) relay_->resume();
-    send_init(init::Order::Kind::signal, SIGCONT);
+    pause_box(Pause::end);
   }
 
   // ---- the end ----
@@ -561,6 +571,7 @@ class Supervisor {
   box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_, home_lock_;
   std::optional<audit::Log> log_;
+  bool can_freeze_ = false;
   std::string intent_, head_, failed_text_, given_up_, unrecorded_;
   RunMark mark_;
   UniqueFd signals_, pidfd_, control_, output_;

@@ -13,6 +13,7 @@
 
 #include <fstream>
 
+#include "base/clock.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -202,6 +203,55 @@ TEST_P(Run, a_signal_to_alos_reaches_the_program) {
   ::waitpid(running.pid, &status, 0);
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 33);
+}
+
+// What comes within a second.
+std::string heard(const World::Running& running) {
+  std::string out;
+  char bytes[4096];
+  for (const int64_t until = boot_ns() + 1'000'000'000; boot_ns() < until;) {
+    pollfd ready{.fd = running.output.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, 50) != 1) continue;
+    const ssize_t n = ::read(running.output.get(), bytes, sizeof bytes);
+    if (n <= 0) break;
+    out.append(bytes, static_cast<size_t>(n));
+  }
+  return out;
+}
+
+TEST_P(Run, a_stopped_alos_stops_everything_in_the_box) {
+  auto argv = world().run_arguments("strict", {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c",
+                           "setsid sh -c 'while :; do echo beat; sleep 0.02; done' & echo ready; sleep 60"});
+  const auto running = world().start(argv);
+  ASSERT_TRUE(wait_for(running, "beat\n"));
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTSTP, nullptr, 0);
+  heard(running);
+  EXPECT_EQ(heard(running), "") << "what left the program's session is stopped with it";
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGCONT, nullptr, 0);
+  EXPECT_THAT(heard(running), HasSubstr("beat\n"));
+  // And once more, ended while it stands still.
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTSTP, nullptr, 0);
+  heard(running);
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGKILL, nullptr, 0);
+  ::waitpid(running.pid, nullptr, 0);
+  world().call({"alos", "ps"});  // tells the crash, and puts its entry away
+  for (int i = 0; i < 40 && !world().leftovers().empty(); ++i) ::usleep(25'000);
+}
+
+TEST_P(Run, wall_holds_though_somebody_stops_the_supervisor) {
+  const std::string policy = world().policy("short", "alos: 1\nabout: short\nextends: [base]\nlimits: {wall: 1s}\n");
+  auto argv = world().run_arguments(policy, {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "while :; do echo beat; sleep 0.02; done"});
+  const auto running = world().start(argv);
+  ASSERT_TRUE(wait_for(running, "beat\n"));
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGSTOP, nullptr, 0);
+  for (int i = 0; i < 4; ++i) heard(running);
+  EXPECT_EQ(heard(running), "");
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGCONT, nullptr, 0);
+  int status = 0;
+  ::waitpid(running.pid, &status, 0);
+  EXPECT_EQ(WIFEXITED(status) ? WEXITSTATUS(status) : -1, 124);
 }
 
 TEST_P(Run, what_daemonised_dies_with_the_box) {
