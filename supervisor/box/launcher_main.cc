@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -228,6 +229,17 @@ uint64_t raise_open_files() {
   return before;
 }
 
+// What the caller handed on and a box must not have: protection from the kernel's end by memory (a service's negative
+// oom_score_adj), memory laid out without chance (setarch -R).
+Result<void> leave_callers_traits() {
+  constexpr const char* kScore = "/proc/self/oom_score_adj";
+  const UniqueFd score = TRY(sys::open(kScore, O_RDWR));
+  if (TRY(sys::read_file(score.get(), 16)).starts_with('-') && ::pwrite(score.get(), "0", 1, 0) != 1)
+    return fail_errno("write", kScore);
+  if (::personality(PER_LINUX) < 0) return fail_errno("personality", "PER_LINUX");
+  return {};
+}
+
 int run() {
   LaunchTimes times = LaunchTimes::from_environment();
   times.mark("launcher.main");
@@ -238,6 +250,7 @@ int run() {
   // Received in any case: a socket that is closed with the order still in it takes the report of what failed along.
   auto order = receive_order();
   if (!kept) return fail_launch(Step::request, kept.error());
+  if (auto left = leave_callers_traits(); !left) return fail_launch(Step::request, left.error());
   times.mark("launcher.order");
   if (!order) return fail_launch(Step::request, order.error());
   order->caller_open_files = open_files;

@@ -65,6 +65,16 @@ void no_terminal_tricks(Rules& rules) {
   for (const uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) rules.push_back({"ioctl", kRefuse, {is(1, request)}});
 }
 
+// What reaches the host through a file that is only mounted to be read: a lease makes whoever opens the file there wait
+// (45 s, fs.lease-break-time; the file's owner may take one), F_NOTIFY tells of others' work in a directory. SHM_LOCK
+// counts for the caller of alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing who has the same;
+// there the answer is that of a kernel without it.
+void nothing_shared_with_the_host(Rules& rules) {
+  for (const uint32_t command : {F_SETLEASE, F_NOTIFY}) rules.push_back({"fcntl", kRefuse, {is(1, command)}});
+  rules.push_back({"shmctl", kRefuse, {is(1, SHM_LOCK)}});
+  rules.push_back({"madvise", SCMP_ACT_ERRNO(EINVAL), {is(2, MADV_MERGEABLE)}});
+}
+
 // Unix sockets of every kind, TCP and UDP. Not raw sockets, ICMP echo sockets, SCTP, DCCP, UDP-Lite, L2TP, MPTCP: each
 // is a protocol's worth of kernel code that no proxy of ours speaks.
 void sockets(Rules& rules, Internet internet) {
@@ -146,6 +156,7 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   Rules rules;
   no_namespaces(rules);
   no_terminal_tricks(rules);
+  nothing_shared_with_the_host(rules);
   sockets(rules, options.internet);
   process_controls(rules);
   personalities(rules);

@@ -179,6 +179,31 @@ TEST_P(KernelReview, what_waits_in_tcp_sockets_is_bounded_as_memory_is) {
   EXPECT_THAT(limits.out, HasSubstr("67108864\n")) << limits.err;
 }
 
+// The caller may own what a policy mounts to be read: then a lease on it would keep the host waiting.
+TEST_P(KernelReview, what_is_mounted_to_be_read_is_not_held_against_the_host) {
+  const std::string data = world().root() + "/data/file";
+  world().write(data, "content");
+  const std::string policy = world().policy("reader",
+                                            "alos: 1\nabout: reader\nextends: [base]\nvars: {data: dir}\n"
+                                            "files: {data: {allow: r, path: $data/**}}\n");
+  auto argv = world().run_arguments(policy, {"--var", "data=" + world().root() + "/data"});
+  argv.insert(argv.end(), {"--", "/usr/bin/python3", "-c",
+                           "import fcntl, os\nf = os.open('" + data +
+                               "', os.O_RDONLY)\n"
+                               "try: fcntl.fcntl(f, fcntl.F_SETLEASE, fcntl.F_WRLCK)\n"
+                               "except OSError as e: print(e.strerror)\nelse: print('leased')"});
+  const Outcome run = world().call(argv);
+  EXPECT_EQ(run.out, "Operation not permitted\n") << run.err;
+}
+
+TEST_P(KernelReview, how_the_callers_memory_is_laid_out_is_not_handed_on) {
+  auto argv = world().run_arguments("strict", {});
+  argv.insert(argv.begin(), {"/usr/bin/setarch", "-R"});
+  argv[2] = World::programs() + "/alos";
+  argv.insert(argv.end(), {"--", "/usr/bin/cat", "/proc/self/personality"});
+  EXPECT_EQ(world().call(argv).out, "00000000\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, KernelReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace

@@ -20,10 +20,10 @@ using seccomp::WriteExecute;
 constexpr std::string_view kFrom0 =
     "read write ?open close stat fstat lstat poll lseek ?mmap ?mprotect munmap brk rt_sigaction rt_sigprocmask "
     "rt_sigreturn ?ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore "
-    "madvise shmget ?shmat shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
+    "?madvise shmget ?shmat ?shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
     "connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername ?socketpair "
     "setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
-    "msgrcv msgctl fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
+    "msgrcv msgctl ?fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
     "?creat link unlink symlink readlink ?chmod ?fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
     "sysinfo times -ptrace getuid -syslog getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid "
     "setreuid setregid getgroups setgroups setresuid getresuid setresgid getresgid getpgid setfsuid setfsgid "
@@ -160,6 +160,9 @@ uint32_t by_arguments(std::string_view name, const seccomp_data& call, const Fil
   const bool strict_memory = options.write_execute == WriteExecute::refused;
   if (name == "ioctl")
     return allow_if(low(call, 1) != 0x5412 && low(call, 1) != 0x541c && low(call, 1) != 0x5423, EPERM);
+  if (name == "fcntl") return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026, EPERM);  // lease, notify
+  if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);                           // lock
+  if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);                         // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
   if (name == "socket") return socket_answer(call, options);
   if (name == "socketpair") return low(call, 0) == 1 ? socket_answer(call, options) : error(EAFNOSUPPORT);
@@ -204,6 +207,9 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"open", {any, flags, modes}},
       {"openat", {any, any, flags, modes}},
       {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
+      {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 0x80000400})}},
+      {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
+      {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},
       {"socketpair", {range(0, 50), types, {0, 1, 6, 17}}},

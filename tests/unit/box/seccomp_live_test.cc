@@ -1,15 +1,18 @@
 // The filter in the kernel: what it refuses, kills and lets live.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/landlock.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,6 +114,12 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"TIOCLINUX + 2^63", SYS_ioctl, {0, TIOCLINUX + (1ull << 63), reinterpret_cast<uint64_t>(&byte)}, EPERM},
       {"TIOCSETD", SYS_ioctl, {0, TIOCSETD}, EPERM},
       {"another ioctl reaches the kernel", SYS_ioctl, {~0ull, FIONREAD}, EBADF},
+      {"a lease", SYS_fcntl, {~0ull, F_SETLEASE, F_WRLCK}, EPERM},
+      {"a lease with a high bit", SYS_fcntl, {~0ull, F_SETLEASE + kBit32, F_WRLCK}, EPERM},
+      {"F_NOTIFY", SYS_fcntl, {~0ull, F_NOTIFY, DN_ACCESS}, EPERM},
+      {"a record lock reaches the kernel", SYS_fcntl, {~0ull, F_SETLK, 0}, EBADF},
+      {"SHM_LOCK", SYS_shmctl, {~0ull, SHM_LOCK}, EPERM},
+      {"MADV_MERGEABLE", SYS_madvise, {0, 0, MADV_MERGEABLE}, EINVAL},
       {"clone in a new user namespace", SYS_clone, {CLONE_NEWUSER | SIGCHLD}, EPERM},
       {"the same with a high bit", SYS_clone, {CLONE_NEWUSER | kBit32 | SIGCHLD}, EPERM},
       {"clone3", SYS_clone3, {}, ENOSYS},
