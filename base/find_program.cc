@@ -27,7 +27,7 @@ bool find_program(std::string_view program, std::string_view path, char (&found)
   if (program.find('/') != program.npos) return names_program("", program, found);
   for (;;) {
     const size_t end = std::min(path.find(':'), path.size());
-    const std::string_view directory(path.data(), end);
+    const std::string_view directory = path.substr(0, end);
     if (names_program(directory.empty() ? "." : directory, program, found)) return true;
     if (end == path.size()) return false;
     path.remove_prefix(end + 1);

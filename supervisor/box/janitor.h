@@ -8,14 +8,15 @@
 
 namespace alos::box {
 
-// The process that start_janitor() forked; it goes on when this is destroyed.
+// The process that start_janitor() forked. It goes with this, so the groups are removed before; what it is for is a
+// launcher that ends without its destructors.
 class Janitor {
  public:
   Janitor() = default;
   Janitor(UniqueFd pidfd, UniqueFd gate) : pidfd_(std::move(pidfd)), gate_(std::move(gate)) {}
   Janitor(Janitor&&) = default;
   Janitor& operator=(Janitor&&) = default;
-  ~Janitor() { gate_.release(); }  // open until this process ends
+  ~Janitor() { dismiss(); }
   // Everything is removed already: it is gone when this returns.
   void dismiss();
 

@@ -40,8 +40,8 @@ struct Box {
   UniqueFd pidfd;
   UniqueFd control;   // supervisor's end of init's socket
   UniqueFd terminal;  // master of the box's pty, if it has one
-  std::optional<Cgroup> cgroup;
   Janitor janitor;
+  std::optional<Cgroup> cgroup;   // removed first
   std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts
   UniqueFd bounded;               // the layer instead, where an image holds it
   std::vector<std::string> given_up;  // limits and layers that nothing here holds, as degraded
