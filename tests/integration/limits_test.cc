@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
 
 #include "tests/integration/harness.h"
 
@@ -35,6 +38,15 @@ TEST_P(Limits, disk_ends_the_box_when_its_layer_has_grown_past_it) {
   EXPECT_EQ(run.end()["what"], "disk");
   EXPECT_THAT(run.err, HasSubstr("limit 'disk' (16MiB)"));
   EXPECT_THAT(run.out, Not(HasSubstr("all")));
+}
+
+TEST_P(Limits, no_file_of_the_host_is_copied_up_that_is_larger_than_disk) {
+  world().write("big", "");
+  std::filesystem::resize_file(world().workspace() + "/big", 512 << 20);
+  const Outcome run = world().shell(policy("disk: 16MiB, wall: 60s"), "chmod 600 big; echo $?; echo new > small");
+  EXPECT_EQ(run.out, std::to_string(128 + SIGXFSZ) + "\n") << run.err;
+  EXPECT_EQ(run.code, 0) << "the box itself goes on";
+  EXPECT_THAT(world().call({"alos", "diff", "--stat"}).out, Not(HasSubstr("big")));
 }
 
 TEST_P(Limits, private_space_is_no_larger_than_disk) {
