@@ -1,0 +1,114 @@
+// The host goes on while changes are applied: what it has done since they were looked at is never lost.
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <functional>
+#include <string>
+
+#include "tests/unit/workspace/world.h"
+
+namespace alos::workspace {
+namespace {
+
+class Meanwhile : public WorldTest {
+ protected:
+  // Applies, and does `act` once, at the first of these steps.
+  static Outcome apply_with(World& world, const std::string& path, std::string_view at,
+                            const std::function<void()>& act) {
+    bool done = false;
+    const ApplyReport report = world.apply({}, {}, [&](std::string_view step) {
+      if (done || step != at) return;
+      done = true;
+      act();
+    });
+    EXPECT_TRUE(done) << "no step '" << at << "'";
+    for (const Line& line : report.lines)
+      if (line.change.path == path) return line.outcome;
+    ADD_FAILURE() << path << " is no change";
+    return Outcome::failed;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, Meanwhile, testing::Values(Kernel::user_overlay, Kernel::root_overlay, Kernel::plain_copy),
+                         kernel_name);
+
+TEST_P(Meanwhile, a_file_that_the_host_makes_is_not_overwritten) {
+  run([](World& world) {
+    world.agent([] { write("new", "agent"); });
+    EXPECT_EQ(apply_with(world, "new", "commit", [&] { write(world.host("new"), "host"); }), Outcome::conflict);
+    EXPECT_EQ(read(world.host("new")), "host");
+  });
+}
+
+TEST_P(Meanwhile, a_file_that_the_host_changes_is_put_back) {
+  run([](World& world) {
+    write(world.host("file"), "old");
+    world.agent([] { write("file", "agent"); });
+    EXPECT_EQ(apply_with(world, "file", "commit", [&] { write(world.host("file"), "host's"); }), Outcome::conflict);
+    EXPECT_EQ(read(world.host("file")), "host's");
+  });
+}
+
+TEST_P(Meanwhile, a_file_that_the_host_changes_is_not_removed) {
+  run([](World& world) {
+    write(world.host("file"), "old");
+    world.agent([] { ::unlink("file"); });
+    EXPECT_EQ(apply_with(world, "file", "unlink", [&] { write(world.host("file"), "host's"); }), Outcome::conflict);
+    EXPECT_EQ(read(world.host("file")), "host's");
+  });
+}
+
+TEST_P(Meanwhile, a_directory_that_the_host_replaces_is_not_removed) {
+  run([](World& world) {
+    ::mkdir(world.host("dir").c_str(), 0755);
+    world.agent([] { ::rmdir("dir"); });
+    const auto replace = [&] {
+      ASSERT_EQ(::rename(world.host("dir").c_str(), world.host("dir.old").c_str()), 0);
+      ASSERT_EQ(::mkdir(world.host("dir").c_str(), 0755), 0);
+    };
+    EXPECT_EQ(apply_with(world, "dir", "rmdir", replace), Outcome::conflict);
+    EXPECT_TRUE(exists(world.host("dir")));
+  });
+}
+
+TEST_P(Meanwhile, a_file_that_the_host_changes_keeps_its_mode) {
+  run([](World& world) {
+    write(world.host("file"), "old", 0644);
+    world.agent([] { write("other", "x"), ::chmod("file", 0600); });
+    EXPECT_EQ(apply_with(world, "file", "commit", [&] { write(world.host("file"), "host's"); }), Outcome::conflict);
+    struct stat st{};
+    ASSERT_EQ(::stat(world.host("file").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0644U);
+  });
+}
+
+// What a person was shown is what comes.
+TEST_P(Meanwhile, another_file_than_was_looked_at_does_not_come) {
+  run([this](World& world) {
+    world.agent([] { write("new", "agent"); });
+    const std::string ours =
+        GetParam() == Kernel::plain_copy ? world.open(Access::look).path + "/copy/new" : world.upper("new");
+    const auto exchange = [&] {
+      write(ours + ".other", "other");
+      ASSERT_EQ(::rename((ours + ".other").c_str(), ours.c_str()), 0);
+    };
+    EXPECT_EQ(apply_with(world, "new", "stage", exchange), Outcome::conflict);
+    EXPECT_FALSE(exists(world.host("new")));
+  });
+}
+
+TEST_P(Meanwhile, a_directory_in_which_something_stays_is_held_and_not_taken_apart) {
+  run([](World& world) {
+    ::mkdir(world.host("dir").c_str(), 0755);
+    write(world.host("dir/stays"), "old");
+    world.agent([] { ::unlink("dir/stays"), ::rmdir("dir"), write("dir", "now a file"), write("other", "x"); });
+    pause_a_tick();
+    write(world.host("dir/stays"), "host's");
+    EXPECT_EQ(apply_with(world, "dir", "commit", [] {}), Outcome::held);
+    EXPECT_EQ(read(world.host("dir/stays")), "host's");
+  });
+}
+
+}  // namespace
+}  // namespace alos::workspace
