@@ -26,7 +26,15 @@ while libc.syscall(444, ctypes.byref((ctypes.c_uint64 * 1)(1)), 8, 0) >= 0 and l
     if libc.syscall(446, fd, 0) != 0: break
     layers += 1
     os.closerange(3, 256)
+def shows(path):
+    try:
+        return bool(os.listdir(path)) if os.path.isdir(path) else bool(open(path, "rb").read(1))
+    except OSError:
+        return False
 print(json.dumps({
+    "machine": [name for name in ("acpi", "bus", "cmdline", "driver", "fs", "interrupts", "iomem", "ioports", "irq",
+                "kallsyms", "kcore", "keys", "key-users", "modules", "mtrr", "partitions", "slabinfo", "softirqs",
+                "sysvipc", "timer_list", "tty", "vmallocinfo") if shows("/proc/" + name)],
     "securebits": libc.prctl(27, 0, 0, 0, 0),
     "caps": [status[k].strip() for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")],
     "groups": status["Groups"].split(),
@@ -40,6 +48,7 @@ print(json.dumps({
     "uid": os.getuid(), "init_owner": os.stat("/proc/1/environ").st_uid,
     "mounts": [line.split(" - ")[0].split()[3:6] for line in text("/proc/self/mountinfo").splitlines()],
     "own_landlock_layers": layers,
+    "propagation": [line.split(" - ")[0].split()[6:] for line in text("/proc/self/mountinfo").splitlines()],
 }))
 EOP)";
 
@@ -92,7 +101,12 @@ TEST_P(BoxState, nothing_of_the_hosts_is_named_in_it) {
       for (const char* flag : wanted.at(at)) EXPECT_THAT("," + how + ",", HasSubstr(flag)) << at;
     }
   }
+  EXPECT_THAT(seen["propagation"], Each(json::array()));
   EXPECT_EQ(roots, 1U) << "the host's root is still mounted";
+}
+
+TEST_P(BoxState, procfs_tells_nothing_of_the_machine_that_is_no_agents_business) {
+  EXPECT_EQ(look()["machine"], json::array());
 }
 
 TEST_P(BoxState, limits_cannot_be_raised_again) {

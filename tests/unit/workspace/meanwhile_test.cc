@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <functional>
 #include <string>
 
+#include "supervisor/workspace/journal.h"
 #include "tests/unit/workspace/world.h"
 
 namespace alos::workspace {
@@ -95,6 +97,36 @@ TEST_P(Meanwhile, another_file_than_was_looked_at_does_not_come) {
     };
     EXPECT_EQ(apply_with(world, "new", "stage", exchange), Outcome::conflict);
     EXPECT_FALSE(exists(world.host("new")));
+  });
+}
+
+// The names are no secret: the directory's owner can see the first one.
+TEST_P(Meanwhile, nothing_is_written_through_what_was_put_under_a_temporary_name) {
+  run([](World& world) {
+    write(world.host("../outside"), "outside");
+    world.agent([] { write("new", "agent"); });
+    const auto plant = [&] {
+      const std::string prefix = temporary_names(world.open(Access::look));
+      for (int i = 0; i < 4; ++i) make_link("../outside", world.host(prefix + std::to_string(i)));
+    };
+    EXPECT_EQ(apply_with(world, "new", "stage", plant), Outcome::failed);
+    EXPECT_EQ(read(world.host("../outside")), "outside");
+  });
+}
+
+// File capabilities among them: they belonged to the content that was replaced.
+TEST_P(Meanwhile, of_a_replaced_files_attributes_only_the_users_own_are_kept) {
+  if (GetParam() == Kernel::user_overlay) return;  // nobody else's can be set there
+  run([](World& world) {
+    write(world.host("file"), "old", 0755);
+    const std::string file = world.host("file");
+    ASSERT_EQ(::setxattr(file.c_str(), "trusted.of-root", "1", 1, 0), 0);
+    const bool user = ::setxattr(file.c_str(), "user.of-user", "1", 1, 0) == 0;  // on tmpfs since 6.6
+    world.agent([] { write("file", "agent"); });
+    EXPECT_EQ(apply_with(world, "file", "commit", [] {}), Outcome::applied);
+    EXPECT_EQ(read(file), "agent");
+    EXPECT_LT(::getxattr(file.c_str(), "trusted.of-root", nullptr, 0), 0);
+    EXPECT_EQ(::getxattr(file.c_str(), "user.of-user", nullptr, 0) == 1, user);
   });
 }
 
