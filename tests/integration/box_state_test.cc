@@ -85,6 +85,7 @@ TEST_P(BoxState, a_landlock_domain_is_around_it) {
 TEST_P(BoxState, nothing_of_the_hosts_is_named_in_it) {
   const json seen = look();
   for (const json& line : seen["cgroup"]) EXPECT_THAT(line.get<std::string>(), testing::EndsWith(":/"));
+  EXPECT_EQ(seen["sid"][1], 1) << "init is in a session of the caller's";
   EXPECT_NE(seen["init_owner"], seen["uid"]) << "init can be looked into";
   const std::map<std::string, std::vector<const char*>> wanted{{"/", {",ro,", ",nodev,", ",noexec,"}},
                                                                {"/proc", {",ro,", ",nodev,", ",noexec,"}},

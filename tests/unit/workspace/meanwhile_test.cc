@@ -100,6 +100,35 @@ TEST_P(Meanwhile, another_file_than_was_looked_at_does_not_come) {
   });
 }
 
+TEST_P(Meanwhile, nothing_goes_through_a_directory_that_became_a_link_within_the_workspace) {
+  run([](World& world) {
+    ::mkdir(world.host("dir").c_str(), 0755), ::mkdir(world.host("other").c_str(), 0755);
+    write(world.host("dir/file"), "old"), write(world.host("other/file"), "other");
+    world.agent([] { write("dir/new", "agent"), write("dir/file", "agent"); });
+    ASSERT_EQ(::rename(world.host("dir").c_str(), world.host("dir.old").c_str()), 0);
+    make_link("other", world.host("dir"));
+    EXPECT_EQ(world.apply_all().count(Outcome::applied), 0U);
+    EXPECT_FALSE(exists(world.host("other/new")));
+    EXPECT_EQ(read(world.host("other/file")), "other");
+  });
+}
+
+TEST_P(Meanwhile, no_change_of_a_mode_brings_setuid_or_setgid) {
+  run([](World& world) {
+    write(world.host("file"), "old", 0644), ::mkdir(world.host("dir").c_str(), 0755);
+    world.agent([] {
+      ::mkdir("made", 0755);
+      ASSERT_EQ(::chmod("file", 06755) | ::chmod("dir", 06711) | ::chmod("made", 06711), 0);
+    });
+    world.apply_all();
+    for (const auto& [path, mode] : {std::pair{"file", 0755U}, {"dir", 0711U}, {"made", 0711U}}) {
+      struct stat st{};
+      ASSERT_EQ(::stat(world.host(path).c_str(), &st), 0);
+      EXPECT_EQ(st.st_mode & 07777, mode) << path;
+    }
+  });
+}
+
 // The names are no secret: the directory's owner can see the first one.
 TEST_P(Meanwhile, nothing_is_written_through_what_was_put_under_a_temporary_name) {
   run([](World& world) {
