@@ -113,6 +113,20 @@ TEST_P(Meanwhile, nothing_goes_through_a_directory_that_became_a_link_within_the
   });
 }
 
+TEST_P(Meanwhile, nothing_goes_through_a_directory_that_becomes_a_link_while_it_is_applied) {
+  run([](World& world) {
+    for (const char* dir : {"a", "z", "z/sub", "other", "other/sub"}) ::mkdir(world.host(dir).c_str(), 0755);
+    world.agent([] { write("a/new", "agent"), write("z/sub/new", "agent"); });
+    const auto replace = [&] {
+      ASSERT_EQ(::rmdir(world.host("z/sub").c_str()) | ::rmdir(world.host("z").c_str()), 0);
+      make_link("other", world.host("z"));
+    };
+    EXPECT_NE(apply_with(world, "z/sub/new", "stage", replace), Outcome::applied);
+    EXPECT_FALSE(exists(world.host("other/sub/new")));
+    EXPECT_EQ(read(world.host("a/new")), "agent");
+  });
+}
+
 TEST_P(Meanwhile, no_change_of_a_mode_brings_setuid_or_setgid) {
   run([](World& world) {
     write(world.host("file"), "old", 0644), ::mkdir(world.host("dir").c_str(), 0755);
