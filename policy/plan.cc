@@ -192,6 +192,11 @@ class Planner {
            });
   }
 
+  // What it takes of a region is all of it: then there is no mount, and the one around it shows what is there.
+  bool unmade(const Region& region, const Taking& taking) const {
+    return covers(taking, region) && taking.rights.has(region.united);
+  }
+
   // Another mount lies between this region and everything that the taking is about: strictly deeper, because two that
   // may expand to one node are one mount with the rights of both.
   bool shadowed(const Region& region, const Taking& taking, const std::string& prefix) const {
@@ -199,7 +204,7 @@ class Planner {
       return depth(nearer) > depth(region) && lies_below(prefix, nearer.prefix) &&
              lies_below(nearer.prefix, region.prefix) && nearer.path->pattern.includes(taking.path->pattern) &&
              region.path->pattern.includes(nearer.path->pattern) &&
-             !nearer.path->pattern.includes(region.path->pattern);
+             !nearer.path->pattern.includes(region.path->pattern) && !unmade(nearer, taking);
     });
   }
 

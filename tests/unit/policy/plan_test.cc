@@ -293,6 +293,19 @@ TEST(Plan, an_inherited_allow_that_is_denied_whole_is_not_mounted) {
   EXPECT_THAT(out->mounts, IsEmpty());
 }
 
+TEST(Plan, what_is_denied_whole_is_covered_in_the_mount_around_it) {
+  Files files{{{"/shipped/base.yaml", kHead + "files:\n  a: {allow: r, path: /s/in/**}\n"},
+               {"./p.yaml", kHead + "extends: base\nfiles:\n  b: {deny: rwx, path: /s/in/**}\n"
+                                    "  c: {allow: rx, path: /s/**}\n"}},
+              {},
+              Missing::refuse};
+  const auto out = plan_box(compile(files.load("./p.yaml")->policy));
+  ASSERT_TRUE(out) << render(out.error());
+  ASSERT_THAT(out->mounts, SizeIs(1));
+  ASSERT_THAT(out->masks, SizeIs(1));
+  EXPECT_EQ(out->masks[0].pattern, "/s/in/**");
+}
+
 TEST(Plan, says_for_every_path_who_keeps_it) {
   const auto out = planned(with_rules(kSources + "  a: {deny: r, path: [$workspace/x, /elsewhere]}\n"));
   ASSERT_TRUE(out);
