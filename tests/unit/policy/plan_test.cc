@@ -11,6 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 Checked<Plan> planned(const std::string& yaml) {
@@ -233,6 +234,32 @@ TEST(Plan, an_exception_leaves_what_another_rule_allows) {
   ASSERT_THAT(inner.mounts, SizeIs(2));
   EXPECT_EQ(inner.mounts[1].rights, kRead);
   EXPECT_THAT(refused(with_rules("  a: {allow: rw, path: /s/**, except: /s/x/**}\n  b: {allow: r, path: /s/x/y/**}\n")),
+              HasSubstr("nothing can enforce both"));
+}
+
+TEST(Plan, what_every_allow_excepts_is_covered) {
+  const BoxPlan same = box(
+      with_rules("  a: {allow: r, path: /s/**, except: /s/x/**}\n  b: {allow: rx, path: /s/**, except: /s/x/**}\n"));
+  ASSERT_THAT(same.masks, Not(IsEmpty()));
+  for (const BoxMask& mask : same.masks) EXPECT_EQ(mask.denied, kAll);
+  const BoxPlan layered =
+      box(with_rules("  a: {allow: rw, path: $workspace/**, except: $workspace/x/**}\n"
+                     "  b: {allow: rx, path: $workspace/**, except: $workspace/x/**}\n"));
+  EXPECT_THAT(layered.masks, Not(IsEmpty()));
+  EXPECT_THAT(layered.layer_denies, Not(IsEmpty()));
+}
+
+TEST(Plan, an_exception_within_anothers_is_what_is_left_out) {
+  const BoxPlan plan = box(
+      with_rules("  a: {allow: r, path: /s/**, except: /s/x/**}\n  b: {allow: rx, path: /s/x/**, except: /s/x/y}\n"));
+  ASSERT_THAT(plan.masks, SizeIs(1));
+  EXPECT_EQ(plan.masks[0].pattern, "/s/x/y");
+  EXPECT_EQ(plan.masks[0].denied, kAll);
+}
+
+TEST(Plan, exceptions_of_several_rules_that_overlap_in_part_are_refused) {
+  EXPECT_THAT(refused(with_rules("  a: {allow: r, path: /s/**, except: \"/s/x*/**\"}\n"
+                                 "  b: {allow: rx, path: /s/**, except: \"/s/*y/**\"}\n")),
               HasSubstr("nothing can enforce both"));
 }
 
