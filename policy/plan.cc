@@ -31,7 +31,7 @@ struct Taking {
   const FileRule* rule;
   const PathPattern* path;
   Rights rights;
-  bool exception;  // of an allow: takes from that rule alone
+  bool exception;  // of an allow: what no other rule allows there
 };
 
 bool comparable(const std::string& a, const std::string& b) {
@@ -168,16 +168,28 @@ class Planner {
     for (const PathPattern& except : rule.except) exception(rule, except);
   }
 
+  enum class Gives : uint8_t { nothing, part, all };
+
+  // What a rule with this region allows of another rule's exception: all also where it has a narrower exception of its
+  // own, because that one is taken by itself, and is then one that both except.
+  static Gives gives(const Region& other, const Pattern& exception) {
+    if (other.ground == Ground::own || !other.path->pattern.overlaps(exception)) return Gives::nothing;
+    bool all = other.path->pattern.includes(exception);
+    for (const PathPattern& own : other.rule->except) {
+      if (own.pattern.includes(exception)) return Gives::nothing;
+      all = all && (!own.pattern.overlaps(exception) || exception.includes(own.pattern));
+    }
+    return all ? Gives::all : Gives::part;
+  }
+
   // An exception grants nothing and denies nothing: other rules may allow what it takes out of its own.
   void exception(const FileRule& rule, const PathPattern& except) {
     Rights rights = rule.rights;
     for (const Region& other : regions_)
-      if (other.rule != &rule && other.ground != Ground::own && other.path->pattern.includes(except.pattern))
-        rights = rights - other.rule->rights;
+      if (other.rule != &rule && gives(other, except.pattern) == Gives::all) rights = rights - other.rule->rights;
     if (rights.empty()) return;
     for (const Region& other : regions_) {
-      if (other.rule == &rule || other.ground == Ground::own || !other.rule->rights.overlaps(rights) ||
-          !other.path->pattern.overlaps(except.pattern))
+      if (other.rule == &rule || !other.rule->rights.overlaps(rights) || gives(other, except.pattern) == Gives::nothing)
         continue;
       contradiction(rule, except, other);
       return;
@@ -192,6 +204,11 @@ class Planner {
            });
   }
 
+  // What it takes of a region is all of it: then there is no mount, and the one around it shows what is there.
+  bool unmade(const Region& region, const Taking& taking) const {
+    return covers(taking, region) && taking.rights.has(region.united);
+  }
+
   // Another mount lies between this region and everything that the taking is about: strictly deeper, because two that
   // may expand to one node are one mount with the rights of both.
   bool shadowed(const Region& region, const Taking& taking, const std::string& prefix) const {
@@ -199,7 +216,7 @@ class Planner {
       return depth(nearer) > depth(region) && lies_below(prefix, nearer.prefix) &&
              lies_below(nearer.prefix, region.prefix) && nearer.path->pattern.includes(taking.path->pattern) &&
              region.path->pattern.includes(nearer.path->pattern) &&
-             !nearer.path->pattern.includes(region.path->pattern);
+             !nearer.path->pattern.includes(region.path->pattern) && !unmade(nearer, taking);
     });
   }
 
@@ -212,7 +229,7 @@ class Planner {
     bool pin = false, wrong = false;
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||
-          (taking.exception && region.rule != taking.rule) || !region.path->pattern.overlaps(taking.path->pattern) ||
+          (taking.exception && region.ground == Ground::own) || !region.path->pattern.overlaps(taking.path->pattern) ||
           shadowed(region, taking, prefix))
         continue;
       if (!expressible(taking, region)) {

@@ -145,6 +145,29 @@ TEST_P(Review, another_name_of_what_lies_in_a_denied_directory_shows_nothing) {
   }
 }
 
+TEST_P(Review, what_two_allows_except_is_read_by_neither) {
+  const std::string above = world().root() + "/data";
+  world().write("D/secret/s", "the-secret");
+  world().write("D/open", "for all");
+  world().write("work/a", "x");
+  world().write(above + "/secret/s", "the-secret");
+  world().write(above + "/open", "for all");
+  for (const std::string& directory : {std::string("$workspace/D"), above})
+    for (const auto& [other, except] :
+         {std::pair{"/**", "/secret/**"}, {"/secret/**", "/secret/s"}, {"/**", "/secret/s"}}) {
+      const std::string policy = world().policy(
+          "except",
+          "alos: 1\nabout: except\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n  work: "
+          "{allow: r, path: $workspace/work/**}\n  a: {allow: r, path: " +
+              directory + "/**, except: " + directory + "/secret/**}\n  b: {allow: rx, path: " + directory + other +
+              ", except: " + directory + except + "}\n");
+      const std::string real = directory == above ? above : world().workspace() + "/D";
+      const Outcome run = world().shell(policy, "cat " + real + "/open; cat " + real + "/secret/s");
+      EXPECT_THAT(run.out, testing::StartsWith("for all")) << run.err;
+      EXPECT_THAT(run.out, Not(HasSubstr("the-secret"))) << directory << " " << other << " " << except;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Found, Review, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace

@@ -11,6 +11,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::SizeIs;
 
 Checked<Plan> planned(const std::string& yaml) {
@@ -236,6 +237,32 @@ TEST(Plan, an_exception_leaves_what_another_rule_allows) {
               HasSubstr("nothing can enforce both"));
 }
 
+TEST(Plan, what_every_allow_excepts_is_covered) {
+  const BoxPlan same = box(
+      with_rules("  a: {allow: r, path: /s/**, except: /s/x/**}\n  b: {allow: rx, path: /s/**, except: /s/x/**}\n"));
+  ASSERT_THAT(same.masks, Not(IsEmpty()));
+  for (const BoxMask& mask : same.masks) EXPECT_EQ(mask.denied, kAll);
+  const BoxPlan layered =
+      box(with_rules("  a: {allow: rw, path: $workspace/**, except: $workspace/x/**}\n"
+                     "  b: {allow: rx, path: $workspace/**, except: $workspace/x/**}\n"));
+  EXPECT_THAT(layered.masks, Not(IsEmpty()));
+  EXPECT_THAT(layered.layer_denies, Not(IsEmpty()));
+}
+
+TEST(Plan, an_exception_within_anothers_is_what_is_left_out) {
+  const BoxPlan plan = box(
+      with_rules("  a: {allow: r, path: /s/**, except: /s/x/**}\n  b: {allow: rx, path: /s/x/**, except: /s/x/y}\n"));
+  ASSERT_THAT(plan.masks, SizeIs(1));
+  EXPECT_EQ(plan.masks[0].pattern, "/s/x/y");
+  EXPECT_EQ(plan.masks[0].denied, kAll);
+}
+
+TEST(Plan, exceptions_of_several_rules_that_overlap_in_part_are_refused) {
+  EXPECT_THAT(refused(with_rules("  a: {allow: r, path: /s/**, except: \"/s/x*/**\"}\n"
+                                 "  b: {allow: rx, path: /s/**, except: \"/s/*y/**\"}\n")),
+              HasSubstr("nothing can enforce both"));
+}
+
 TEST(Plan, a_deny_below_an_inner_mount_reaches_the_rights_of_the_outer_one) {
   const BoxPlan plan = box(
       with_rules("  a: {allow: rw, path: /s/**}\n  b: {allow: rx, path: /s/in/**}\n  c: {deny: w, path: /s/in/x}\n"));
@@ -291,6 +318,19 @@ TEST(Plan, an_inherited_allow_that_is_denied_whole_is_not_mounted) {
   const auto out = plan_box(compile(files.load("./p.yaml")->policy));
   ASSERT_TRUE(out) << render(out.error());
   EXPECT_THAT(out->mounts, IsEmpty());
+}
+
+TEST(Plan, what_is_denied_whole_is_covered_in_the_mount_around_it) {
+  Files files{{{"/shipped/base.yaml", kHead + "files:\n  a: {allow: r, path: /s/in/**}\n"},
+               {"./p.yaml", kHead + "extends: base\nfiles:\n  b: {deny: rwx, path: /s/in/**}\n"
+                                    "  c: {allow: rx, path: /s/**}\n"}},
+              {},
+              Missing::refuse};
+  const auto out = plan_box(compile(files.load("./p.yaml")->policy));
+  ASSERT_TRUE(out) << render(out.error());
+  ASSERT_THAT(out->mounts, SizeIs(1));
+  ASSERT_THAT(out->masks, SizeIs(1));
+  EXPECT_EQ(out->masks[0].pattern, "/s/in/**");
 }
 
 TEST(Plan, says_for_every_path_who_keeps_it) {
