@@ -59,6 +59,7 @@ bool is_there(const char* program) {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file that is too large is told by EFBIG, and ends nobody
   ::umask(022);
   ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
   ::execvp(argv[0], argv);

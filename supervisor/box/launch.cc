@@ -121,9 +121,10 @@ std::vector<LimitValue> resource_limits(const Order& order) {
   out.push_back({RLIMIT_NICE, 0});
   // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
   // What overlayfs copies up has no name before it is whole, and nothing here sees it grow: no file is larger than all
-  // may be. Not of a direct workspace, whose files are the host's own.
+  // may be, and one page, so that where something else is full first that is said (ENOSPC). Not of a direct workspace,
+  // whose files are the host's own.
   if (limits.disk && order.policy.plan.workspace_mode != policy::WorkspaceMode::direct)
-    out.push_back({RLIMIT_FSIZE, *limits.disk});
+    out.push_back({RLIMIT_FSIZE, *limits.disk + 4096});
   if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
   return out;
 }
