@@ -13,6 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
+using testing::StartsWith;
 
 struct Whole {
   CompiledPolicy compiled;
@@ -66,6 +67,43 @@ TEST(Explain, never_proposes_what_would_not_load) {
   EXPECT_THAT(explained(policy, "fs.write /etc/x"), HasSubstr("no policy can allow it"));
   EXPECT_THAT(explained(policy, "fs.read /sys/kernel/x"), HasSubstr("no policy can allow it"));
   EXPECT_THAT(explained(policy, "fs.write /proc/1/mem"), HasSubstr("no policy can allow it"));
+}
+
+TEST(Explain, what_lies_below_a_directory_that_is_covered_is_denied_with_it) {
+  const Whole policy =
+      whole(with_rules("  a: {allow: rwx, path: $workspace/**}\n"
+                       "  b: {deny: wx, path: $workspace/a, reason: as it is}\n"
+                       "  c: {deny: rwx, path: $workspace/**/p*, except: $workspace/p/public}\n"));
+  const std::string text = explained(policy, "fs.write /w/a/d/x");
+  EXPECT_THAT(text,
+              StartsWith("denied  fs.write /w/a/d/x\n        by rule 'b' (./p.yaml:5:3), layer policy: \"as it is\""));
+  EXPECT_THAT(text, HasSubstr("also    allow rwx by rule 'a'"));
+  EXPECT_THAT(text, HasSubstr("kept by box: the directory /w/a is covered, and everything below it with it\n"
+                              "        kept by box: what exists at launch is mounted without wx; layer: "));
+  EXPECT_THAT(text, HasSubstr("an operator could write '/w/a/**' in the rule, and add the path to its 'except'"));
+  EXPECT_THAT(explained(policy, "fs.read /w/a/d/x"), StartsWith("allowed"));
+  EXPECT_THAT(explained(policy, "fs.read /w/p/other"), StartsWith("allowed")) << "a directory with an exception below";
+  const Explanation whole_answer =
+      explain(policy.compiled, policy.plan, policy.sources, *Request::parse("fs.write /w/a/x"));
+  EXPECT_EQ(whole_answer.decision.effect, Effect::deny);
+  EXPECT_EQ(whole_answer.decision.rule_name(), "b");
+}
+
+TEST(Explain, names_in_what_is_mounted_are_visible) {
+  const Whole policy =
+      whole(with_rules("  a: {allow: r, path: $workspace/**}\n"
+                       "  b: {deny: rwx, path: $workspace/private/**, except: $workspace/private/for-all}\n"
+                       "  c: {deny: rwx, path: $workspace/closed/**}\n"
+                       "  d: {allow: r, path: /srv/data/set/**}\n"));
+  const char* const visible = "kept by nothing, for names: those in a directory that the box mounts are visible";
+  EXPECT_THAT(explained(policy, "fs.list /w/private"), HasSubstr(visible));
+  EXPECT_THAT(explained(policy, "fs.list /w/private/d"), Not(HasSubstr(visible)));
+  EXPECT_THAT(explained(policy, "fs.read /w/private/x"), Not(HasSubstr(visible)));
+  EXPECT_THAT(explained(policy, "fs.list /w/closed"), Not(HasSubstr(visible)));
+  EXPECT_THAT(
+      explained(policy, "fs.list /srv"),
+      HasSubstr("kept by box: a directory of its own, which shows nothing but the way to what is mounted below"));
+  EXPECT_THAT(explained(policy, "fs.list /elsewhere"), HasSubstr("(ENOENT)"));
 }
 
 TEST(Explain, the_rule_that_it_proposes_loads_and_allows) {
