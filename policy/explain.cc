@@ -4,6 +4,7 @@
 
 #include "base/paths.h"
 #include "policy/consistency.h"
+#include "policy/planned_box.h"
 
 namespace alos::policy {
 namespace {
@@ -26,21 +27,53 @@ std::string_view letter(Right right) {
   return kRead.has(right) ? "r" : kWrite.has(right) ? "w" : "x";
 }
 
-bool hits(const Enforcement& enforcement, const Request& request) {
-  return enforcement.path->pattern.matches(request.asked()) || enforcement.path->pattern.matches(request.reached());
+// What a box makes of a request, where it differs from what the rules say of the path by itself.
+struct InBox {
+  const FileRule* covers = nullptr;  // of what covers a directory above it
+  std::string pattern;               // that it covers by
+  std::string directory;
+  bool names = false;  // they are visible, whatever is denied
+  bool way = false;    // a directory of the box's own, above what is mounted
+};
+
+InBox in_box(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision, const Request& request) {
+  InBox out;
+  if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return out;
+  const PlannedBox box(plan.box);
+  const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
+  const bool allowed = decision.effect == Effect::allow;
+  out.names = !allowed && kept.allowed && request.right() == Right::list;
+  out.way = !decision.rule && box.leads_on(request.reached());
+  if (!allowed || !kept.mask || kept.covered == request.reached()) return out;
+  const auto rule = std::ranges::find_if(compiled.rules(), [&](const FileRule& each) {
+    return each.name == kept.mask->rule && each.source.text() == kept.mask->source.text();
+  });
+  if (rule != compiled.rules().end()) out.covers = &*rule;
+  out.pattern = kept.mask->pattern;
+  out.directory = kept.covered;
+  return out;
 }
 
 std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision,
-                                  const Request& request) {
+                                  const Request& request, const InBox& box) {
   std::vector<std::string> out;
   if (request.kind() == Request::Kind::network) return {"box: its network holds nothing but its own loopback"};
-  for (const Enforcement& enforcement : plan.enforced)
-    if (decision.rule && enforcement.rule == decision.rule && hits(enforcement, request))
+  if (box.names) return {"nothing, for names: those in a directory that the box mounts are visible, content is not"};
+  if (box.covers)
+    out.push_back("box: the directory " + printable_text(box.directory) +
+                  " is covered, and everything below it with it");
+  const std::string& asked = box.covers ? box.directory : request.asked();
+  const std::string& reached = box.covers ? box.directory : request.reached();
+  for (const Enforcement& enforcement : plan.enforced) {
+    const Pattern& pattern = enforcement.path->pattern;
+    if (decision.rule && enforcement.rule == decision.rule && (pattern.matches(asked) || pattern.matches(reached)))
       out.push_back(enforcement.text);
+  }
   if (!out.empty() || decision.rule) return out;
   for (const FileRule& rule : compiled.rules())
     if (rule.effect == Effect::allow && rule.matches(request.reached()))
       return {"box: mounted there with " + rule.rights.text() + " only"};
+  if (box.way) return {"box: a directory of its own, which shows nothing but the way to what is mounted below"};
   return {"box: outside of everything that it mounts, the path is not there (ENOENT)"};
 }
 
@@ -63,13 +96,16 @@ std::string beyond_policy(const Request& request) {
   return {};
 }
 
-std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
+std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision, const InBox& box) {
   if (decision.effect == Effect::allow) {
     if (decision.layer == Layer::built_in) return "every box has this of its own";
     return "a deny of " + std::string(letter(request.right())) + " on the path would refuse it";
   }
   if (request.kind() == Request::Kind::network)
     return "this version enforces no network rules, so nothing can allow it";
+  if (box.covers)
+    return "nothing in this run can allow it; an operator could write " + quoted(box.pattern + "/**") +
+           " in the rule, and add the path to its 'except'";
   if (decision.rule) return "nothing in this run can allow it; an operator could add the path to the rule's 'except'";
   if (const std::string why = beyond_policy(request); !why.empty()) return "no policy can allow it: " + why;
   for (const FileRule& rule : compiled.rules())
@@ -88,9 +124,11 @@ Explanation explain(const CompiledPolicy& compiled, const Plan& plan, const std:
   Explanation out;
   out.request = request.text();
   out.decision = decide(compiled, request, &out.matches);
+  const InBox box = in_box(compiled, plan, out.decision, request);
+  if (box.covers) out.decision = {Effect::deny, box.covers, Layer::policy};
   out.source_line = line_of(sources, out.decision.source());
-  out.enforced = enforced(compiled, plan, out.decision, request);
-  out.change = change(compiled, request, out.decision);
+  out.enforced = enforced(compiled, plan, out.decision, request, box);
+  out.change = change(compiled, request, out.decision, box);
   return out;
 }
 

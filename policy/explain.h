@@ -9,7 +9,8 @@
 namespace alos::policy {
 
 // Why a request is decided as it is, who keeps it that way, and what would have to change: all from decide() and
-// plan(), so that it cannot differ from what is enforced.
+// plan(), so that it cannot differ from what is enforced. What a box covers with a directory above it is denied, by the
+// rule that has it covered: a path below it makes it a directory.
 struct Explanation {
   std::string request;
   Decision decision;

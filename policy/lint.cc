@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/paths.h"
+#include "policy/planned_box.h"
 
 namespace alos::policy {
 namespace {
@@ -47,6 +48,21 @@ void missing_limits(const Policy& policy, Problems& out) {
                      std::string("'limits: ") + name + ":'", "add one, or extend 'base'"});
 }
 
+// Where a box would not keep what was decided: how.
+std::string differs(const PlannedBox& box, const Request& request, const Decision& decision) {
+  if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return {};
+  const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
+  const bool allowed = decision.effect == Effect::allow;
+  if (kept.allowed == allowed) return {};
+  if (allowed && kept.mask)
+    return "the box refuses it: rule '" + kept.mask->rule + "' (" + kept.mask->source.text() + ") covers " +
+           printable_text(kept.covered) + (kept.covered == request.reached() ? "" : " with everything below it");
+  if (allowed) return kept.mounted ? "the box mounts it without that right" : "the box does not mount it";
+  if (request.right() == Right::list)
+    return "the box gives it: names in a directory that it mounts are visible, content is not";
+  return "the box gives it";
+}
+
 }  // namespace
 
 Problems lint(const CompiledPolicy& compiled, const Plan& plan) {
@@ -73,8 +89,9 @@ Problems lint(const CompiledPolicy& compiled, const Plan& plan) {
   return out;
 }
 
-Problems run_tests(const CompiledPolicy& compiled) {
+Problems run_tests(const CompiledPolicy& compiled, const Plan& plan) {
   Problems out;
+  const PlannedBox box(plan.box);
   for (const PolicyTest& test : compiled.policy().tests) {
     const auto request = Request::parse(test.request);  // parsed once at load, so there is a request
     std::vector<Match> matches;
@@ -83,12 +100,17 @@ Problems run_tests(const CompiledPolicy& compiled) {
         test.rule.empty() || test.rule == decision.rule_name() || std::ranges::any_of(matches, [&](const Match& match) {
           return match.rule->effect == decision.effect && match.rule->name == test.rule;
         });
-    if (decision.effect == test.effect && named) continue;
+    const bool good = decision.effect == test.effect && named;
+    const std::string other = good ? differs(box, *request, decision) : "";
+    if (good && other.empty()) continue;
     out.push_back(
         {test.source,
          "test failed: " + printable(test.request) + " is " + std::string(name(decision.effect)) + " by " +
-             (decision.rule ? "rule '" + decision.rule->name + "' (" + decision.source().text() + ")" : "default"),
-         std::string(name(test.effect)) + (test.rule.empty() ? "" : " by rule '" + test.rule + "'"), ""});
+             (decision.rule ? "rule '" + decision.rule->name + "' (" + decision.source().text() + ")" : "default") +
+             (other.empty() ? "" : ", and " + other),
+         std::string(name(test.effect)) + (test.rule.empty() ? "" : " by rule '" + test.rule + "'") +
+             (good ? ", and kept so" : ""),
+         ""});
   }
   return out;
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <glob.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/box/expand.h"
 #include "supervisor/box/kernel_abi.h"
 
 namespace alos::box {
@@ -34,25 +34,6 @@ Result<UniqueFd> detach(int fd, uint64_t attributes, std::string_view object) {
   if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
     return fail_errno("mount_setattr", object);
   return mount;
-}
-
-// The host's paths that a mount's pattern names now. glob(3) knows '?' and '[' too, which are plain in policies.
-Result<std::vector<std::string>> expand(const BoxMount& mount) {
-  if (!mount.glob) return std::vector{mount.path};
-  std::string pattern;
-  for (const char c : mount.path) {
-    if (c == '?' || c == '[') pattern += '\\';
-    pattern += c;
-  }
-  glob_t found{};
-  const int rc = ::glob(pattern.c_str(), GLOB_PERIOD | GLOB_NOSORT, nullptr, &found);
-  std::vector<std::string> out;
-  for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i)
-    if (is_canonical_path(found.gl_pathv[i])) out.emplace_back(found.gl_pathv[i]);  // not "." and ".."
-  ::globfree(&found);
-  if (rc != 0 && rc != GLOB_NOMATCH)
-    return fail("glob", mount.path, rc == GLOB_NOSPACE ? ENOMEM : EIO, rule_text(mount));
-  return out;
 }
 
 // Nothing: skipped, as the rule permits.

@@ -40,7 +40,8 @@ Outcome examine(const Options& options, const std::string& name) {
   out.rules = ready->compiled.policy().files.size();
   out.given_up = ready->plan.box.printed;
   if (options.scope == Scope::all) out.findings = policy::lint(ready->compiled, ready->plan);
-  for (policy::Problem& failed : policy::run_tests(ready->compiled)) out.findings.push_back(std::move(failed));
+  for (policy::Problem& failed : policy::run_tests(ready->compiled, ready->plan))
+    out.findings.push_back(std::move(failed));
   policy::sort(out.findings);
   return out;
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <glob.h>
 #include <grp.h>
 #include <linux/openat2.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 #include "base/paths.h"
 #include "base/print.h"
 #include "base/sys.h"
+#include "supervisor/box/expand.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/compiled.h"
 #include "supervisor/host/crashes.h"
@@ -186,22 +186,11 @@ Result<void> Start::choose() {
   return {};
 }
 
-// The paths that a mount of the plan names on this host now.
-std::vector<std::string> named_by(const policy::BoxMount& mount) {
-  if (!mount.glob) return {mount.path};
-  glob_t found{};
-  std::vector<std::string> out;
-  if (::glob(mount.path.c_str(), GLOB_PERIOD | GLOB_NOSORT, nullptr, &found) == 0)
-    out.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  ::globfree(&found);
-  return out;
-}
-
 Result<void> Start::guard() {
   std::vector<std::string> writable;
   for (const policy::BoxMount& mount : compiled_.plan.mounts)
     if (mount.rights.overlaps(policy::kWrite))
-      for (std::string& path : named_by(mount)) writable.push_back(std::move(path));
+      for (std::string& path : TRY(box::expand(mount))) writable.push_back(std::move(path));
   std::vector<Protected> own{{"state", directories_.state},          {"runtime directory", directories_.runtime},
                              {"cache", directories_.cache},          {"programs", TRY(program_directory())},
                              {"profiles", TRY(profile_directory())}, {"configuration", "/etc/alos"}};

@@ -64,10 +64,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto loaded = policy::load("./p.yaml", options, [text](const std::string& path) { return read(path, text); });
   if (!loaded) return must_be_placed(loaded.error()), 0;
   const policy::CompiledPolicy compiled = policy::compile(std::move(loaded->policy));
-  policy::run_tests(compiled);
   const auto plan = policy::plan(compiled);
   if (!plan) return must_be_placed(plan.error()), 0;
   policy::lint(compiled, *plan);
+  policy::run_tests(compiled, *plan);
   const std::string archived = encode(plan->box);
   const auto again = decode<policy::BoxPlan>(archived, "plan");
   fuzz::must(again && encode(*again) == archived, "an archived plan reads back as it was");

@@ -89,6 +89,25 @@ TEST_P(BoxReview, no_mount_lets_setuid_or_device_files_work) {
   }
 }
 
+TEST_P(BoxReview, a_glob_opens_what_it_names_whatever_the_characters_of_the_names) {
+  const std::string above = world().root() + "/data";
+  for (const char* name : {"a[1]", "a\\1", "a1", "b*", "b?", "bx", "c{d,e}", "cd"})
+    for (const char* file : {"x/f", "x/q?", "x/q\\", "x/qq", "x/[!f]"})
+      world().write(above + "/" + name + "/" + file, std::string(name) + " " + file + "\n");
+  for (const std::string name : {"a[1]", "b*", "b?", "c{d,e}", "a\\1"}) {
+    const std::string policy = world().policy(
+        "glob",
+        "alos: 1\nabout: glob\nextends: base\nvars: {data: dir}\nfiles:\n  d: {allow: r, path: [$data/*/f, "
+        "'$data/*/q\\?', '$data/*/\\[!f]']}\n");
+    const Outcome run = world().run(policy, {"/usr/bin/find", above, "-type", "f", "-exec", "cat", "{}", "+"}, {},
+                                    {"--var", "data=" + above + "/" + name});
+    std::vector<std::string> lines;
+    std::istringstream in(run.out);
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    EXPECT_THAT(lines, testing::UnorderedElementsAre(name + " x/f", name + " x/q?", name + " x/[!f]")) << run.err;
+  }
+}
+
 // The test's own thread, and what it starts, under another scheduling for a while.
 class Scheduled {
  public:

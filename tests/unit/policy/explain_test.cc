@@ -13,6 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::SizeIs;
+using testing::StartsWith;
 
 struct Whole {
   CompiledPolicy compiled;
@@ -66,6 +67,43 @@ TEST(Explain, never_proposes_what_would_not_load) {
   EXPECT_THAT(explained(policy, "fs.write /etc/x"), HasSubstr("no policy can allow it"));
   EXPECT_THAT(explained(policy, "fs.read /sys/kernel/x"), HasSubstr("no policy can allow it"));
   EXPECT_THAT(explained(policy, "fs.write /proc/1/mem"), HasSubstr("no policy can allow it"));
+}
+
+TEST(Explain, what_lies_below_a_directory_that_is_covered_is_denied_with_it) {
+  const Whole policy =
+      whole(with_rules("  a: {allow: rwx, path: $workspace/**}\n"
+                       "  b: {deny: wx, path: $workspace/a, reason: as it is}\n"
+                       "  c: {deny: rwx, path: $workspace/**/p*, except: $workspace/p/public}\n"));
+  const std::string text = explained(policy, "fs.write /w/a/d/x");
+  EXPECT_THAT(text,
+              StartsWith("denied  fs.write /w/a/d/x\n        by rule 'b' (./p.yaml:5:3), layer policy: \"as it is\""));
+  EXPECT_THAT(text, HasSubstr("also    allow rwx by rule 'a'"));
+  EXPECT_THAT(text, HasSubstr("kept by box: the directory /w/a is covered, and everything below it with it\n"
+                              "        kept by box: what exists at launch is mounted without wx; layer: "));
+  EXPECT_THAT(text, HasSubstr("an operator could write '/w/a/**' in the rule, and add the path to its 'except'"));
+  EXPECT_THAT(explained(policy, "fs.read /w/a/d/x"), StartsWith("allowed"));
+  EXPECT_THAT(explained(policy, "fs.read /w/p/other"), StartsWith("allowed")) << "a directory with an exception below";
+  const Explanation whole_answer =
+      explain(policy.compiled, policy.plan, policy.sources, *Request::parse("fs.write /w/a/x"));
+  EXPECT_EQ(whole_answer.decision.effect, Effect::deny);
+  EXPECT_EQ(whole_answer.decision.rule_name(), "b");
+}
+
+TEST(Explain, names_in_what_is_mounted_are_visible) {
+  const Whole policy =
+      whole(with_rules("  a: {allow: r, path: $workspace/**}\n"
+                       "  b: {deny: rwx, path: $workspace/private/**, except: $workspace/private/for-all}\n"
+                       "  c: {deny: rwx, path: $workspace/closed/**}\n"
+                       "  d: {allow: r, path: /srv/data/set/**}\n"));
+  const char* const visible = "kept by nothing, for names: those in a directory that the box mounts are visible";
+  EXPECT_THAT(explained(policy, "fs.list /w/private"), HasSubstr(visible));
+  EXPECT_THAT(explained(policy, "fs.list /w/private/d"), Not(HasSubstr(visible)));
+  EXPECT_THAT(explained(policy, "fs.read /w/private/x"), Not(HasSubstr(visible)));
+  EXPECT_THAT(explained(policy, "fs.list /w/closed"), Not(HasSubstr(visible)));
+  EXPECT_THAT(
+      explained(policy, "fs.list /srv"),
+      HasSubstr("kept by box: a directory of its own, which shows nothing but the way to what is mounted below"));
+  EXPECT_THAT(explained(policy, "fs.list /elsewhere"), HasSubstr("(ENOENT)"));
 }
 
 TEST(Explain, the_rule_that_it_proposes_loads_and_allows) {
@@ -140,12 +178,17 @@ TEST(Lint, finds_a_workspace_that_nothing_may_use) {
               HasSubstr("no rule allows anything in $workspace"));
 }
 
+Problems tested(const std::string& yaml) {
+  const Whole policy = whole(yaml);
+  return run_tests(policy.compiled, policy.plan);
+}
+
 TEST(PolicyTests, are_decided_by_the_evaluator) {
-  const Problems failed =
-      run_tests(compiled(kPolicy + "tests:\n"
-                                   "  allow: [fs.read $workspace/a, fs.read $workspace/.env]\n"
-                                   "  deny: [fs.read $workspace/.env -> secrets, fs.read $workspace/.env -> default,\n"
-                                   "         fs.read /srv -> default, net.connect a.b:1, fs.write $workspace/a]\n"));
+  const Problems failed = tested(kPolicy +
+                                 "tests:\n"
+                                 "  allow: [fs.read $workspace/a, fs.read $workspace/.env]\n"
+                                 "  deny: [fs.read $workspace/.env -> secrets, fs.read $workspace/.env -> default,\n"
+                                 "         fs.read /srv -> default, net.connect a.b:1, fs.write $workspace/a]\n");
   ASSERT_THAT(failed, SizeIs(3)) << render(failed);
   EXPECT_EQ(
       failed[0].render(),
@@ -155,8 +198,39 @@ TEST(PolicyTests, are_decided_by_the_evaluator) {
 }
 
 TEST(PolicyTests, accept_any_of_several_rules_that_decide) {
-  EXPECT_THAT(run_tests(compiled(with_rules("  a: {deny: w, path: /s/**}\n  b: {deny: w, path: /s/x}\n") +
-                                 "tests: {deny: [fs.write /s/x -> b, fs.write /s/x -> a]}\n")),
+  EXPECT_THAT(tested(with_rules("  a: {deny: w, path: /s/**}\n  b: {deny: w, path: /s/x}\n") +
+                     "tests: {deny: [fs.write /s/x -> b, fs.write /s/x -> a]}\n"),
+              IsEmpty());
+}
+
+TEST(PolicyTests, fail_where_the_box_would_refuse_what_is_decided) {
+  const Problems failed = tested(with_rules("  a: {allow: rwx, path: $workspace/**}\n"
+                                            "  b: {deny: rwx, path: $workspace/private}\n"
+                                            "  c: {deny: w, path: $workspace/fixed}\n") +
+                                 "tests: {allow: [fs.read $workspace/private/x, fs.write $workspace/fixed/d/x,\n"
+                                 "                fs.read $workspace/fixed/d/x, fs.read $workspace/other]}\n");
+  ASSERT_THAT(failed, SizeIs(2)) << render(failed);
+  EXPECT_EQ(failed[0].text,
+            "test failed: fs.read /w/private/x is allow by rule 'a' (./p.yaml:4:3), and the box refuses it: rule 'b' "
+            "(./p.yaml:5:3) covers /w/private with everything below it");
+  EXPECT_EQ(failed[0].expected, "allow, and kept so");
+  EXPECT_THAT(failed[1].text, HasSubstr("rule 'c' (./p.yaml:6:3) covers /w/fixed with everything below it"));
+}
+
+TEST(PolicyTests, fail_where_the_box_would_give_what_is_denied) {
+  const Problems failed = tested(
+      with_rules("  a: {allow: rwx, path: $workspace/**}\n"
+                 "  b: {deny: rwx, path: $workspace/private/**, except: $workspace/private/for-all}\n") +
+      "tests: {deny: [fs.list $workspace/private, fs.list $workspace/private/d, fs.read $workspace/private/x]}\n");
+  ASSERT_THAT(failed, SizeIs(1)) << render(failed);
+  EXPECT_THAT(failed[0].text, HasSubstr("fs.list /w/private is deny by rule 'b' (./p.yaml:5:3), and the box gives it: "
+                                        "names in a directory that it mounts are visible, content is not"));
+}
+
+TEST(PolicyTests, say_nothing_of_what_every_box_has_of_its_own) {
+  EXPECT_THAT(tested(with_rules("  a: {allow: r, path: /tmp/shown/**}\n") +
+                     "tests: {allow: [fs.write /tmp/x, fs.read /proc/self/status, fs.read /tmp/shown/x],\n"
+                     "        deny: [fs.write /tmp/shown/x, fs.read /srv/x]}\n"),
               IsEmpty());
 }
 

@@ -11,6 +11,7 @@
 
 #include "policy/decide.h"
 #include "policy/plan.h"
+#include "policy/planned_box.h"
 
 namespace alos::policy {
 namespace {
@@ -268,67 +269,6 @@ TEST(ALOS_SUITE, what_is_said_about_pairs_of_patterns_holds_for_every_path) {
   EXPECT_GT(overlaps, inclusions);
 }
 
-// What the kernel does with a plan, for a file that is there at launch: the nearest mount decides, what a mask covers
-// it covers with all that lies below.
-class PlannedBox {
- public:
-  explicit PlannedBox(const BoxPlan& plan) {
-    for (const BoxMount& mount : plan.mounts) {
-      const std::string base = mount.glob ? mount.path : mount.path == "/" ? "" : Pattern::escape(mount.path);
-      mounts_.push_back({split(mount.path).size(), mount.rights, *Pattern::parse(base + (mount.tree ? "/**" : ""))});
-      globs_ |= mount.glob;
-    }
-    for (const BoxMask& mask : plan.masks) {
-      masks_.push_back({mask.denied, *Pattern::parse(mask.pattern), {}});
-      for (const std::string& except : mask.except) masks_.back().except.push_back(*Pattern::parse(except));
-    }
-  }
-
-  bool globs() const { return globs_; }
-  bool mounted(const std::string& path) const {
-    return std::ranges::any_of(mounts_, [&](const Mount& m) { return m.pattern.matches(path); });
-  }
-  bool allows(Right right, const std::string& path) const {
-    size_t depth = 0;
-    Rights rights;
-    for (const Mount& mount : mounts_) {
-      if (!mount.pattern.matches(path) || mount.depth < depth) continue;
-      rights = mount.depth > depth ? mount.rights : rights | mount.rights;
-      depth = mount.depth;
-    }
-    return rights.has(right) && !masked(right, path);
-  }
-  // Something above the file is covered, so the kernel refuses more than was asked.
-  bool covered_above(Right right, std::string path) const {
-    while (path.rfind('/') != 0) {
-      path.resize(path.rfind('/'));
-      if (masked(right, path)) return true;
-    }
-    return false;
-  }
-
- private:
-  struct Mount {
-    size_t depth;
-    Rights rights;
-    Pattern pattern;
-  };
-  struct Mask {
-    Rights denied;
-    Pattern pattern;
-    std::vector<Pattern> except;
-  };
-  bool masked(Right right, const std::string& path) const {
-    return std::ranges::any_of(masks_, [&](const Mask& m) {
-      return m.denied.has(right) && m.pattern.matches(path) &&
-             std::ranges::none_of(m.except, [&](const Pattern& except) { return except.matches(path); });
-    });
-  }
-  std::vector<Mount> mounts_;
-  std::vector<Mask> masks_;
-  bool globs_ = false;
-};
-
 // Loading refuses allows of the box's own places, and of what lies around them.
 bool lies_apart(const std::vector<PlainRule>& rules) {
   const Pattern dev = *Pattern::parse("/dev/**");
@@ -368,17 +308,18 @@ void compare(const std::vector<PlainRule>& rules, Generator& make, MakePath make
     const std::string path = make_path();
     const Right right = std::array{Right::read, Right::write, Right::execute}[static_cast<size_t>(make.below(3))];
     const Request request = *Request::file(right, path);
-    if (!box.mounted(path)) continue;
+    const PlannedBox::Kept kept = box.kept(right, path);
+    if (!kept.mounted) continue;
     const Decision decision = decide(compiled, request);
     if (decision.layer == Layer::built_in) continue;  // the box's own, which no plan lists
-    const bool decided = decision.effect == Effect::allow, kept = box.allows(right, path);
-    const bool leaks = kept && !decided;
+    const bool decided = decision.effect == Effect::allow;
+    const bool leaks = kept.allowed && !decided, covered_above = !kept.covered.empty() && kept.covered != path;
     ASSERT_FALSE(leaks) << shown(rules, request);
-    if (!box.globs() && !box.covered_above(right, path)) {
-      ASSERT_EQ(kept, decided) << shown(rules, request);
+    if (!box.globs() && !covered_above) {
+      ASSERT_EQ(kept.allowed, decided) << shown(rules, request);
     }
-    seen.allowed += kept;
-    seen.refused += !kept;
+    seen.allowed += kept.allowed;
+    seen.refused += !kept.allowed;
   }
 }
 
