@@ -33,9 +33,9 @@ class Reach {
     bool host_has_one = false;
   };
 
-  // Walks the whole host tree but for git's objects; `coming` is what the layer has. Reads the git configuration that
-  // holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and `users`.
-  // Directories that cannot be read are passed over.
+  // Walks the whole host tree but for git's loose objects; `coming` is what the layer has. Reads the git configuration
+  // that holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and
+  // `users`. Directories that cannot be read are passed over.
   static Result<Reach> find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
                             const std::vector<GitConfigFile>& users);
 
