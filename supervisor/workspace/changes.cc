@@ -56,7 +56,8 @@ class Scanner {
         applied_(std::move(applied)),
         manifest_(std::move(manifest)),
         temporary_(temporary_names(layer)),
-        options_(options) {}
+        options_(options),
+        surroundings_(surroundings_of(record_.workspace)) {}
 
   Result<Scan> run() {
     std::vector<Item> work;
@@ -329,7 +330,7 @@ class Scanner {
     if (!change.denied && !change.moved_from.empty()) change.denied = denied(change.moved_from);
     std::string target;
     if (change.after.type == Type::link) target = TRY(after_target(change));
-    Subject subject{change.path, change.before, change.after, target, {}};
+    Subject subject{change.path, change.before, change.after, target, {}, By::own_name, &surroundings_};
     for (const auto& [length, on_host] : item.repositories)
       subject.repositories.push_back({std::string_view(change.path).substr(0, length), on_host});
     change.flags = hazards(subject);
@@ -389,6 +390,7 @@ class Scanner {
   const Manifest manifest_;
   const std::string temporary_;  // names that an apply which goes on has in the host's tree
   const ScanOptions& options_;
+  const Surroundings surroundings_;
   Scan out_;
   size_t paths_ = 0;
 };

@@ -398,11 +398,25 @@ bool component_matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
-bool matches(const Pattern& pattern, const Parts& parts) {
+// A part of the path to the workspace says little where projects have such names: ~/src/systemd is one. It counts where
+// configuration lies: hidden, or behind something hidden, or the machine's. Agents keep worktrees in .claude/worktrees.
+bool counts(const Parts& parts, size_t at, size_t own) {
+  const auto hidden = [&](size_t i) {
+    return parts[i].starts_with('.') && !(i + 2 < own && parts[i + 1] == "worktrees");
+  };
+  if (at >= own || parts[0] == "etc" || parts[0] == "usr") return true;
+  for (size_t i = 0; i <= at; ++i)
+    if (hidden(i)) return true;
+  return false;
+}
+
+bool matches(const Pattern& pattern, const Parts& parts, size_t own) {
   const Parts& wanted = pattern.wanted;
   if (parts.size() < wanted.size()) return false;
   for (size_t at = pattern.tree ? 0 : parts.size() - wanted.size(); at + wanted.size() <= parts.size(); ++at)
-    if (std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches)) return true;
+    if (counts(parts, at, own) &&
+        std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches))
+      return true;
   return false;
 }
 
@@ -417,8 +431,8 @@ bool begins(const Pattern& pattern, const Parts& parts) {
   return false;
 }
 
-// In the order of the table, each kind once.
-std::vector<const Known*> known_for(const Parts& parts, Type type) {
+// In the order of the table, each kind once. `own`: parts that lead to the workspace.
+std::vector<const Known*> known_for(const Parts& parts, size_t own, Type type) {
   static const Index index;
   std::vector<const Known*> found;
   const auto add = [&](const auto& map, const std::string& part) {
@@ -426,9 +440,10 @@ std::vector<const Known*> known_for(const Parts& parts, Type type) {
       found.insert(found.end(), at->second.begin(), at->second.end());
   };
   add(index.last, parts.back());
-  for (const std::string& part : parts) add(index.anywhere, part);
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (counts(parts, i, own)) add(index.anywhere, parts[i]);
   for (const Pattern& pattern : index.others)
-    if (matches(pattern, parts) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
+    if (matches(pattern, parts, own) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
@@ -469,6 +484,10 @@ std::optional<Flag> in_repository(std::span<const std::string> below, Type type,
               "git's own data, which brings commits, or files staged, that apply has not looked at"};
 }
 
+size_t own_parts(const Subject& subject) {
+  return subject.surroundings ? subject.surroundings->parts.size() : 0;
+}
+
 std::optional<Flag> by_git(const Subject& subject, const Parts& parts, Type type) {
   if (parts.back() == ".gitmodules" && type != Type::directory) return Flag{Hazard::git, "git fetches what it names"};
   size_t nested = 0;
@@ -484,9 +503,12 @@ std::optional<Flag> by_git(const Subject& subject, const Parts& parts, Type type
     take(in_repository(std::span(parts).subspan(i + 1), type, true));
   }
   for (const Repository& repository : subject.repositories) {
-    const size_t depth = repository.path.empty() ? 0 : split_lower(repository.path).size();
+    const size_t depth = own_parts(subject) + split_lower(repository.path).size();
     take(in_repository(std::span(parts).subspan(std::min(depth, parts.size())), type, repository.on_host));
   }
+  if (subject.surroundings)
+    for (const size_t depth : subject.surroundings->repositories)
+      take(in_repository(std::span(parts).subspan(depth), type, true));
   return found;
 }
 
@@ -534,7 +556,16 @@ bool leads_out(std::string_view path, std::string_view target) {
   return false;
 }
 
+Surroundings Surroundings::of(std::string_view workspace, const std::vector<std::string>& repositories) {
+  const auto parts_of = [](std::string_view path) { return split_lower(path.substr(path.starts_with('/') ? 1 : 0)); };
+  Surroundings out{parts_of(workspace), {}};
+  for (const std::string& repository : repositories) out.repositories.push_back(parts_of(repository).size());
+  return out;
+}
+
 std::optional<std::string_view> repository_of(const Subject& subject) {
+  if (const Surroundings* around = subject.surroundings)
+    if (!around->repositories.empty() || std::ranges::find(around->parts, ".git") != around->parts.end()) return "";
   size_t shortest = subject.path.size();
   for (const Repository& repository : subject.repositories)
     if (repository.on_host) shortest = std::min(shortest, repository.path.size());
@@ -553,7 +584,8 @@ std::vector<Flag> hazards(const Subject& subject) {
   if (subject.by == By::own_name) by_mode(subject, flags);
   if (subject.path.empty()) return flags;
   const Type type = (gone ? subject.before : subject.after).type;
-  const Parts parts = split_lower(subject.path);
+  Parts parts = subject.surroundings ? subject.surroundings->parts : Parts();
+  std::ranges::move(split_lower(subject.path), std::back_inserter(parts));
   if (completes(subject)) {
     flags.push_back({Hazard::git, "makes its directory a git repository"});
   } else if (auto flag = by_git(subject, parts, type)) {
@@ -561,7 +593,7 @@ std::vector<Flag> hazards(const Subject& subject) {
   }
   // A directory does nothing by itself: what lies in it is judged on its own.
   if (type == Type::directory) return flags;
-  for (const Known* known : known_for(parts, subject.after.type))
+  for (const Known* known : known_for(parts, own_parts(subject), subject.after.type))
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
   if (gone || subject.by == By::another_name) return flags;

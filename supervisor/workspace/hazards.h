@@ -45,12 +45,21 @@ struct Repository {
   bool on_host = true;  // else what completes it is held, and of the rest only what has git's own names
 };
 
+// Where the workspace lies: tools know what they obey by more of its path than the workspace has.
+struct Surroundings {
+  std::vector<std::string> parts;    // of the workspace's absolute path, in lower case
+  std::vector<size_t> repositories;  // directories above it that are repositories by content: how many parts each has
+
+  static Surroundings of(std::string_view workspace, const std::vector<std::string>& repositories);
+};
+
 struct Subject {
   std::string_view path;  // relative to the workspace
   Node before, after;     // absent when added or deleted
   std::string_view link_target;
   std::vector<Repository> repositories;  // above `path`, outermost first
   By by = By::own_name;
+  const Surroundings* surroundings = nullptr;
 };
 
 // Pure. Names are compared without case: some file systems do. A deletion is flagged where it takes away a control (git
@@ -58,7 +67,8 @@ struct Subject {
 // what it leads to may have come to the host before, as an ordinary file.
 std::vector<Flag> hazards(const Subject& subject);
 
-// The outermost repository that `subject` is a part of, relative to the workspace. Pure.
+// The outermost repository that `subject` is a part of, relative to the workspace; "" also for one that begins above
+// it. Pure.
 std::optional<std::string_view> repository_of(const Subject& subject);
 
 // Absolute, or climbs above the workspace by "..", judged by text alone.

@@ -70,6 +70,15 @@ std::vector<GitConfigFile> git_config_files(uid_t owner) {
   return out;
 }
 
+Surroundings surroundings_of(const std::string& workspace) {
+  std::vector<std::string> repositories;
+  for (std::string at = workspace; (at = std::string(parent_of(at))), !at.empty();) {
+    const auto has = [&](const char* name) { return sys::lstatat(AT_FDCWD, at + "/" + name).has_value(); };
+    if (has("HEAD") && (has("commondir") || (has("objects") && has("refs")))) repositories.push_back(at);
+  }
+  return Surroundings::of(workspace, repositories);
+}
+
 // Collects names; what they lead to is found afterwards, when all links are known.
 class Reach::Survey {
  public:
@@ -263,6 +272,7 @@ Result<Reach> Reach::find(Tree& host, const std::string& workspace, const std::v
                           const std::vector<GitConfigFile>& users) {
   Reach reach;
   reach.workspace_ = workspace;
+  reach.surroundings_ = surroundings_of(workspace);
   for (const Link& link : coming) {
     const std::string path = reach.absolute(link.path);
     if (link.target) reach.names_.push_back({Kind::link, path, std::string(parent_of(path)), *link.target, ""});
@@ -348,6 +358,7 @@ Subject Reach::under(const std::string& path, const Subject& subject) const {
   out.path = std::string_view(path).substr(workspace_.size() + 1);
   out.repositories.clear();
   out.by = By::another_name;
+  out.surroundings = &surroundings_;
   for (std::string_view at = parent_of(out.path);; at = parent_of(at)) {
     if (repositories_.contains(absolute(at))) out.repositories.push_back({at});
     if (at.empty()) return out;

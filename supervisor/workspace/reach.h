@@ -24,6 +24,9 @@ struct GitConfigFile {
 // Those of the caller, of `owner` and of the machine (git-config(1), "FILES"), there or not.
 std::vector<GitConfigFile> git_config_files(uid_t owner);
 
+// Of a workspace of the host. What cannot be looked at counts as missing.
+Surroundings surroundings_of(const std::string& workspace);
+
 class Reach {
  public:
   // Where the layer has a link, or something else in the place of one of the host's.
@@ -79,6 +82,7 @@ class Reach {
   bool collect(const std::string& path, Others& others) const;
 
   std::string workspace_;
+  Surroundings surroundings_;
   std::vector<Name> names_;
   Index links_;                         // links at a path: the host's, the layer's
   std::set<std::string> not_only_;      // where the host or the layer has no link, and the other has

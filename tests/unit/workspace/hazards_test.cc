@@ -153,6 +153,32 @@ TEST(HazardsOf, a_link_is_flagged_by_what_would_be_below_its_name) {
   EXPECT_EQ(added(".github"), "");
 }
 
+std::string in_workspace(const std::string& workspace, std::string_view path) {
+  const Surroundings surroundings = Surroundings::of(workspace, {});
+  return flags({path, {}, file(), "", {}, By::own_name, &surroundings});
+}
+
+TEST(HazardsOf, the_workspaces_own_place_counts) {
+  EXPECT_EQ(in_workspace("/home/u/p/.github", "workflows/e.yml"), "build");
+  EXPECT_EQ(in_workspace("/home/u/p/.vscode", "x"), "editor");
+  EXPECT_EQ(in_workspace("/home/u/.config/systemd/user", "evil.service.d/o.conf"), "autostart");
+  EXPECT_EQ(in_workspace("/etc/cron.d", "job"), "autostart");
+  EXPECT_EQ(in_workspace("/home/u/p/.git", "config"), "git");
+  EXPECT_EQ(in_workspace("/home/u/p/.git/hooks", "pre-commit"), "git");
+  EXPECT_EQ(in_workspace("/home/u/p/.git", "anything"), "repository");
+  const Surroundings bare = Surroundings::of("/srv/data/hooks", {"/srv/data"});
+  const Subject subject{"update", {}, file(), "", {}, By::own_name, &bare};
+  EXPECT_EQ(flags(subject), "git");
+  EXPECT_EQ(repository_of(subject), "");
+}
+
+TEST(HazardsOf, a_project_that_is_called_like_what_a_tool_obeys_is_a_project) {
+  for (const char* workspace : {"/home/u/src/systemd", "/home/u/src/fish", "/home/u/p/.claude/worktrees/fish"})
+    EXPECT_EQ(in_workspace(workspace, "src/main.c"), "") << workspace;
+  EXPECT_EQ(in_workspace("/home/u/p/.claude/worktrees/x", ".claude/y"), "agent");
+  EXPECT_EQ(in_workspace("/home/u/p/.claude/worktrees", "x"), "agent");
+}
+
 TEST(GitConfig, is_read_as_git_reads_it) {
   const auto settings = git_settings(
       "\xef\xbb\xbf[core]\n\thooksPath = tools/hooks # why\n[Include]path=\"a b\" \n; no\n[alias \"X.y\"] t = !sh \\\n"
