@@ -116,8 +116,7 @@ Result<int> diff(const Arguments& arguments) {
   const Opened opened = TRY(open_for(arguments, Access::look));
   Tree host = TRY(open_workspace(opened.layer.record));
   Tree content(TRY(sys::dup(opened.layer.content())));
-  const std::vector<Change> changes =
-      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  std::vector<Change> changes = chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
   const std::string who = holder(opened.layer.path);
   if (arguments.json) {
     fmt::print("{}", json_of(opened.layer, who, changes));
@@ -129,7 +128,10 @@ Result<int> diff(const Arguments& arguments) {
     return kNothing;
   }
   show_changes(changes, Purpose::look, Style::for_stdout());
-  if (!arguments.stat) show_texts(changes, host, content, Style::for_stdout());
+  if (arguments.stat) return kSomething;
+  // What git keeps is for git to show, unless it is asked for.
+  if (opened.paths.empty()) std::erase_if(changes, [](const Change& change) { return change.is_repository_data(); });
+  show_texts(changes, host, content, Style::for_stdout());
   return kSomething;
 }
 
@@ -276,8 +278,10 @@ int run(int argc, char** argv) {
   options_of(diff_command, arguments, "alos diff --stat src");
   CLI::App* apply_command = app.add_subcommand(
       "apply", "brings changes to the host; what a tool there would run only when named; exit 1 when something stayed");
-  apply_command->add_option("PATHS", arguments.paths,
-                            "only these and what is safe below them; default: all that is safe");
+  apply_command->add_option(
+      "PATHS", arguments.paths,
+      "only these and what is safe below them, of a repository (.git) what git keeps; default: all "
+      "that is safe");
   apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
   options_of(apply_command, arguments, "alos apply src docs/README.md");

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
@@ -90,11 +91,42 @@ size_t swallowed(const std::vector<const Change*>& changes, size_t i) {
   return n;
 }
 
+// What a repository keeps is one line, where it is more than one path. Counted first: git's other files lie between.
+class Repositories {
+ public:
+  void count(const Change& change, const std::string& key) {
+    if (change.is_repository_data()) ++counts_[{*change.repository, key}];
+  }
+  // True where the line says it already; `more` is what it is to say once.
+  bool swallows(const Change& change, const std::string& key, const std::string& more, Style style) {
+    if (!change.is_repository_data()) return false;
+    size_t& n = counts_[{*change.repository, key}];
+    if (n == 1) return false;
+    if (n > 1) show(*change.repository, n, key, more, style);
+    n = 0;
+    return true;
+  }
+
+ private:
+  static void show(const std::string& repository, size_t n, const std::string& key, const std::string& more,
+                   Style style) {
+    const std::string directory = repository.empty() ? "." : printable(repository);
+    fmt::print("  {}  {:<44}  {} paths of repository data{}\n", paint(style, kYellow, "M"), directory + "/", n,
+               more.empty() ? "" : "  " + paint(style, kYellow, more));
+    if (!key.empty()) fmt::print("       {}\n", paint(style, kYellow, key + "; all of them: alos apply " + directory));
+  }
+
+  std::map<std::pair<std::string, std::string>, size_t> counts_;
+};
+
 void show_group(const std::string& title, const std::vector<const Change*>& changes, Style style) {
   if (changes.empty()) return;
   fmt::print("{}\n", paint(style, kBold, title));
+  Repositories repositories;
+  for (const Change* change : changes) repositories.count(*change, why_it_stays(*change));
   for (size_t i = 0; i < changes.size(); ++i) {
     const std::string reason = why_it_stays(*changes[i]);
+    if (repositories.swallows(*changes[i], reason, "", style)) continue;
     const size_t inside = reason.empty() ? swallowed(changes, i) : 0;
     show_line(*changes[i], inside ? fmt::format("and {} in it", inside) : "", style);
     if (!reason.empty()) fmt::print("       {}\n", paint(style, kYellow, reason));
@@ -175,6 +207,7 @@ Json change_json(const Change& change) {
   if (!change.conflict.empty()) json["conflict"] = change.conflict;
   if (!change.refused.empty()) json["refused"] = change.refused;
   if (!change.moved_from.empty()) put_bytes(json, "renamed_from", change.moved_from);
+  if (change.repository) put_bytes(json, "repository", change.repository->empty() ? "." : *change.repository);
   return json;
 }
 
@@ -225,7 +258,15 @@ void show_texts(const std::vector<Change>& changes, Tree& host, Tree& content, S
 
 void show_report(const ApplyReport& report, Effect effect, Style style) {
   const char* verb = effect == Effect::apply ? "applied" : "would apply";
+  Repositories repositories;
+  const auto may_join = [](const Line& line) {
+    return line.outcome == Outcome::applied || line.outcome == Outcome::held;
+  };
+  for (const Line& line : report.lines)
+    if (may_join(line)) repositories.count(line.change, line.reason);
   for (const Line& line : report.lines) {
+    const std::string outcome(line.outcome == Outcome::applied ? "" : name(line.outcome));
+    if (may_join(line) && repositories.swallows(line.change, line.reason, outcome, style)) continue;
     if (line.outcome == Outcome::applied) {
       show_line(line.change, "", style);
       continue;

@@ -100,11 +100,21 @@ class Decision {
                     (change.denied->reason.empty() ? "" : ": " + change.denied->reason);
     } else if (!change.conflict.empty()) {
       line.outcome = Outcome::conflict, line.reason = change.conflict;
-    } else if (!change.flags.empty() && !named_.contains(change.path)) {
+    } else if (!change.flags.empty() && !named_.contains(change.path) && !comes_with_repository(change)) {
       line.outcome = Outcome::held, line.reason = reasons(change);
     } else {
       by_moved(line);
     }
+  }
+
+  // Its repository is named, or a directory of it: what git keeps is too many paths to name each.
+  bool comes_with_repository(const Change& change) const {
+    if (!change.is_repository_data()) return false;
+    for (std::string_view at = change.path; is_below(at, *change.repository); at = parent_of(at)) {
+      if (named_.contains(std::string(at))) return true;
+      if (at.empty()) return false;
+    }
+    return false;
   }
 
   void by_moved(Line& line) {
@@ -126,11 +136,17 @@ class Decision {
       if (goes(found->second)) break;
       above.push_back(found->second);
     }
-    for (const size_t parent : above)
+    for (const size_t parent : above) {
+      // A new directory is no data of git's: it comes along with what is named in it.
+      if (lines_[parent].outcome == Outcome::held && lines_[parent].change.is_repository_data()) {
+        lines_[parent].outcome = Outcome::applied, lines_[parent].reason.clear();
+        by_moved(lines_[parent]);
+      }
       if (lines_[parent].outcome != Outcome::applied) {
         hold(i, "its directory " + printable(lines_[parent].change.path) + " stays");
         return;
       }
+    }
     for (const size_t parent : above) selected_[parent] = true;
   }
 

@@ -25,9 +25,12 @@ struct Item {
   Lower lower = Lower::none;
   std::string lower_path;  // with Lower::moved
   bool on_host = false;
-  bool lost = false;                 // the host removed a directory on the way here: everything below is a conflict
-  std::vector<size_t> repositories;  // lengths of the prefixes of `path` that git would take for a repository
-  bool completes_repository = false;
+  bool lost = false;  // the host removed a directory on the way here: everything below is a conflict
+  struct Repository {
+    size_t length;  // of the prefix of `path` that git would take for one
+    bool on_host;
+  };
+  std::vector<Repository> repositories;
 };
 
 struct Names {
@@ -53,7 +56,8 @@ class Scanner {
         applied_(std::move(applied)),
         manifest_(std::move(manifest)),
         temporary_(temporary_names(layer)),
-        options_(options) {}
+        options_(options),
+        surroundings_(surroundings_of(record_.workspace)) {}
 
   Result<Scan> run() {
     std::vector<Item> work;
@@ -96,7 +100,7 @@ class Scanner {
     if (change.before.mode == mode_to_apply(change)) return {};
     if (change.before.mode != record_.root_mode) change.conflict = "the host's mode was changed meanwhile";
     change.denied = denied("");
-    change.flags = hazards({change.path, change.before, change.after, {}, {}, false});
+    change.flags = hazards({change.path, change.before, change.after, {}, {}});
     return add(std::move(change));
   }
 
@@ -108,11 +112,11 @@ class Scanner {
       return below;
     }
     if (is_repository([&](const char* name) { return names->has(name); })) {
-      item.repositories.push_back(item.path.size());
-      item.completes_repository = !is_repository([&](const char* name) {
+      const bool on_host = is_repository([&](const char* name) {
         const auto node = host_.node(join(item.path, name));
         return node && node->there();
       });
+      item.repositories.push_back({item.path.size(), on_host});
     }
     if (item.repositories.size() > kMaxNested) {
       TRY(refuse(item.path, "too many git repositories inside each other"));
@@ -326,10 +330,11 @@ class Scanner {
     if (!change.denied && !change.moved_from.empty()) change.denied = denied(change.moved_from);
     std::string target;
     if (change.after.type == Type::link) target = TRY(after_target(change));
-    Subject subject{change.path, change.before, change.after, target, {}, item.completes_repository};
-    for (const size_t length : item.repositories)
-      subject.repositories.push_back(std::string_view(change.path).substr(0, length));
+    Subject subject{change.path, change.before, change.after, target, {}, By::own_name, &surroundings_};
+    for (const auto& [length, on_host] : item.repositories)
+      subject.repositories.push_back({std::string_view(change.path).substr(0, length), on_host});
     change.flags = hazards(subject);
+    if (const auto repository = repository_of(subject)) change.repository = std::string(*repository);
     return {};
   }
 
@@ -347,7 +352,7 @@ class Scanner {
     const Reach reach = TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner)));
     for (Change& change : out_.changes) {
       if (change.is_directory()) continue;
-      for (Flag& flag : reach.flags({change.path, change.before, change.after, {}, {}, false})) {
+      for (Flag& flag : reach.flags({change.path, change.before, change.after, {}, {}})) {
         const auto same = [&](const Flag& known) { return known.hazard == flag.hazard; };
         if (std::none_of(change.flags.begin(), change.flags.end(), same)) change.flags.push_back(std::move(flag));
       }
@@ -385,6 +390,7 @@ class Scanner {
   const Manifest manifest_;
   const std::string temporary_;  // names that an apply which goes on has in the host's tree
   const ScanOptions& options_;
+  const Surroundings surroundings_;
   Scan out_;
   size_t paths_ = 0;
 };
@@ -395,6 +401,12 @@ mode_t mode_to_apply(const Change& change) {
   const mode_t kept =
       change.before.type == Type::directory && change.after.type == Type::directory ? change.before.mode & 06000 : 0;
   return (change.after.mode & 01777) | kept;
+}
+
+bool Change::is_repository_data() const {
+  const auto is_data = [](const Flag& flag) { return flag.hazard == Hazard::repository; };
+  const bool only = !flags.empty() && std::all_of(flags.begin(), flags.end(), is_data);
+  return repository && only && !denied && conflict.empty() && refused.empty();
 }
 
 char letter(Kind kind) {

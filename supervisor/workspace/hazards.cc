@@ -398,11 +398,25 @@ bool component_matches(const std::string& pattern, const std::string& name) {
   return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
-bool matches(const Pattern& pattern, const Parts& parts) {
+// A part of the path to the workspace says little where projects have such names: ~/src/systemd is one. It counts where
+// configuration lies: hidden, or behind something hidden, or the machine's. Agents keep worktrees in .claude/worktrees.
+bool counts(const Parts& parts, size_t at, size_t own) {
+  const auto hidden = [&](size_t i) {
+    return parts[i].starts_with('.') && !(i + 2 < own && parts[i + 1] == "worktrees");
+  };
+  if (at >= own || parts[0] == "etc" || parts[0] == "usr") return true;
+  for (size_t i = 0; i <= at; ++i)
+    if (hidden(i)) return true;
+  return false;
+}
+
+bool matches(const Pattern& pattern, const Parts& parts, size_t own) {
   const Parts& wanted = pattern.wanted;
   if (parts.size() < wanted.size()) return false;
   for (size_t at = pattern.tree ? 0 : parts.size() - wanted.size(); at + wanted.size() <= parts.size(); ++at)
-    if (std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches)) return true;
+    if (counts(parts, at, own) &&
+        std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches))
+      return true;
   return false;
 }
 
@@ -417,8 +431,8 @@ bool begins(const Pattern& pattern, const Parts& parts) {
   return false;
 }
 
-// In the order of the table, each kind once.
-std::vector<const Known*> known_for(const Parts& parts, Type type) {
+// In the order of the table, each kind once. `own`: parts that lead to the workspace.
+std::vector<const Known*> known_for(const Parts& parts, size_t own, Type type) {
   static const Index index;
   std::vector<const Known*> found;
   const auto add = [&](const auto& map, const std::string& part) {
@@ -426,56 +440,82 @@ std::vector<const Known*> known_for(const Parts& parts, Type type) {
       found.insert(found.end(), at->second.begin(), at->second.end());
   };
   add(index.last, parts.back());
-  for (const std::string& part : parts) add(index.anywhere, part);
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (counts(parts, i, own)) add(index.anywhere, parts[i]);
   for (const Pattern& pattern : index.others)
-    if (matches(pattern, parts) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
+    if (matches(pattern, parts, own) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   return found;
 }
 
-// What git executes or reads its configuration from, by the path below a repository's directory.
-std::optional<std::string> in_repository(std::span<const std::string> below, Type type) {
-  if (below.empty()) return std::nullopt;
+bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// What git executes, or takes commands and addresses from, by the path below a repository's directory.
+std::optional<std::string> executed(std::span<const std::string> below, Type type) {
   const std::string& first = below.front();
   const std::string& last = below.back();
-  // Commits and the index hold files by content: what is held back as a file would come with the next checkout or push.
-  constexpr const char* kMoves = "brings what apply has not looked at: commits, or files staged";
-  if (first == "logs" || first == "objects") return std::nullopt;  // a branch may be named hooks/x
-  if (first == "refs" || first == "packed-refs" || first == "reftable") return kMoves;
-  const bool own = below.size() == 1 || (first == "worktrees" && below.size() == 3);
-  if (own && (last == "head" || last == "index")) return kMoves;
-  if (std::find(below.begin(), below.end(), "hooks") != below.end()) return "git runs it as a hook";
+  // A branch may be named hooks/x.
+  if (is_one_of(first, {"logs", "objects", "refs", "packed-refs", "reftable"})) return std::nullopt;
+  const bool hook = std::find(below.begin(), below.end(), "hooks") != below.end();
+  if (hook && type != Type::link && last.ends_with(".sample")) return std::nullopt;  // which git never runs
+  if (hook) return "git runs it as a hook";
   if (last == "config" || last == "config.worktree") return "git takes commands from it";
   if (last == "commondir" || last == "gitdir") return "points git at another directory";
-  if (first == "rebase-merge" || first == "rebase-apply" || first == "sequencer")
+  if (first == "remotes" || first == "branches") return "git fetches from what it names, which may be a command";
+  if (is_one_of(first, {"rebase-merge", "rebase-apply", "sequencer"}))
     return "an interrupted rebase goes on from it, commands included";
   if (type == Type::link) return "a link in git's own directory, which git would follow";
   return std::nullopt;
 }
 
-std::optional<std::string> by_git(const Subject& subject, const Parts& parts) {
-  if (parts.back() == ".gitmodules") return "git fetches what it names";
+// Git acts on names that it made itself, by content that it does not check again (an object is read by its name): what
+// is held back as a file would come with the next checkout, commit, pop or push. So all of a repository is held.
+std::optional<Flag> in_repository(std::span<const std::string> below, Type type, bool known) {
+  if (below.empty()) return std::nullopt;
+  if (type != Type::directory)
+    if (auto why = executed(below, type)) return Flag{Hazard::git, std::move(*why)};
+  const bool named = is_one_of(below.front(), {"objects", "refs", "logs", "packed-refs", "reftable", "info", "lfs"}) ||
+                     (below.size() == 1 && is_one_of(below.front(), {"head", "index"}));
+  if (!known && !named) return std::nullopt;
+  return Flag{Hazard::repository,
+              "git's own data, which brings commits, or files staged, that apply has not looked at"};
+}
+
+size_t own_parts(const Subject& subject) {
+  return subject.surroundings ? subject.surroundings->parts.size() : 0;
+}
+
+std::optional<Flag> by_git(const Subject& subject, const Parts& parts, Type type) {
+  if (parts.back() == ".gitmodules" && type != Type::directory) return Flag{Hazard::git, "git fetches what it names"};
   size_t nested = 0;
+  std::optional<Flag> found;
+  const auto take = [&](std::optional<Flag> flag) {
+    if (flag && (!found || found->hazard != Hazard::git)) found = std::move(flag);
+  };
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] != ".git") continue;
-    if (++nested > 64) return "hides below many directories named .git";
-    if (i + 1 == parts.size() && subject.after.there() && subject.after.type != Type::directory)
-      return "points git at another directory";
-    if (auto why = in_repository(std::span(parts).subspan(i + 1), subject.after.type)) return why;
+    if (++nested > 64) return Flag{Hazard::git, "hides below many directories named .git"};
+    if (i + 1 == parts.size() && subject.after.there() && type != Type::directory)
+      return Flag{Hazard::git, "points git at another directory"};
+    take(in_repository(std::span(parts).subspan(i + 1), type, true));
   }
-  for (const std::string_view repository : subject.repositories) {
-    const size_t depth = repository.empty() ? 0 : split_lower(repository).size();
-    const auto below = std::span(parts).subspan(std::min(depth, parts.size()));
-    if (auto why = in_repository(below, subject.after.type)) return why;
+  for (const Repository& repository : subject.repositories) {
+    const size_t depth = own_parts(subject) + split_lower(repository.path).size();
+    take(in_repository(std::span(parts).subspan(std::min(depth, parts.size())), type, repository.on_host));
   }
-  return std::nullopt;
+  if (subject.surroundings)
+    for (const size_t depth : subject.surroundings->repositories)
+      take(in_repository(std::span(parts).subspan(depth), type, true));
+  return found;
 }
 
 // The part that was missing until a directory is a repository to git.
 bool completes(const Subject& subject) {
-  if (!subject.completes_repository || subject.before.there() || subject.repositories.empty()) return false;
-  if (parent_of(subject.path) != subject.repositories.back()) return false;
+  if (subject.before.there() || subject.repositories.empty() || subject.repositories.back().on_host) return false;
+  if (parent_of(subject.path) != subject.repositories.back().path) return false;
   const std::string base = split_lower(base_of(subject.path)).back();
   return base == "head" || base == "objects" || base == "refs" || base == "commondir";
 }
@@ -499,8 +539,8 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",       "agent",      "prompt", "editor",   "shell",   "build",
-                                         "autostart", "executable", "set-id", "link-out", "writable"};
+  constexpr std::string_view kNames[] = {"git",   "repository", "agent",      "prompt", "editor",   "shell",
+                                         "build", "autostart",  "executable", "set-id", "link-out", "writable"};
   return kNames[static_cast<size_t>(hazard)];
 }
 
@@ -516,19 +556,44 @@ bool leads_out(std::string_view path, std::string_view target) {
   return false;
 }
 
+Surroundings Surroundings::of(std::string_view workspace, const std::vector<std::string>& repositories) {
+  const auto parts_of = [](std::string_view path) { return split_lower(path.substr(path.starts_with('/') ? 1 : 0)); };
+  Surroundings out{parts_of(workspace), {}};
+  for (const std::string& repository : repositories) out.repositories.push_back(parts_of(repository).size());
+  return out;
+}
+
+std::optional<std::string_view> repository_of(const Subject& subject) {
+  if (const Surroundings* around = subject.surroundings)
+    if (!around->repositories.empty() || std::ranges::find(around->parts, ".git") != around->parts.end()) return "";
+  size_t shortest = subject.path.size();
+  for (const Repository& repository : subject.repositories)
+    if (repository.on_host) shortest = std::min(shortest, repository.path.size());
+  for (size_t at = 0; at < shortest;) {
+    const size_t end = std::min(subject.path.find('/', at), subject.path.size());
+    if (split_lower(subject.path.substr(at, end - at)).front() == ".git") shortest = std::min(shortest, end);
+    at = end + 1;
+  }
+  if (shortest == subject.path.size()) return std::nullopt;
+  return subject.path.substr(0, shortest);
+}
+
 std::vector<Flag> hazards(const Subject& subject) {
   std::vector<Flag> flags;
   const bool gone = !subject.after.there();
   if (subject.by == By::own_name) by_mode(subject, flags);
   if (subject.path.empty()) return flags;
-  const bool completed = completes(subject);
-  if (completed) flags.push_back({Hazard::git, "makes its directory a git repository"});
+  const Type type = (gone ? subject.before : subject.after).type;
+  Parts parts = subject.surroundings ? subject.surroundings->parts : Parts();
+  std::ranges::move(split_lower(subject.path), std::back_inserter(parts));
+  if (completes(subject)) {
+    flags.push_back({Hazard::git, "makes its directory a git repository"});
+  } else if (auto flag = by_git(subject, parts, type)) {
+    flags.push_back({flag->hazard, gone ? "takes away what git obeys" : std::move(flag->reason)});
+  }
   // A directory does nothing by itself: what lies in it is judged on its own.
-  if ((gone ? subject.before : subject.after).type == Type::directory) return flags;
-  const Parts parts = split_lower(subject.path);
-  if (auto why = completed ? std::nullopt : by_git(subject, parts))
-    flags.push_back({Hazard::git, gone ? "takes away what git obeys" : *why});
-  for (const Known* known : known_for(parts, subject.after.type))
+  if (type == Type::directory) return flags;
+  for (const Known* known : known_for(parts, own_parts(subject), subject.after.type))
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
   if (gone || subject.by == By::another_name) return flags;

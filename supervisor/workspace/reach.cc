@@ -70,6 +70,15 @@ std::vector<GitConfigFile> git_config_files(uid_t owner) {
   return out;
 }
 
+Surroundings surroundings_of(const std::string& workspace) {
+  std::vector<std::string> repositories;
+  for (std::string at = workspace; (at = std::string(parent_of(at))), !at.empty();) {
+    const auto has = [&](const char* name) { return sys::lstatat(AT_FDCWD, at + "/" + name).has_value(); };
+    if (has("HEAD") && (has("commondir") || (has("objects") && has("refs")))) repositories.push_back(at);
+  }
+  return Surroundings::of(workspace, repositories);
+}
+
 // Collects names; what they lead to is found afterwards, when all links are known.
 class Reach::Survey {
  public:
@@ -102,11 +111,11 @@ class Reach::Survey {
       const std::string here = reach_.absolute(path);
       if (repository) reach_.repositories_.insert(here), repositories_.insert(here);
       if (has(".git")) roots_.insert(here);
-      for (const sys::Entry& entry : *entries) take(path, entry, repository, work);
+      for (const sys::Entry& entry : *entries) take(path, entry, work);
     }
   }
 
-  void take(const std::string& dir, const sys::Entry& entry, bool repository, std::vector<std::string>& work) {
+  void take(const std::string& dir, const sys::Entry& entry, std::vector<std::string>& work) {
     const std::string path = join(dir, entry.name);
     unsigned char type = entry.type;
     if (type == DT_UNKNOWN) {
@@ -116,9 +125,15 @@ class Reach::Survey {
     if (type == DT_LNK) {
       if (auto target = host_.link_target(path))
         reach_.names_.push_back({Kind::link, reach_.absolute(path), reach_.absolute(dir), std::move(*target), ""});
-    } else if (type == DT_DIR && !(repository && (entry.name == "objects" || entry.name == "refs"))) {
+    } else if (type == DT_DIR && !is_fan_out(dir, entry.name)) {
       work.push_back(path);
     }
+  }
+
+  // Where a repository has its objects in files: many, and its own doing.
+  bool is_fan_out(const std::string& dir, const std::string& name) const {
+    const bool in_objects = base_of(dir) == "objects" && repositories_.contains(reach_.absolute(parent_of(dir)));
+    return in_objects && name.size() == 2;
   }
 
   // The workspace may be part of a repository that begins above it.
@@ -179,11 +194,26 @@ class Reach::Survey {
   }
 
   void of_repository(const std::string& repository) {
+    alternates_of(repository);
     std::vector<std::string> bases = {repository, std::string(parent_of(repository))};
     // A shared configuration holds in every worktree, with paths from its top.
     for (const std::string& root : roots_)
       if (const auto st = sys::lstatat(AT_FDCWD, root + "/.git"); st && S_ISREG(st->st_mode)) bases.push_back(root);
     for (const char* file : {"config", "config.worktree"}) of_config(repository + "/" + file, repository, bases, home_);
+  }
+
+  // gitrepository-layout(5): directories that objects are read from as well, relative to that of the objects.
+  void alternates_of(const std::string& repository) {
+    const std::string objects = repository + "/objects";
+    const auto text = sys::read_regular(objects + "/info/alternates", kMaxConfig);
+    if (!text && text.error().code == EFBIG) reach_.tangled_ = true;
+    for (std::string_view left = text ? *text : std::string_view(); !left.empty();) {
+      const size_t end = std::min(left.find('\n'), left.size());
+      if (end > 0)
+        obeyed(Kind::tree, "objects", objects, std::string(left.substr(0, end)),
+               "git reads objects of " + printable(repository) + " from there");
+      left.remove_prefix(std::min(end + 1, left.size()));
+    }
   }
 
   // One file and what it includes. `bases`: directories that its commands and hooks may be relative to.
@@ -242,6 +272,7 @@ Result<Reach> Reach::find(Tree& host, const std::string& workspace, const std::v
                           const std::vector<GitConfigFile>& users) {
   Reach reach;
   reach.workspace_ = workspace;
+  reach.surroundings_ = surroundings_of(workspace);
   for (const Link& link : coming) {
     const std::string path = reach.absolute(link.path);
     if (link.target) reach.names_.push_back({Kind::link, path, std::string(parent_of(path)), *link.target, ""});
@@ -326,10 +357,10 @@ Subject Reach::under(const std::string& path, const Subject& subject) const {
   Subject out = subject;
   out.path = std::string_view(path).substr(workspace_.size() + 1);
   out.repositories.clear();
-  out.completes_repository = false;
   out.by = By::another_name;
+  out.surroundings = &surroundings_;
   for (std::string_view at = parent_of(out.path);; at = parent_of(at)) {
-    if (repositories_.contains(absolute(at))) out.repositories.push_back(at);
+    if (repositories_.contains(absolute(at))) out.repositories.push_back({at});
     if (at.empty()) return out;
   }
 }
@@ -337,7 +368,7 @@ Subject Reach::under(const std::string& path, const Subject& subject) const {
 bool Reach::matters(const std::string& path) const {
   Node link;
   link.type = Type::link;
-  return !hazards(under(path, {"", {}, link, "", {}, false})).empty();
+  return !hazards(under(path, {"", {}, link, "", {}})).empty();
 }
 
 Reach::Index Reach::that_matter(const Index& index) const {

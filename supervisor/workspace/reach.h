@@ -24,6 +24,9 @@ struct GitConfigFile {
 // Those of the caller, of `owner` and of the machine (git-config(1), "FILES"), there or not.
 std::vector<GitConfigFile> git_config_files(uid_t owner);
 
+// Of a workspace of the host. What cannot be looked at counts as missing.
+Surroundings surroundings_of(const std::string& workspace);
+
 class Reach {
  public:
   // Where the layer has a link, or something else in the place of one of the host's.
@@ -33,9 +36,9 @@ class Reach {
     bool host_has_one = false;
   };
 
-  // Walks the whole host tree but for git's objects; `coming` is what the layer has. Reads the git configuration that
-  // holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and `users`.
-  // Directories that cannot be read are passed over.
+  // Walks the whole host tree but for git's loose objects; `coming` is what the layer has. Reads the git configuration
+  // that holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and
+  // `users`. Directories that cannot be read are passed over.
   static Result<Reach> find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
                             const std::vector<GitConfigFile>& users);
 
@@ -79,6 +82,7 @@ class Reach {
   bool collect(const std::string& path, Others& others) const;
 
   std::string workspace_;
+  Surroundings surroundings_;
   std::vector<Name> names_;
   Index links_;                         // links at a path: the host's, the layer's
   std::set<std::string> not_only_;      // where the host or the layer has no link, and the other has

@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   subject.before.type = kTypes[data[0] % 4];
   subject.after.type = kTypes[data[1] % 4];
   subject.after.mode = static_cast<mode_t>(data[2] | (data[0] & 0xf0) << 4);
-  if (data[0] & 8) subject.repositories.push_back("");
+  if (data[0] & 8) subject.repositories.push_back({""});
   const auto flags = workspace::hazards(subject);
   for (const workspace::Flag& flag : flags) fuzz::must(!flag.reason.empty(), "a flag has words");
   fuzz::must(workspace::leads_out(path, target) == climbs(path, target), "what climbs out by its text is seen");

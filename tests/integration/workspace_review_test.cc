@@ -178,6 +178,27 @@ TEST_P(OtherNames, a_repository_around_the_workspace_counts_as_well) {
   EXPECT_FALSE(world().exists(markers() + "/ran"));
 }
 
+// Tools find what they obey by its whole path, wherever the workspace begins.
+TEST_P(OtherNames, a_workspace_inside_of_what_a_tool_obeys_is_held_as_if_it_began_above) {
+  ASSERT_EQ(bash("git init -q --bare bare; git init -q own; rm -rf own/.git/hooks/*").code, 0);
+  for (const auto& [at, file] : {std::pair{"p/.github", "workflows/e.yml"},
+                                 {"p/.vscode", "tasks.json"},
+                                 {"p/.config/systemd/user", "evil.service.d/o.conf"},
+                                 {"own/.git", "MERGE_AUTOSTASH"},
+                                 {"own/.git/hooks", "pre-commit"},
+                                 {"bare/hooks", "update"}}) {
+    const std::string workspace = world().workspace() + "/" + at;
+    ASSERT_EQ(bash("mkdir -p " + workspace).code, 0);
+    const std::string script = "mkdir -p $(dirname " + std::string(file) + "); echo x > " + file;
+    const Outcome run =
+        world().shell(world().policy("tree", kPolicy), script, {.cwd = workspace}, {"--workspace", workspace});
+    ASSERT_EQ(run.code, 0) << run.err;
+    const Outcome applied = world().call({"alos", "apply", "--workspace", workspace});
+    EXPECT_EQ(applied.code, 1) << applied.out;
+    EXPECT_FALSE(world().exists(workspace + "/" + file)) << applied.out;
+  }
+}
+
 class Meanwhile : public InBothModes {};
 
 // What the host does to its tree while a box runs on it: docs/architecture.md says what holds.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -212,6 +213,51 @@ TEST_P(WriteNowRunLater, what_is_held_back_does_not_come_by_a_commit) {
   EXPECT_EQ(bash("git ls-files .github; git stash list; git fsck --connectivity-only >/dev/null && echo sound").out,
             "sound\n");
   EXPECT_FALSE(world().exists(".github/workflows/ci.yml"));
+}
+
+// What else of a repository has git bring files: an interrupted merge's stash, an object in the place of another, the
+// reflog of the stash, where HEAD was before, a remote that is a file.
+constexpr const char* kByGit = R"sh(set -e
+git config user.name agent; git config user.email agent@localhost
+blob=$(git rev-parse HEAD:Makefile); object=.git/objects/$(echo $blob | cut -c1-2)/$(echo $blob | cut -c3-)
+echo 'all: ; @echo planted' > Makefile; stash=$(git stash create); echo $stash > .git/MERGE_AUTOSTASH
+git branch -q kept $stash; zero=0000000000000000000000000000000000000000
+git update-ref --create-reflog -m planted refs/stash $stash
+echo "$zero $stash a <a@b> 1700000000 +0000	checkout: moving from $stash to main" >> .git/logs/HEAD
+new=$(git hash-object -w Makefile); chmod u+w $object
+cp -f .git/objects/$(echo $new | cut -c1-2)/$(echo $new | cut -c3-) $object
+mkdir -p .git/remotes .git/branches; echo 'URL: ext::sh -c true' > .git/remotes/upstream
+cp .git/remotes/upstream .git/branches/origin
+git checkout -q HEAD -- test_ok.py; rm -f .git/index.lock; : > .git/shallow; rm .git/shallow
+echo word > notes.txt
+)sh";
+
+TEST_P(WriteNowRunLater, what_is_held_back_does_not_come_by_what_git_keeps) {
+  ASSERT_EQ(bash("echo mine > own.txt && git add own.txt && git stash -q && git checkout -qb other && "
+                 "git checkout -q main")
+                .code,
+            0);
+  const std::string policy = world().policy("tree",
+                                            "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
+                                            "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n");
+  const Outcome run = world().shell(policy, kByGit);
+  ASSERT_EQ(run.code, 0) << run.err;
+  const Outcome diff = world().call({"alos", "diff", "--stat", "--workspace", world().workspace()});
+  EXPECT_THAT(diff.out, HasSubstr("repository data")) << diff.out;
+  EXPECT_LT(std::count(diff.out.begin(), diff.out.end(), '\n'), 30) << diff.out;
+  const Outcome applied = world().call({"alos", "apply", "--workspace", world().workspace()});
+  EXPECT_EQ(world().read("notes.txt"), "word\n") << applied.out;
+  const std::string was = world().read("Makefile");
+  EXPECT_THAT(was, HasSubstr("echo built"));
+  bash("git commit -q --allow-empty -m mine; rm Makefile; git checkout -- Makefile");
+  EXPECT_EQ(world().read("Makefile"), was) << applied.out;
+  bash("git stash pop");
+  EXPECT_EQ(world().read("Makefile"), was) << applied.out;
+  EXPECT_EQ(world().read("own.txt"), "mine\n") << "the person's own stash";
+  bash("git add -A; git commit -qm more; git checkout -q -");
+  EXPECT_EQ(bash("git rev-parse --abbrev-ref HEAD").out, "other\n");
+  EXPECT_EQ(world().read("Makefile"), was) << applied.out;
+  EXPECT_FALSE(world().exists(".git/remotes/upstream") || world().exists(".git/branches/origin"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Threats19And20, WriteNowRunLater, testing::Values(Mode::root, Mode::rootless), NameOfMode());

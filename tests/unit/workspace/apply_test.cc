@@ -298,6 +298,30 @@ TEST_P(Apply, what_a_host_tool_would_run_goes_only_when_named_itself) {
   });
 }
 
+TEST_P(Apply, a_repositorys_data_goes_when_its_directory_is_named_and_what_git_executes_by_its_own_name) {
+  run([](World& world) {
+    for (const char* dir : {"sub", "sub/.git", "sub/.git/objects"}) ::mkdir(world.host(dir).c_str(), 0755);
+    write(world.host("sub/.git/HEAD"), "ref: refs/heads/main\n");
+    world.agent([] {
+      for (const char* dir : {"sub/.git/objects/aa", "sub/.git/hooks", "sub/.git/logs"}) ::mkdir(dir, 0755);
+      write("sub/.git/objects/aa/bb", "x"), write("sub/.git/objects/aa/cc", "x"), write("sub/.git/logs/HEAD", "x");
+      write("sub/.git/MERGE_AUTOSTASH", "x"), write("sub/.git/config", "[core]\nfsmonitor=x\n");
+      write("sub/.git/hooks/pre-commit", "#!/bin/sh\n", 0755);
+    });
+    ApplyReport report = world.apply({"sub"});
+    EXPECT_EQ(report.count(Outcome::applied), 0u) << "the directory around it is not it";
+    report = world.apply({"sub/.git/objects/aa/bb"});
+    EXPECT_EQ(outcome(report, "sub/.git/objects/aa/bb"), "applied") << "its new directory comes along";
+    report = world.apply({"sub/.git"});
+    for (const char* path : {"sub/.git/objects/aa/cc", "sub/.git/logs/HEAD", "sub/.git/MERGE_AUTOSTASH"})
+      EXPECT_EQ(outcome(report, path), "applied") << path;
+    for (const char* path : {"sub/.git/config", "sub/.git/hooks/pre-commit"}) {
+      EXPECT_THAT(outcome(report, path), HasSubstr("held")) << path;
+      EXPECT_FALSE(exists(world.host(path))) << path;
+    }
+  });
+}
+
 TEST_P(Apply, a_bare_repository_under_any_name_does_not_come_to_life) {
   run([](World& world) {
     ::mkdir(world.host("half").c_str(), 0755);
@@ -343,6 +367,22 @@ TEST_P(Apply, a_file_is_flagged_by_the_names_that_links_give_it) {
     EXPECT_THAT(outcome(report, "three/two"), HasSubstr("by the name dangling.mk"));
     EXPECT_THAT(outcome(report, "one"), HasSubstr("by the name dangling.mk"));
     EXPECT_EQ(outcome(report, "tools/other"), "applied");
+  });
+}
+
+TEST_P(Apply, a_directory_that_a_repository_reads_objects_from_is_a_part_of_it) {
+  run([](World& world) {
+    for (const char* dir : {"r", "r/.git", "r/.git/refs", "r/.git/objects", "r/.git/objects/info", "store", "packs"})
+      ::mkdir(world.host(dir).c_str(), 0755);
+    write(world.host("r/.git/HEAD"), "ref: refs/heads/main\n");
+    write(world.host("r/.git/objects/info/alternates"), "../../../store\n");
+    make_link("../../../packs", world.host("r/.git/objects/pack"));
+    world.agent(
+        [] { ::mkdir("store/aa", 0755), write("store/aa/bb", "x"), write("packs/x", "x"), write("plain", "x"); });
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "store/aa/bb"), HasSubstr("reads objects of"));
+    EXPECT_THAT(outcome(report, "packs/x"), HasSubstr("by the name r/.git/objects/pack/x"));
+    EXPECT_EQ(outcome(report, "plain"), "applied");
   });
 }
 

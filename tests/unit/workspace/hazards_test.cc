@@ -22,7 +22,7 @@ std::string flags(const Subject& subject) {
 }
 
 std::string added(std::string_view path, mode_t mode = 0644) {
-  return flags({path, {}, file(mode), "", {}, false});
+  return flags({path, {}, file(mode), "", {}});
 }
 
 struct Case {
@@ -43,10 +43,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"sub/dir/.git/config", "git"}, Case{".git/config.worktree", "git"}, Case{".git", "git"},
         Case{"sub/.git", "git"}, Case{".git/modules/x/config", "git"}, Case{".git/modules/a/b/hooks/update", "git"},
         Case{".git/worktrees/w/commondir", "git"}, Case{".git/worktrees/w/gitdir", "git"},
-        Case{".git/rebase-merge/git-rebase-todo", "git"}, Case{".gitmodules", "git"}, Case{".git/index", "git"},
-        Case{".git/HEAD", "git"}, Case{".git/refs/heads/config", "git"}, Case{".git/refs/heads/hooks/x", "git"},
-        Case{".git/packed-refs", "git"}, Case{".git/worktrees/w/HEAD", "git"}, Case{".git/logs/HEAD", ""},
-        Case{".git/objects/aa/bb", ""}, Case{".gitattributes", ""}, Case{".gitignore", ""},
+        Case{".git/rebase-merge/git-rebase-todo", "git"}, Case{".gitmodules", "git"}, Case{".git/index", "repository"},
+        Case{".git/HEAD", "repository"}, Case{".git/refs/heads/config", "repository"},
+        Case{".git/refs/heads/hooks/x", "repository"}, Case{".git/packed-refs", "repository"},
+        Case{".git/worktrees/w/HEAD", "repository"}, Case{".git/logs/HEAD", "repository"},
+        Case{".git/objects/aa/bb", "repository"}, Case{".git/MERGE_AUTOSTASH", "repository"},
+        Case{".git/logs/refs/stash", "repository"}, Case{".git/info/attributes", "repository"},
+        Case{".git/objects/info/alternates", "repository"}, Case{".git/lfs/objects/x", "repository"},
+        Case{".git/made-by-a-later-git", "repository"}, Case{".git/hooks/pre-commit.sample", "repository"},
+        Case{".git/remotes/upstream", "git"}, Case{".git/branches/origin", "git"},
+        Case{".git/modules/x/objects/aa/bb", "repository"}, Case{".gitattributes", ""}, Case{".gitignore", ""},
         Case{"hooks/pre-commit", ""}, Case{"config", ""}, Case{".claude/settings.json", "agent"},
         Case{"sub/.Claude/settings.local.json", "agent"}, Case{".mcp.json", "agent"},
         Case{".codex/config.toml", "agent"}, Case{".cursor/rules/x", "agent"}, Case{"CLAUDE.md", "prompt"},
@@ -69,38 +75,52 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"docs/makefile-tips.md", ""}));
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
-  EXPECT_EQ(flags({"data/hooks/update", {}, file(), "", {"data"}, false}), "git");
-  EXPECT_EQ(flags({"data/config", {}, file(), "", {"data"}, false}), "git");
-  EXPECT_EQ(flags({"config", {}, file(), "", {""}, false}), "git") << "the workspace itself is one";
-  EXPECT_EQ(flags({"data/objects/xx", {}, file(), "", {"data"}, false}), "");
-  EXPECT_EQ(flags({"outer/hooks/inner/x", {}, file(), "", {"outer", "outer/hooks/inner"}, false}), "git");
+  EXPECT_EQ(flags({"data/hooks/update", {}, file(), "", {{"data"}}}), "git");
+  EXPECT_EQ(flags({"data/config", {}, file(), "", {{"data"}}}), "git");
+  EXPECT_EQ(flags({"config", {}, file(), "", {{""}}}), "git") << "the workspace itself is one";
+  EXPECT_EQ(flags({"data/objects/xx", {}, file(), "", {{"data"}}}), "repository");
+  EXPECT_EQ(flags({"data/anything", {}, file(), "", {{"data"}}}), "repository");
+  EXPECT_EQ(flags({"outer/hooks/inner/x", {}, file(), "", {{"outer"}, {"outer/hooks/inner"}}}), "git");
 }
 
 TEST(HazardsOf, the_part_that_makes_a_directory_a_repository_is_flagged) {
-  EXPECT_EQ(flags({"data/HEAD", {}, file(), "", {"data"}, true}), "git");
+  EXPECT_EQ(flags({"data/HEAD", {}, file(), "", {{"data", false}}}), "git");
   Node directory;
   directory.type = Type::directory;
-  EXPECT_EQ(flags({"data/objects", {}, directory, "", {"data"}, true}), "git");
-  EXPECT_EQ(flags({"data/other", {}, file(), "", {"data"}, true}), "");
+  EXPECT_EQ(flags({"data/objects", {}, directory, "", {{"data", false}}}), "git");
+  EXPECT_EQ(flags({"data/other", {}, file(), "", {{"data", false}}}), "");
+}
+
+TEST(HazardsOf, git_would_take_whatever_a_repository_gets_or_loses) {
+  Node directory;
+  directory.type = Type::directory;
+  EXPECT_EQ(flags({".git/objects/aa", {}, directory, "", {}}), "repository");
+  EXPECT_EQ(flags({".git", {}, directory, "", {}}), "") << "empty, it is none";
+  EXPECT_EQ(flags({".git/refs/heads/main", file(), {}, "", {}}), "repository");
+  EXPECT_EQ(flags({".git/objects/aa/bb", file(), file(), "", {}}), "repository") << "in the place of another";
+  EXPECT_EQ(repository_of({"sub/.git/modules/x/HEAD", {}, file(), "", {}}), "sub/.git") << "the outermost";
+  EXPECT_EQ(repository_of({"data/a/b", {}, file(), "", {{"data"}}}), "data");
+  EXPECT_EQ(repository_of({"data/a/b", {}, file(), "", {{"data", false}}}), std::nullopt) << "none yet";
+  EXPECT_EQ(repository_of({".git", {}, directory, "", {}}), std::nullopt);
 }
 
 TEST(HazardsOf, new_execute_and_set_id_bits) {
   EXPECT_EQ(added("tool", 0755), "executable");
   EXPECT_EQ(added("tool", 04755), "executable,set-id");
-  EXPECT_EQ(flags({"tool", file(0644), file(0744), "", {}, false}), "executable");
-  EXPECT_EQ(flags({"tool", file(0755), file(0755), "", {}, false}), "");
+  EXPECT_EQ(flags({"tool", file(0644), file(0744), "", {}}), "executable");
+  EXPECT_EQ(flags({"tool", file(0755), file(0755), "", {}}), "");
 }
 
 TEST(HazardsOf, what_anybody_may_write_is_flagged_when_it_is_new) {
   EXPECT_EQ(added("x", 0666), "writable");
-  EXPECT_EQ(flags({"x", file(0666), file(0666), "", {}, false}), "");
+  EXPECT_EQ(flags({"x", file(0666), file(0666), "", {}}), "");
   Node directory;
   directory.type = Type::directory;
   directory.mode = 01777;
-  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "writable");
-  EXPECT_EQ(flags({"", file(0755), directory, "", {}, false}), "writable") << "the workspace itself";
+  EXPECT_EQ(flags({"d", {}, directory, "", {}}), "writable");
+  EXPECT_EQ(flags({"", file(0755), directory, "", {}}), "writable") << "the workspace itself";
   directory.mode = 02775;
-  EXPECT_EQ(flags({"d", {}, directory, "", {}, false}), "");
+  EXPECT_EQ(flags({"d", {}, directory, "", {}}), "");
 }
 
 TEST(HazardsOf, links_that_lead_out) {
@@ -114,23 +134,49 @@ TEST(HazardsOf, links_that_lead_out) {
 }
 
 TEST(HazardsOf, taking_a_control_away_is_flagged_and_other_deletions_are_not) {
-  EXPECT_EQ(flags({".git/hooks/pre-commit", file(0755), {}, "", {}, false}), "git");
-  EXPECT_EQ(flags({".claude/settings.json", file(), {}, "", {}, false}), "agent");
-  EXPECT_EQ(flags({"Makefile", file(), {}, "", {}, false}), "");
+  EXPECT_EQ(flags({".git/hooks/pre-commit", file(0755), {}, "", {}}), "git");
+  EXPECT_EQ(flags({".claude/settings.json", file(), {}, "", {}}), "agent");
+  EXPECT_EQ(flags({"Makefile", file(), {}, "", {}}), "");
 }
 
 TEST(HazardsOf, a_link_is_flagged_by_what_would_be_below_its_name) {
   Node link;
   link.type = Type::link;
-  const auto linked = [&](std::string_view path) { return flags({path, {}, link, "x", {}, false}); };
+  const auto linked = [&](std::string_view path) { return flags({path, {}, link, "x", {}}); };
   EXPECT_EQ(linked(".vscode"), "editor");
   EXPECT_EQ(linked("sub/.github"), "prompt,build");
   EXPECT_EQ(linked(".husky"), "build");
   EXPECT_EQ(linked(".git/modules"), "git");
   EXPECT_EQ(linked(".git/hooks"), "git");
-  EXPECT_EQ(linked(".git/logs/x"), "");
+  EXPECT_EQ(linked(".git/logs/x"), "repository");
   EXPECT_EQ(linked("docs"), "");
   EXPECT_EQ(added(".github"), "");
+}
+
+std::string in_workspace(const std::string& workspace, std::string_view path) {
+  const Surroundings surroundings = Surroundings::of(workspace, {});
+  return flags({path, {}, file(), "", {}, By::own_name, &surroundings});
+}
+
+TEST(HazardsOf, the_workspaces_own_place_counts) {
+  EXPECT_EQ(in_workspace("/home/u/p/.github", "workflows/e.yml"), "build");
+  EXPECT_EQ(in_workspace("/home/u/p/.vscode", "x"), "editor");
+  EXPECT_EQ(in_workspace("/home/u/.config/systemd/user", "evil.service.d/o.conf"), "autostart");
+  EXPECT_EQ(in_workspace("/etc/cron.d", "job"), "autostart");
+  EXPECT_EQ(in_workspace("/home/u/p/.git", "config"), "git");
+  EXPECT_EQ(in_workspace("/home/u/p/.git/hooks", "pre-commit"), "git");
+  EXPECT_EQ(in_workspace("/home/u/p/.git", "anything"), "repository");
+  const Surroundings bare = Surroundings::of("/srv/data/hooks", {"/srv/data"});
+  const Subject subject{"update", {}, file(), "", {}, By::own_name, &bare};
+  EXPECT_EQ(flags(subject), "git");
+  EXPECT_EQ(repository_of(subject), "");
+}
+
+TEST(HazardsOf, a_project_that_is_called_like_what_a_tool_obeys_is_a_project) {
+  for (const char* workspace : {"/home/u/src/systemd", "/home/u/src/fish", "/home/u/p/.claude/worktrees/fish"})
+    EXPECT_EQ(in_workspace(workspace, "src/main.c"), "") << workspace;
+  EXPECT_EQ(in_workspace("/home/u/p/.claude/worktrees/x", ".claude/y"), "agent");
+  EXPECT_EQ(in_workspace("/home/u/p/.claude/worktrees", "x"), "agent");
 }
 
 TEST(GitConfig, is_read_as_git_reads_it) {
