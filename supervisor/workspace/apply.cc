@@ -193,8 +193,9 @@ class Decision {
 
 class Execution {
  public:
-  Execution(const Layer& layer, Tree& host, Tree& content, Journal& journal, Decision& decision, const Step& step)
-      : host_(host), placer_(layer, host, content, journal, step), journal_(journal), decision_(decision) {}
+  Execution(const Layer& layer, const Rights& rights, Tree& host, Tree& content, Journal& journal, Decision& decision,
+            const Step& step)
+      : host_(host), placer_(layer, rights, host, content, journal, step), journal_(journal), decision_(decision) {}
 
   Result<void> run() {
     std::set<std::string> parents;
@@ -369,8 +370,9 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
     if (Decision(found.changes, options.paths, kept, renames).any()) {
       layer.record.renames = renames;
       TRY(layer.save());
-      kept = TRY(materialise(layer, host, found, options.denied, options.step));
+      TRY(materialise(layer, host, found, options.denied, options.step));
       found = TRY(scan(layer, host, how));
+      kept = found.moved;  // also what the host put back at an old place meanwhile
     }
   }
   Decision decision(std::move(found.changes), options.paths, kept, renames);
@@ -378,7 +380,8 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));
   Journal journal = TRY(Journal::begin(layer));
-  Execution execution(layer, host, content, journal, decision, options.step);
+  const Rights rights(layer.record, TRY(host.node("")));
+  Execution execution(layer, rights, host, content, journal, decision, options.step);
   TRY(execution.run());
   const std::set<std::string> applied = TRY(note(layer, host, decision, execution.unlinked()));
   if (layer.record.mode == Mode::layer)

@@ -1,5 +1,7 @@
 #include "supervisor/workspace/changes.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/paths.h"
@@ -25,7 +27,7 @@ struct Item {
   Lower lower = Lower::none;
   std::string lower_path;  // with Lower::moved
   bool on_host = false;
-  bool lost = false;  // the host removed a directory on the way here: everything below is a conflict
+  std::string lost;  // why a directory on the way here, and so everything below, is a conflict
   struct Repository {
     size_t length;  // of the prefix of `path` that git would take for one
     bool on_host;
@@ -49,8 +51,10 @@ bool is_repository(const Has& has) {
 
 class Scanner {
  public:
-  Scanner(const Layer& layer, Tree& upper, Tree& host, Applied applied, Manifest manifest, const ScanOptions& options)
+  Scanner(const Layer& layer, Tree& upper, Tree& host, const Rights& rights, Applied applied, Manifest manifest,
+          const ScanOptions& options)
       : record_(layer.record),
+        rights_(rights),
         upper_(upper),
         host_(host),
         applied_(std::move(applied)),
@@ -180,9 +184,12 @@ class Scanner {
       if (upper.type == Type::directory) descend(change, child, below);
       return {};
     }
-    change.conflict = TRY(conflict_of(item, change, marks));
-    if (item.lost && change.conflict.empty()) change.conflict = "the host no longer has its directory";
-    child.lost = !change.conflict.empty() && change.after.type == Type::directory && !change.before.there();
+    const bool another = is_another_directory(change, child, marks);
+    change.conflict = another ? "another directory is there on the host" : TRY(conflict_of(item, change, marks));
+    if (change.conflict.empty()) change.conflict = item.lost;
+    if (!change.conflict.empty() && change.after.type == Type::directory && !change.before.there())
+      child.lost = "the host no longer has its directory";
+    if (another) child.lost = "its directory is another on the host";
     if (TRY(differs(change))) {
       if (is_directory_moved(item, marks, child)) change.moved_from = child.lower_path;
       TRY(finish(change, item));
@@ -269,16 +276,19 @@ class Scanner {
     return node.ctime_ns > record_.stamp_ns && !applied_.is_ours(path, node);
   }
 
+  // A directory of the host's that is not the one the agent saw here: it was made or moved here meanwhile. One that it
+  // saw and added to is told by its mark, and its ctime only tells of its entries, each of which is judged by itself.
+  // Where the agent deleted one, or made its own, the ctime is all there is: a rename writes it as well.
+  bool is_another_directory(const Change& change, const Item& child, const Marks& marks) const {
+    if (change.before.type != Type::directory) return false;
+    const bool seen = record_.mode == Mode::copy ? manifest_.is(change.path, change.after)
+                                                 : marks.copied && child.lower == Lower::same;
+    return !(change.after.type == Type::directory && seen) && changed_later(change.path, change.before);
+  }
+
   Result<std::string> conflict_of(const Item& item, const Change& change, const Marks& marks) {
     const Node& before = change.before;
-    if (before.type == Type::directory) {
-      // A directory's ctime tells of its entries, and each of those is judged by itself.
-      if (change.after.type == Type::directory) return std::string();
-      const int64_t born = host_.born_ns(change.path);
-      if (born > record_.stamp_ns && !applied_.is_ours(change.path, before))
-        return std::string("the host made it meanwhile");
-      return std::string();
-    }
+    if (before.type == Type::directory) return std::string();
     if (before.there())
       return changed_later(change.path, before) ? std::string("the host's file was changed meanwhile") : std::string();
     if (record_.mode == Mode::copy && manifest_.had(change.path)) return std::string("the host removed it meanwhile");
@@ -335,7 +345,15 @@ class Scanner {
       subject.repositories.push_back({std::string_view(change.path).substr(0, length), on_host});
     change.flags = hazards(subject);
     if (const auto repository = repository_of(subject)) change.repository = std::string(*repository);
+    if (change.conflict.empty()) change.conflict = TRY(beyond_rights(change, item));
     return {};
+  }
+
+  Result<std::string> beyond_rights(const Change& change, const Item& item) {
+    if (change.before.type == change.after.type && !change.content_differs)
+      return rights_.own(change.before) ? std::string() : std::string(kNotHisMode);
+    const bool may = !item.on_host || rights_.may_write_in(TRY(host_.node(item.path)));
+    return may ? std::string() : std::string(kNotHisDirectory);
   }
 
   // What the changes are under the names that links and git's configuration give them.
@@ -384,6 +402,7 @@ class Scanner {
   }
 
   const Record& record_;
+  const Rights& rights_;
   Tree& upper_;
   Tree& host_;
   const Applied applied_;
@@ -396,6 +415,25 @@ class Scanner {
 };
 
 }  // namespace
+
+bool Rights::own(const Node& node) const {
+  return ::geteuid() != 0 || node.uid == workspace_.uid || node.uid == record_.owner.uid;
+}
+
+// In a sticky one not everything may be removed.
+bool Rights::may_write_in(const Node& directory) const {
+  if (own(directory)) return true;
+  const bool group = directory.gid == workspace_.gid || directory.gid == record_.owner.gid;
+  const mode_t wanted = group ? 0030 : 0003;
+  return (directory.mode & wanted) == wanted && (directory.mode & 01000) == 0;
+}
+
+bool Rights::may_read_in(const Node& directory) const {
+  if (own(directory)) return true;
+  const bool group = directory.gid == workspace_.gid || directory.gid == record_.owner.gid;
+  const mode_t wanted = group ? 0050 : 0005;
+  return (directory.mode & wanted) == wanted;
+}
 
 mode_t mode_to_apply(const Change& change) {
   const mode_t kept =
@@ -419,7 +457,8 @@ Result<Scan> scan(const Layer& layer, Tree& host, const ScanOptions& options) {
   Tree content(TRY(sys::dup(layer.content())));
   Manifest manifest;
   if (layer.record.mode == Mode::copy) manifest = TRY(Manifest::load(layer));
-  return Scanner(layer, content, host, TRY(Applied::load(layer)), std::move(manifest), options).run();
+  const Rights rights(layer.record, TRY(host.node("")));
+  return Scanner(layer, content, host, rights, TRY(Applied::load(layer)), std::move(manifest), options).run();
 }
 
 Result<bool> has_changes(const Layer& layer) {

@@ -46,6 +46,30 @@ struct Change {
 // Without setuid and setgid, which never leave the layer; a directory keeps what the host gave it.
 mode_t mode_to_apply(const Change& change);
 
+// Why a change is a conflict that lies beyond them.
+inline constexpr const char* kNotHisDirectory = "its directory is neither the workspace's owner's nor open to him";
+inline constexpr const char* kNotHisMode = "the host's belongs to another than the workspace's owner";
+
+// Whose rights an apply uses: those of the workspace's owner and of the agent, also when root applies. Root could do
+// more, and what a directory's owner moves around in it must not steer that. True for an ordinary user, whom the kernel
+// holds to the same.
+class Rights {
+ public:
+  Rights(const Record& record, const Node& workspace) : record_(record), workspace_(workspace) {}
+
+  // It is theirs: mode and content are theirs to change.
+  bool own(const Node& node) const;
+  // A directory in which they may make and remove anything.
+  bool may_write_in(const Node& directory) const;
+  // A directory in which they may see what is there.
+  bool may_read_in(const Node& directory) const;
+  const Node& workspace() const { return workspace_; }
+
+ private:
+  const Record& record_;
+  Node workspace_;
+};
+
 // A directory of the upper whose lower content lies elsewhere on the host: itself renamed, or below one that was.
 struct Moved {
   std::string path;

@@ -20,6 +20,13 @@ Result<void> must_have_room(int dir, const std::string& path, uint64_t bytes) {
   return {};
 }
 
+// A name that was looked at may stand for another's file when it is opened, and the copy would have the mode of the
+// first.
+Result<void> must_be(const struct stat& opened, const Node& seen, const std::string& path) {
+  if (Node::of(opened).same_inode(seen)) return {};
+  return fail("copy", printable(path), ESTALE, "the host replaced it meanwhile; try again");
+}
+
 bool is_special(const Node& node) {
   return node.type == Type::fifo || node.type == Type::socket || node.type == Type::device;
 }
@@ -45,9 +52,9 @@ Result<void> Copier::begin() {
   return {};
 }
 
-Result<void> Copier::copy(const std::string& from, Tree& target, const std::string& to) const {
+Result<void> Copier::copy(const Node& around, const std::string& from, Tree& target, const std::string& to) const {
   const std::string made = random_hex(8);
-  TRY(copy_tree(from, made));
+  TRY(copy_tree(around, from, made));
   if (step_) step_("copy in");
   const int parent = TRY(target.dir(parent_of(to)));
   return sys::renameat2(scratch(), made, parent, std::string(base_of(to)), RENAME_NOREPLACE);
@@ -59,12 +66,13 @@ Result<std::string> Copier::directory_like(const Node& node) const {
   return made;
 }
 
-Result<void> Copier::copy_tree(const std::string& from, const std::string& to) const {
+Result<void> Copier::copy_tree(const Node& around, const std::string& from, const std::string& to) const {
   Tree scratch(TRY(sys::dup(scratch_.get())));
-  std::vector<Pair> directories, work = {{from, to, {}}};
+  std::vector<Pair> directories, work = {{from, to, around, {}}};
   while (!work.empty()) {
     Pair next = std::move(work.back());
     work.pop_back();
+    TRY(must_be(TRY(sys::fstat(TRY(host_.dir(parent_of(next.from))))), next.around, next.from));
     next.node = TRY(host_.node(next.from));
     if (denied_ && *denied_ && (*denied_)(layer_.record.workspace + "/" + next.from))
       return fail("copy", printable(next.from), EACCES, "the policy keeps it where it is");
@@ -76,8 +84,9 @@ Result<void> Copier::copy_tree(const std::string& from, const std::string& to) c
     }
     TRY(copy_node(scratch, next));
     if (next.node.type != Type::directory) continue;
+    TRY(must_be(TRY(sys::fstat(TRY(host_.dir(next.from)))), next.node, next.from));
     for (const std::string& name : TRY(host_.list(next.from)))
-      work.push_back({join(next.from, name), join(next.to, name), {}});
+      work.push_back({join(next.from, name), join(next.to, name), next.node, {}});
     directories.push_back(std::move(next));
   }
   // Last, deepest first: a directory without write permission could not have been filled.
@@ -136,8 +145,10 @@ Result<void> Copier::make_directory(int parent, const std::string& base, const N
 
 Result<void> Copier::copy_file(int parent, const std::string& base, const Pair& pair) const {
   TRY(must_have_room(parent, pair.from, pair.node.blocks));
+  const UniqueFd from = TRY(host_.file(pair.from));
+  TRY(must_be(TRY(sys::fstat(from.get())), pair.node, pair.from));
   const UniqueFd to = TRY(sys::openat(parent, base, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  TRY(copy_content(TRY(host_.file(pair.from)).get(), to.get()));
+  TRY(copy_content(from.get(), to.get()));
   TRY(own(to.get(), pair.node));
   TRY(sys::fchmod(to.get(), pair.node.mode & 0777));
   const timespec times[2] = {{0, UTIME_OMIT}, {pair.node.mtime_ns / 1'000'000'000, pair.node.mtime_ns % 1'000'000'000}};
@@ -160,8 +171,9 @@ Result<void> fill_copy(Layer& layer, const Step& step) {
   layer.record.stamp_ns = stamp_now(layer.dir.get());
   const Secrets secrets = TRY(Secrets::find(host, layer.record));
   const Copier copies = TRY(Copier::create(layer, host, secrets, step));
+  const Node root = TRY(host.node(""));
   for (const std::string& name : TRY(host.list("")))
-    if (!is_special(TRY(host.node(name)))) TRY(copies.copy(name, copy, name));
+    if (!is_special(TRY(host.node(name)))) TRY(copies.copy(root, name, copy, name));
   TRY(remove_tree(layer.base(), "staging"));
   TRY(Manifest::write(layer, secrets));
   layer.record.copied_ns = stamp_now(layer.dir.get());

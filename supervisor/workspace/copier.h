@@ -26,7 +26,9 @@ class Copier {
 
   // What is at `from` on the host, whole, as `to` in `target`, where nothing may be. Errors: EACCES for a path that
   // `denied` names, EINVAL for a special file, ENOSPC.
-  Result<void> copy(const std::string& from, Tree& target, const std::string& to) const;
+  // What is copied is what was looked at: ESTALE where the host's directory around it is not `around`, or anything is
+  // replaced meanwhile.
+  Result<void> copy(const Node& around, const std::string& from, Tree& target, const std::string& to) const;
   // An empty directory in scratch() with owner and mode of `node`; opaque in mode layer.
   Result<std::string> directory_like(const Node& node) const;
   int scratch() const { return scratch_.get(); }
@@ -34,13 +36,13 @@ class Copier {
  private:
   struct Pair {
     std::string from, to;
-    Node node;
+    Node around, node;
   };
   Copier(const Layer& layer, Tree& host, const Matcher* denied, const Secrets* secrets, const Step& step)
       : layer_(layer), host_(host), denied_(denied), secrets_(secrets), step_(step) {}
   Result<void> begin();
   Result<void> copy_placeholder(Tree& scratch, const Pair& pair) const;
-  Result<void> copy_tree(const std::string& from, const std::string& to) const;
+  Result<void> copy_tree(const Node& around, const std::string& from, const std::string& to) const;
   Result<void> copy_node(Tree& scratch, const Pair& pair) const;
   Result<void> copy_file(int parent, const std::string& base, const Pair& pair) const;
   Result<void> copy_link(int parent, const std::string& base, const Pair& pair) const;

@@ -53,14 +53,24 @@ Result<void> append(int file, char kind, std::string_view text) {
   return sys::write_all(file, record);
 }
 
+bool unlink(int at, const std::string& name) {
+  return ::unlinkat(at, name.c_str(), 0) == 0 || ::unlinkat(at, name.c_str(), AT_REMOVEDIR) == 0;
+}
+
+// A directory was made inside another of the same name.
+bool take_away(int at, const std::string& name) {
+  if (unlink(at, name)) return true;
+  const auto around = sys::openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  return around && unlink(around->get(), name) && unlink(at, name);
+}
+
 Result<void> clean(Tree& host, std::string_view dir, std::string_view session) {
   const auto names = host.list(dir);
   if (!names) return {};  // the directory itself was still temporary, or is gone
   const int at = TRY(host.dir(dir));
   for (const std::string& name : *names)
     if (name.starts_with(prefix(session)))
-      if (::unlinkat(at, name.c_str(), 0) != 0 && ::unlinkat(at, name.c_str(), AT_REMOVEDIR) != 0)
-        return fail_errno("unlinkat", printable(join(dir, name)));
+      if (!take_away(at, name)) return fail_errno("unlinkat", printable(join(dir, name)));
   return {};
 }
 
@@ -145,7 +155,7 @@ Result<void> Journal::announce(const std::set<std::string>& directories) {
 
 Result<std::string> Journal::temporary(const std::string& dir) {
   if (!directories_.contains(dir)) TRY(announce({dir}));
-  return prefix(session_) + std::to_string(count_++);
+  return prefix(session_) + random_hex(8);
 }
 
 Result<void> Journal::placing(uint64_t inode, std::string_view path) {

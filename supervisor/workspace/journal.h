@@ -39,7 +39,8 @@ class Journal {
   static Result<Journal> begin(const Layer& layer);
   // Host directories that temporary names will be in, with one sync for all of them.
   Result<void> announce(const std::set<std::string>& directories);
-  // A name for something temporary in the host directory `dir`; on disk before the name is used.
+  // A name for something temporary in the host directory `dir`, which nobody can know before it is there; on disk
+  // before the name is used.
   Result<std::string> temporary(const std::string& dir);
   Result<void> placing(uint64_t inode, std::string_view path);
   // `node` is about to lose a name, which gives its other names a new ctime.
@@ -51,7 +52,6 @@ class Journal {
   UniqueFd file_;
   std::string session_;
   std::set<std::string> directories_;
-  uint64_t count_ = 0;
 };
 
 // After a crash: removes temporary names from the host's tree, notes what had taken its place as applied, ends the

@@ -107,6 +107,12 @@ Result<void> forget_origin(Tree& upper, std::string_view path, Form form) {
   return {};
 }
 
+Result<void> mark_copied(int dir, Form form) {
+  const std::string key = attribute(form, "origin");
+  if (::fsetxattr(dir, key.c_str(), "", 0, XATTR_CREATE) != 0 && errno != EEXIST) return fail_errno("fsetxattr", key);
+  return {};
+}
+
 Result<void> make_whiteout(int dir, const std::string& name) {
   if (::mknodat(dir, name.c_str(), S_IFCHR, makedev(0, 0)) != 0) return fail_errno("mknodat", printable(name));
   return {};

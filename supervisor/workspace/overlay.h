@@ -34,6 +34,8 @@ Result<void> clear_redirect(int dir, Form form);
 // Leaves "copied up, origin unknown". The kernel finds inodes by the lower file they came from; once the host's tree is
 // changed under a layer, two names may claim one lower inode, and one of them answers ESTALE.
 Result<void> forget_origin(Tree& upper, std::string_view path, Form form);
+// A directory that the agent made is the host's from now on, as if it had been copied from there.
+Result<void> mark_copied(int dir, Form form);
 // The kernel lets everybody make this one device node (since 5.8).
 Result<void> make_whiteout(int dir, const std::string& name);
 

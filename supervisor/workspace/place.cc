@@ -53,15 +53,28 @@ Result<std::string> Placer::temporary(const Change& change) {
   return journal_.temporary(std::string(parent_of(change.path)));
 }
 
+Result<int> Placer::parent(const Change& change) {
+  const std::string_view path = parent_of(change.path);
+  const int dir = TRY(host_.dir(path));
+  const Node now = Node::of(TRY(sys::fstat(dir)));
+  if (const auto made = made_.find(path); made != made_.end()) {
+    if (!now.same_inode(made->second)) return conflict(change, "its new directory was replaced meanwhile");
+  } else if (!rights_.may_write_in(now)) {
+    return conflict(change, kNotHisDirectory);
+  }
+  return dir;
+}
+
 // Owner, attributes, mode. As root a new file belongs to whom its directory belongs, and one that the kernel or a
 // rename kept for somebody else than the agent goes back to that owner.
 Result<void> Placer::dress(int fd, const Change& change, int parent) {
-  const struct stat around = TRY(sys::fstat(parent));
+  const Node around = Node::of(TRY(sys::fstat(parent)));
   const bool replaces = change.before.type == change.after.type && change.before.type == Type::file;
   if (::geteuid() == 0) {
     const bool foreign = change.after.uid != layer_.record.owner.uid && change.source.where == Place::Where::layer;
-    const uid_t uid = foreign ? change.after.uid : around.st_uid;
-    gid_t gid = foreign ? change.after.gid : around.st_gid;
+    const Node& like = foreign ? change.after : rights_.own(around) ? around : rights_.workspace();
+    const uid_t uid = like.uid;
+    gid_t gid = like.gid;
     if (replaces && change.before.uid == uid) gid = change.before.gid;
     TRY(sys::fchown(fd, uid, gid));
   } else if (replaces && ::fchown(fd, static_cast<uid_t>(-1), change.before.gid) != 0 && errno != EPERM &&
@@ -71,6 +84,8 @@ Result<void> Placer::dress(int fd, const Change& change, int parent) {
   }
   if (replaces) {
     const auto old = host_.file(change.path);
+    if (old && !as_seen(Node::of(TRY(sys::fstat(old->get()))), change.before))
+      return conflict(change, "the host changed it meanwhile");
     if (old) TRY(keep_attributes(old->get(), fd));
   }
   return {};
@@ -78,31 +93,50 @@ Result<void> Placer::dress(int fd, const Change& change, int parent) {
 
 Result<void> Placer::directory(const Change& change) {
   const std::string name = TRY(temporary(change));
-  const int parent = TRY(host_.dir(parent_of(change.path)));
+  const int parent = TRY(this->parent(change));
   say("mkdir");
   TRY(sys::mkdirat(parent, name, 0700));
-  const UniqueFd fd = TRY(sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  auto done = [&]() -> Result<void> {
-    TRY(dress(fd.get(), change, parent));
-    return put(change, parent, name);
-  }();
+  auto made = make_directory(change, parent, name);
   host_.forget(change.path);
-  if (!done) ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+  ::unlinkat(parent, name.c_str(), AT_REMOVEDIR);
+  return made;
+}
+
+// No call makes a directory and opens it, and its name may be given to another in between: it is made inside one that
+// is closed to everybody else, which has what `parent` passes on (setgid, default ACL) to pass it on.
+Result<void> Placer::make_directory(const Change& change, int parent, const std::string& name) {
+  const UniqueFd around = TRY(sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  const struct stat closed = TRY(sys::fstat(around.get()));
+  if (::geteuid() == 0 && (closed.st_uid != 0 || (closed.st_mode & 022) != 0))
+    return conflict(change, "its temporary directory was replaced, or the file system keeps no owners and modes");
+  TRY(sys::mkdirat(around.get(), name, 0700));
+  auto done = [&]() -> Result<void> {
+    const UniqueFd fd = TRY(sys::openat(around.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY(dress(fd.get(), change, parent));
+    TRY(put(change, parent, around.get(), name));
+    made_.insert_or_assign(change.path, Node::of(TRY(sys::fstat(fd.get()))));
+    return {};
+  }();
+  if (!done) ::unlinkat(around.get(), name.c_str(), AT_REMOVEDIR);
   return done;
 }
 
 Result<void> Placer::finish_directory(const Change& change) {
   const int dir = TRY(host_.dir(change.path));
-  const struct stat st = TRY(sys::fstat(dir));
-  const mode_t mode = mode_to_apply(change) | (st.st_mode & 06000);  // setgid that its parent gave it
+  const Node now = Node::of(TRY(sys::fstat(dir)));
+  const auto made = made_.find(change.path);
+  if (!now.same_inode(made != made_.end() ? made->second : change.before))
+    return conflict(change, "the host replaced it meanwhile");
+  if (made == made_.end() && !rights_.own(now)) return conflict(change, kNotHisMode);
+  const mode_t mode = mode_to_apply(change) | (now.mode & 06000);  // setgid that its parent gave it
   say("mode");
-  if ((st.st_mode & 07777) == mode) return {};
+  if (now.mode == mode) return {};
   return sys::fchmod(dir, mode);
 }
 
 Result<Staged> Placer::stage(const Change& change) {
   const std::string name = TRY(temporary(change));
-  const UniqueFd parent = TRY(sys::dup(TRY(host_.dir(parent_of(change.path)))));
+  const UniqueFd parent = TRY(sys::dup(TRY(this->parent(change))));
   say("stage");
   auto staged =
       change.after.type == Type::link ? stage_link(change, parent.get(), name) : stage_file(change, parent.get(), name);
@@ -127,9 +161,12 @@ Result<Staged> Placer::stage_link(const Change& change, int parent, const std::s
   if (::symlinkat(target.c_str(), parent, name.c_str()) != 0) return fail_errno("symlinkat", printable(change.path));
   // By descriptor: the directory's owner could have put another file under the name.
   const UniqueFd link = TRY(sys::openat(parent, name, O_PATH | O_NOFOLLOW));
-  const struct stat made = TRY(sys::fstat(link.get())), around = TRY(sys::fstat(parent));
-  if (!S_ISLNK(made.st_mode) || made.st_nlink != 1) return conflict(change, "its temporary name was taken by another");
-  if (::geteuid() == 0 && ::fchownat(link.get(), "", around.st_uid, around.st_gid, AT_EMPTY_PATH) != 0)
+  const struct stat made = TRY(sys::fstat(link.get()));
+  if (!S_ISLNK(made.st_mode) || made.st_nlink != 1 || TRY(sys::readlinkat(link.get(), "")) != target)
+    return conflict(change, "its temporary name was taken by another");
+  const Node around = Node::of(TRY(sys::fstat(parent)));
+  const Node& like = rights_.own(around) ? around : rights_.workspace();
+  if (::geteuid() == 0 && ::fchownat(link.get(), "", like.uid, like.gid, AT_EMPTY_PATH) != 0)
     return fail_errno("fchownat", printable(change.path));
   return Staged{&change, name, made.st_ino, {}};
 }
@@ -158,8 +195,12 @@ Result<void> Placer::unlink(int parent, const std::string& name) {
 Result<void> Placer::commit(const Staged& staged) {
   const Change& change = *staged.change;
   TRY(journal_.placing(staged.inode, change.path));
-  const int parent = TRY(host_.dir(parent_of(change.path)));
-  auto done = put(change, parent, staged.temporary);
+  const int parent = TRY(this->parent(change));
+  auto done = [&]() -> Result<void> {
+    if (TRY(look(parent, staged.temporary)).inode != staged.inode)
+      return conflict(change, "its temporary name was taken by another");
+    return put(change, parent, parent, staged.temporary);
+  }();
   host_.forget(change.path);
   if (!done) ::unlinkat(parent, staged.temporary.c_str(), 0);
   return done;
@@ -167,30 +208,30 @@ Result<void> Placer::commit(const Staged& staged) {
 
 // NOREPLACE where nothing may be there. Where something was, an exchange: what comes out is looked at before it is
 // removed, and goes back if it is not what the scan saw.
-Result<void> Placer::put(const Change& change, int parent, const std::string& temporary) {
+Result<void> Placer::put(const Change& change, int parent, int from, const std::string& temporary) {
   say("commit");
   if (!change.before.there()) {
-    auto placed = sys::renameat2(parent, temporary, parent, base(change), RENAME_NOREPLACE);
+    auto placed = sys::renameat2(from, temporary, parent, base(change), RENAME_NOREPLACE);
     if (!placed && placed.error().code == EEXIST) return conflict(change, "the host made it meanwhile");
     return placed;
   }
   TRY(journal_.unnaming(change.before));
-  auto exchanged = sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE);
+  auto exchanged = sys::renameat2(from, temporary, parent, base(change), RENAME_EXCHANGE);
   if (!exchanged && exchanged.error().code == ENOENT) return conflict(change, "the host removed it meanwhile");
   TRY(std::move(exchanged));
   say("exchanged");
   const bool directory = change.before.type == Type::directory;
-  const Node out = TRY(look(parent, temporary));
+  const Node out = TRY(look(from, temporary));
   const bool expected =
       directory ? out.type == Type::directory && out.same_inode(change.before) : as_seen(out, change.before);
-  if (expected && (directory ? sys::unlinkat(parent, temporary, AT_REMOVEDIR) : unlink(parent, temporary))) return {};
-  TRY(sys::renameat2(parent, temporary, parent, base(change), RENAME_EXCHANGE));
+  if (expected && (directory ? sys::unlinkat(from, temporary, AT_REMOVEDIR) : unlink(from, temporary))) return {};
+  TRY(sys::renameat2(from, temporary, parent, base(change), RENAME_EXCHANGE));
   return conflict(change, "the host changed it meanwhile");
 }
 
 Result<void> Placer::remove(const Change& change) {
   const std::string aside = TRY(temporary(change));
-  const int parent = TRY(host_.dir(parent_of(change.path)));
+  const int parent = TRY(this->parent(change));
   const std::string name = base(change);
   if (change.before.type == Type::directory) {
     say("rmdir");
@@ -216,6 +257,7 @@ Result<void> Placer::change_mode(const Change& change) {
   const Node now = Node::of(TRY(sys::fstat(fd.get())));
   if (!as_seen(now, change.before) || now.ctime_ns != change.before.ctime_ns)
     return conflict(change, "the host changed it meanwhile");
+  if (!rights_.own(now)) return conflict(change, kNotHisMode);
   TRY(journal_.placing(now.inode, change.path));
   say("mode");
   // fchmod refuses O_PATH descriptors, and any other would need read permission.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,11 +27,13 @@ struct Staged {
 enum class Sync : uint8_t { each_file, file_system };
 
 // The writes on the host's tree, one path at a time. An error leaves the host as it was at that path; {"conflict", ...,
-// ESTALE} when the host no longer has what the scan saw.
+// ESTALE} when the host no longer has what the scan saw. Who owns a directory can exchange what is in it at any moment:
+// owner and mode are only given to what was made here or seen by the scan, by descriptor, and nothing is done where the
+// workspace's owner could not have done it (Rights).
 class Placer {
  public:
-  Placer(const Layer& layer, Tree& host, Tree& content, Journal& journal, const Step& step)
-      : layer_(layer), host_(host), content_(content), journal_(journal), step_(step) {}
+  Placer(const Layer& layer, const Rights& rights, Tree& host, Tree& content, Journal& journal, const Step& step)
+      : layer_(layer), rights_(rights), host_(host), content_(content), journal_(journal), step_(step) {}
 
   // A new directory, or one in the place of a file; its mode is set later, by finish_directory().
   Result<void> directory(const Change& change);
@@ -48,22 +52,27 @@ class Placer {
   const std::vector<Node>& unlinked() const { return unlinked_; }
 
  private:
+  // The directory that `change` is in, if it is the one that was made here, or one to write in.
+  Result<int> parent(const Change& change);
+  Result<void> make_directory(const Change& change, int parent, const std::string& name);
   Result<void> unlink(int parent, const std::string& name);
   Result<std::string> temporary(const Change& change);
   Result<Staged> stage_file(const Change& change, int parent, const std::string& temporary);
   Result<Staged> stage_link(const Change& change, int parent, const std::string& temporary);
   Result<void> dress(int fd, const Change& change, int parent);
-  Result<void> put(const Change& change, int parent, const std::string& temporary);
+  Result<void> put(const Change& change, int parent, int from, const std::string& temporary);
   Tree& tree(const Change& change) { return change.source.where == Place::Where::host ? host_ : content_; }
   void say(std::string_view what) const {
     if (step_) step_(what);
   }
 
   const Layer& layer_;
+  const Rights& rights_;
   Tree& host_;
   Tree& content_;
   Journal& journal_;
   const Step& step_;
+  std::map<std::string, Node, std::less<>> made_;  // directories
   std::vector<Node> unlinked_;
 };
 

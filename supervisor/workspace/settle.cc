@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
 #include "supervisor/workspace/copier.h"
+#include "supervisor/workspace/journal.h"
 
 namespace alos::workspace {
 namespace {
@@ -24,9 +25,13 @@ Result<Tree> upper_of(const Layer& layer) {
 Result<void> fill(const Layer& layer, Tree& upper, Tree& host, const Copier& copies, const Moved& moved,
                   const Step& step) {
   const auto present = TRY(upper.list(moved.path));
+  const Node from = Node::of(TRY(sys::fstat(TRY(host.dir(moved.from)))));
+  // The new one has the agent's mode: it would open what the host closes to them.
+  if (!Rights(layer.record, TRY(host.node(""))).may_read_in(from))
+    return fail("copy", printable(moved.from), EACCES, "it is neither the workspace's owner's nor open to him");
   for (const std::string& name : TRY(host.list(moved.from)))
     if (!std::binary_search(present.begin(), present.end(), name))
-      TRY(copies.copy(join(moved.from, name), upper, join(moved.path, name)));
+      TRY(copies.copy(from, join(moved.from, name), upper, join(moved.path, name)));
   const int dir = TRY(upper.dir(moved.path));
   say(step, "materialise");
   TRY(set_opaque(dir, layer.record.form));  // wins over a redirect from here on
@@ -70,6 +75,12 @@ Result<void> remove_whole(const Layer& layer, Tree& upper, const std::string& pa
   return remove_tree(layer.base(), "staging");
 }
 
+// A directory that stood for itself and that the host has too is the host's from now on.
+Result<void> merge_with_host(const Layer& layer, Tree& upper, Tree& host, const std::string& path, const Step& step) {
+  TRY(unopaque(layer, upper, host, path, step));
+  return mark_copied(TRY(upper.dir(path)), layer.record.form);
+}
+
 struct Visit {
   std::string path;
   bool left = false;
@@ -88,8 +99,14 @@ Result<bool> equals_host(Tree& upper, Tree& host, const std::string& path, const
 class Settler {
  public:
   Settler(const Layer& layer, Tree& upper, Tree& host, const std::set<std::string>& applied,
-          const std::vector<Moved>& kept, const Step& step)
-      : layer_(layer), upper_(upper), host_(host), applied_(applied), kept_(kept), step_(step) {}
+          const std::vector<Moved>& kept, Applied ours, const Step& step)
+      : layer_(layer),
+        upper_(upper),
+        host_(host),
+        applied_(applied),
+        kept_(kept),
+        ours_(std::move(ours)),
+        step_(step) {}
 
   Result<void> run() {
     std::vector<Visit> work = {{"", false}};
@@ -111,7 +128,12 @@ class Settler {
     if (TRY(host_.node(path)).type != Type::directory) return {};
     const Marks marks = TRY(read_marks(upper_, path, layer_.record.form));
     if (!marks.unknown.empty() || !marks.redirect.empty()) return {};
-    if (marks.opaque) TRY(unopaque(layer_, upper_, host_, path, step_));
+    if (!path.empty() && (marks.opaque || !marks.copied)) {
+      // Another than the agent's, made or moved there meanwhile: a conflict, and it has to stay one.
+      const Node theirs = TRY(host_.node(path));
+      if (theirs.ctime_ns > layer_.record.stamp_ns && !ours_.is_ours(path, theirs)) return {};
+      TRY(merge_with_host(layer_, upper_, host_, path, step_));
+    }
     if (!path.empty()) work.push_back({path, true});
     for (const std::string& name : TRY(upper_.list(path))) {
       const std::string child = join(path, name);
@@ -143,6 +165,7 @@ class Settler {
   Tree& host_;
   const std::set<std::string>& applied_;
   const std::vector<Moved>& kept_;
+  const Applied ours_;
   const Step& step_;
 };
 
@@ -187,7 +210,7 @@ Result<bool> open_above(const Layer& layer, Tree& upper, Tree& host, const std::
     if (!ours.whiteout && ours.type != Type::directory)
       return fail("undo", printable(path), ENOTDIR, "the agent replaced " + printable(above) + "; undo that");
     if (ours.whiteout && !on_host) return false;
-    if (on_host) TRY(unopaque(layer, upper, host, above, step));
+    if (on_host) TRY(merge_with_host(layer, upper, host, above, step));
   }
   return true;
 }
@@ -228,7 +251,7 @@ Result<std::vector<Moved>> materialise(const Layer& layer, Tree& host, const Sca
 Result<void> settle(const Layer& layer, Tree& host, const std::set<std::string>& applied,
                     const std::vector<Moved>& kept, const Step& step) {
   Tree upper = TRY(upper_of(layer));
-  TRY(Settler(layer, upper, host, applied, kept, step).run());
+  TRY(Settler(layer, upper, host, applied, kept, TRY(Applied::load(layer)), step).run());
   return forget_origins(layer, upper);
 }
 

@@ -48,7 +48,8 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   Manifest manifest = TRY(Manifest::load(layer));
   manifest.hide(secrets);
   TRY(manifest.save(layer));
-  if (TRY(host.node(path)).there()) TRY(copies.copy(path, copy, path));
+  const Node around = TRY(host.node(parent_of(path)));
+  if (TRY(host.node(path)).there()) TRY(copies.copy(around, path, copy, path));
   return remove_tree(layer.base(), "staging");
 }
 

@@ -629,5 +629,95 @@ TEST_P(Apply, a_file_of_the_layers_owner_becomes_the_directorys) {
   });
 }
 
+// ---- another directory in the place of the one that was seen ----
+
+TEST_P(Apply, a_host_directory_moved_to_where_the_agent_made_one_is_a_conflict) {
+  run([](World& world) {
+    make_tree(world);
+    ::mkdir(world.host("other").c_str(), 0700);
+    write(world.host("other/kept"), "person\n");
+    world.agent([] {
+      ::mkdir("n1", 0755), write("n1/file", "agent\n");
+      ::mkdir("n1/below", 0755), write("n1/below/file", "agent\n");
+      write("a.txt", "agent\n");
+    });
+    pause_a_tick();
+    ASSERT_EQ(::rename(world.host("other").c_str(), world.host("n1").c_str()), 0);
+    for (int again = 0; again < 2; ++again) {  // also after what could go has gone
+      const ApplyReport report = world.apply();
+      EXPECT_THAT(outcome(report, "n1"), HasSubstr("conflict"));
+      EXPECT_THAT(outcome(report, "n1/file"), HasSubstr("conflict"));
+      EXPECT_THAT(outcome(report, "n1/below/file"), HasSubstr("conflict"));
+    }
+    EXPECT_EQ(read(world.host("a.txt")), "agent\n");
+    EXPECT_EQ(world.host_tree().at("n1").mode, 0700u);
+    EXPECT_EQ(read(world.host("n1/kept")), "person\n");
+    EXPECT_FALSE(exists(world.host("n1/file")));
+  });
+}
+
+TEST_P(Apply, a_host_directory_moved_to_where_the_agent_renamed_one_to_is_a_conflict) {
+  run([](World& world) {
+    make_tree(world);
+    ::mkdir(world.host("other").c_str(), 0700);
+    world.agent([] {
+      write("a.txt", "agent\n");
+      if (::rename("src", "moved") == 0) return;
+      ::mkdir("moved", 0755), write("moved/b.txt", "two\n");  // as a program does that gets EXDEV
+    });
+    pause_a_tick();
+    ASSERT_EQ(::rename(world.host("other").c_str(), world.host("moved").c_str()), 0);
+    EXPECT_EQ(outcome(world.apply({"a.txt"}), "a.txt"), "applied");
+    world.apply();
+    EXPECT_EQ(world.host_tree().at("moved").mode, 0700u);
+    EXPECT_FALSE(exists(world.host("moved/b.txt")));
+    if (GetParam() == Kernel::plain_copy) return;  // knows no renames: what is deleted there goes
+    EXPECT_EQ(read(world.host("src/b.txt")), "two\n");
+  });
+}
+
+TEST_P(Apply, what_the_host_moved_to_where_the_agent_deleted_is_not_deleted) {
+  run([](World& world) {
+    make_tree(world);
+    ::mkdir(world.host("other").c_str(), 0755);
+    write(world.host("other/b.txt"), "person\n");
+    world.agent([] { ::unlink("src/deep/c.txt"), ::rmdir("src/deep"), ::unlink("src/b.txt"), ::rmdir("src"); });
+    pause_a_tick();
+    ASSERT_EQ(::rename(world.host("src").c_str(), world.host("away").c_str()), 0);
+    ASSERT_EQ(::rename(world.host("other").c_str(), world.host("src").c_str()), 0);
+    world.apply();
+    EXPECT_EQ(read(world.host("src/b.txt")), "person\n");
+  });
+}
+
+TEST_P(Apply, a_directory_that_was_applied_is_the_hosts_from_then_on) {
+  run([](World& world) {
+    world.agent([] { ::mkdir("dir", 0755), write("dir/a", "1"), write("dir/Makefile", "all:"); });
+    EXPECT_EQ(outcome(world.apply(), "dir"), "applied");
+    pause_a_tick();
+    write(world.host("dir/of-the-host"), "x");
+    EXPECT_EQ(outcome(world.apply({"dir/Makefile"}), "dir/Makefile"), "applied");
+  });
+}
+
+TEST_P(Apply, as_root_no_mode_of_another_owners_directory_is_changed) {
+  if (GetParam() == Kernel::user_overlay) return;  // the kernel sees to it
+  run([](World& world) {
+    make_tree(world);
+    for (const char* path : {"", "a.txt", "src/b.txt", "src/deep"})
+      ASSERT_EQ(::chown(world.host(path).c_str(), 4711, 4712), 0);
+    world.owner = {100123, 100123};
+    world.agent(
+        [] { ::chmod("src", 0711), ::chmod("src/deep", 0711), write("src/new", "x"), write("src/deep/new", "x"); });
+    const ApplyReport report = world.apply();
+    EXPECT_THAT(outcome(report, "src"), HasSubstr("conflict"));
+    EXPECT_THAT(outcome(report, "src/new"), HasSubstr("conflict"));
+    EXPECT_EQ(outcome(report, "src/deep"), "applied");
+    EXPECT_EQ(outcome(report, "src/deep/new"), "applied");
+    EXPECT_EQ(world.host_tree().at("src").mode, 0755u);
+    EXPECT_EQ(world.host_tree().at("src/deep").mode, 0711u);
+  });
+}
+
 }  // namespace
 }  // namespace alos::workspace
