@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <deque>
 
+#include "base/accounts.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/git_config.h"
@@ -33,20 +34,11 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find_first_of("\r\n"));
 }
 
-// By the file itself: the library that answers otherwise may be asked only in programs linked dynamically.
 std::string home_of(uid_t uid) {
-  const auto users = sys::read_regular("/etc/passwd", kMaxConfig);
-  if (!users) return "";
-  for (std::string_view text = *users; !text.empty();) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    std::vector<std::string_view> fields;
-    for (size_t colon; (colon = line.find(':')) != line.npos; line.remove_prefix(colon + 1))
-      fields.push_back(line.substr(0, colon));
-    if (fields.size() == 6 && fields[2] == std::to_string(uid)) return std::string(fields[5]);
-  }
-  return "";
+  const auto all = accounts();
+  if (!all) return "";
+  const auto found = std::ranges::find(*all, uid, &Account::uid);
+  return found == all->end() ? "" : found->home;
 }
 
 }  // namespace
