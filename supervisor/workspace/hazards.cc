@@ -526,6 +526,10 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
   const bool could_before = before.type == after.type && (before.mode & S_IWOTH) != 0;
   if (has_mode && (after.mode & S_IWOTH) != 0 && !could_before)
     flags.push_back({Hazard::writable, "anybody on the machine may write to it"});
+  // What a directory holds is often private by the directory alone.
+  const mode_t opens = after.type == Type::directory ? 0077 : 0066;
+  if (has_mode && before.type == after.type && (after.mode & ~before.mode & opens) != 0)
+    flags.push_back({Hazard::exposed, "others than its owner may get at it, and not before"});
   // The setgid bit of a directory is not applied, and comes with the directory around it anyway.
   const mode_t set_id = after.mode & (S_ISUID | S_ISGID);
   if (after.type != Type::file) return;
@@ -539,8 +543,8 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",   "repository", "agent",      "prompt", "editor",   "shell",
-                                         "build", "autostart",  "executable", "set-id", "link-out", "writable"};
+  constexpr std::string_view kNames[] = {"git",       "repository", "agent",  "prompt",   "editor",   "shell",  "build",
+                                         "autostart", "executable", "set-id", "link-out", "writable", "exposed"};
   return kNames[static_cast<size_t>(hazard)];
 }
 

@@ -24,6 +24,7 @@ enum class Hazard : uint8_t {
   set_id,      // setuid or setgid: the bit itself is never applied
   link_out,    // a link that leads out of the workspace
   writable,    // anybody may write it, and before not
+  exposed,     // others than its owner may read, write or search what was there, and before not
 };
 std::string_view name(Hazard hazard);
 

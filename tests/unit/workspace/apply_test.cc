@@ -141,7 +141,12 @@ TEST_P(Apply, directories_that_changed_places_do_so_on_the_host) {
     const Snapshot merged = world.agent_sees([] {
       if (::rename("src", "t") == 0) ::rename("other", "src"), ::rename("t", "other");
     });
-    world.apply();
+    const ApplyReport report = world.apply();
+    if (report.count(Outcome::held) > 0) {
+      EXPECT_THAT(outcome(report, "src/b.txt"), HasSubstr("not before")) << "what is under this name was private";
+      EXPECT_EQ(report.count(Outcome::held), 1u);
+      world.apply({"src/b.txt"});
+    }
     EXPECT_EQ(world.host_tree(), merged);
   });
 }
@@ -383,6 +388,23 @@ TEST_P(Apply, a_directory_that_a_repository_reads_objects_from_is_a_part_of_it) 
     EXPECT_THAT(outcome(report, "store/aa/bb"), HasSubstr("reads objects of"));
     EXPECT_THAT(outcome(report, "packs/x"), HasSubstr("by the name r/.git/objects/pack/x"));
     EXPECT_EQ(outcome(report, "plain"), "applied");
+  });
+}
+
+TEST_P(Apply, what_was_private_stays_so_until_it_is_named) {
+  run([](World& world) {
+    ::mkdir(world.host("priv").c_str(), 0700);
+    write(world.host("priv/s.txt"), "secret", 0600);
+    ::chmod(world.host("").c_str(), 0700);
+    world.agent([] { ::chmod(".", 0755), ::chmod("priv", 0755), ::chmod("priv/s.txt", 0644); });
+    ApplyReport report = world.apply();
+    EXPECT_EQ(report.count(Outcome::applied), 0u);
+    EXPECT_EQ(report.lines.size(), 3u);
+    for (const char* path : {"", "priv", "priv/s.txt"})
+      EXPECT_THAT(outcome(report, path), HasSubstr("not before")) << path;
+    EXPECT_EQ(world.host_tree().at("priv").mode, 0700u);
+    report = world.apply({"priv/s.txt"});
+    EXPECT_EQ(world.host_tree().at("priv/s.txt").mode, 0644u);
   });
 }
 

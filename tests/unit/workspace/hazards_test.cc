@@ -123,6 +123,21 @@ TEST(HazardsOf, what_anybody_may_write_is_flagged_when_it_is_new) {
   EXPECT_EQ(flags({"d", {}, directory, "", {}}), "");
 }
 
+TEST(HazardsOf, what_others_may_look_at_is_flagged_when_it_was_private) {
+  Node before = file(0700), after = file(0755);
+  before.type = after.type = Type::directory;
+  EXPECT_EQ(flags({"priv", before, after, "", {}}), "exposed");
+  EXPECT_EQ(flags({"", before, after, "", {}}), "exposed") << "the workspace itself";
+  before.mode = 0710, after.mode = 0711;
+  EXPECT_EQ(flags({"priv", before, after, "", {}}), "exposed") << "search alone opens what is in it";
+  EXPECT_EQ(flags({"s", file(0600), file(0644), "", {}}), "exposed");
+  EXPECT_EQ(flags({"s", file(0640), file(0660), "", {}}), "exposed");
+  EXPECT_EQ(flags({"s", file(0600), file(0666), "", {}}), "writable,exposed");
+  EXPECT_EQ(flags({"s", file(0644), file(0600), "", {}}), "");
+  EXPECT_EQ(flags({"s", file(0644), file(0644), "", {}}), "");
+  EXPECT_EQ(added("s", 0644), "") << "the agent's own";
+}
+
 TEST(HazardsOf, links_that_lead_out) {
   EXPECT_TRUE(leads_out("a", "/etc/passwd"));
   EXPECT_TRUE(leads_out("a", ".."));
