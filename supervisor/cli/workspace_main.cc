@@ -241,7 +241,7 @@ Result<int> gc(const Arguments& arguments) {
     record.target = layer.path;
     record.charge = audit::Charge::supervisor;
     TRY(host::record_action(state, record));
-    if (const auto done = remove_layer(layer.path)) {
+    if (const auto done = remove_layer(layer)) {
       removed.push_back(layer.path);
     } else {
       alos::print_error("alos: {}\n", done.error().text());
