@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 
 #include "base/child.h"
-#include "base/digest.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
@@ -36,23 +35,14 @@ int call(const std::string& program, std::vector<std::string> words) {
   return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : host::kNotRun;
 }
 
-// By a word that nobody knew before the run was over: an answer that an agent had its terminal send, however late it
-// arrives, is none.
-bool agreed(const host::Terminal& terminal) {
-  const std::string word = random_hex(2);
-  return terminal.ask("apply what nothing on the host would execute? type " + word +
-                      " to apply, anything else keeps it in the layer: ") == word;
-}
-
 void apply_after(const RunOptions& options, const host::Terminal& terminal) {
   const std::string workspace = options.workspace.empty() ? "." : options.workspace;
-  if (options.apply == Apply::ask) {
-    if (!host::Terminal::has_person()) return;
+  if (options.apply == Apply::safe) {
+    call("alos-workspace", {"apply", "--workspace", workspace});
+  } else if (host::Terminal::has_person()) {
     terminal.restore();
-    call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
-    if (!agreed(terminal)) return;
+    call("alos-workspace", {"apply", "--ask", "--workspace", workspace});
   }
-  call("alos-workspace", {"apply", "--workspace", workspace});
 }
 
 int not_run(const Error& error) {
