@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <climits>
 
 #include "base/child.h"
 #include "base/paths.h"
@@ -35,9 +36,13 @@ int call(const std::string& program, std::vector<std::string> words) {
   return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : host::kNotRun;
 }
 
-void apply_after(const RunOptions& options, const host::Terminal& terminal) {
-  const std::string workspace = options.workspace.empty() ? "." : options.workspace;
-  if (options.apply == Apply::safe) {
+// `workspace` is the run's own, as its supervisor says: empty when it had no layer.
+void apply_after(Apply how, const std::string& workspace, const host::Terminal& terminal) {
+  if (workspace.empty()) {
+    std::fputs("alos: this run had no layer; there is nothing to apply\n", stderr);
+    return;
+  }
+  if (how == Apply::safe) {
     call("alos-workspace", {"apply", "--workspace", workspace});
   } else if (host::Terminal::has_person()) {
     terminal.restore();
@@ -69,9 +74,10 @@ int run_then_apply(RunOptions options) {
   const auto status = sys::wait_for(pid);
   if (!status) return not_run(status.error());
   const int code = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
-  char word = 0;
-  if (::read(verdict->a.get(), &word, 1) == 1 && word == host::kRan) {
-    apply_after(options, terminal);
+  char word[1 + PATH_MAX];  // written at once, when it is (PIPE_BUF)
+  const ssize_t told = ::read(verdict->a.get(), word, sizeof word);
+  if (told >= 1 && word[0] == host::kRan) {
+    apply_after(options.apply, std::string(word + 1, static_cast<size_t>(told - 1)), terminal);
   } else if (WIFSIGNALED(*status)) {
     terminal.restore();
     std::fputs(

@@ -224,6 +224,28 @@ TEST_P(AfterRun, nothing_is_applied_that_was_held_when_it_was_shown) {
   EXPECT_THAT(done.err, HasSubstr("not shown as one that goes"));
 }
 
+TEST_P(AfterRun, the_workspace_that_is_applied_is_the_runs) {
+  for (const char* name : {"x1/of-the-host", "x2/of-the-host"}) world().write(name, "");
+  const std::string x1 = world().workspace() + "/x1", x2 = world().workspace() + "/x2";
+  ASSERT_EQ(world().shell(policy(), "echo one > one.py", {.cwd = x1}).code, 0);
+  const Outcome run = world().shell(policy(), "cd " + x2 + "; echo two > two.py", {.cwd = x1},
+                                    {"--var", "workspace=" + x2, "--apply", "safe"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_FALSE(world().exists("x1/one.py")) << "nobody looked at it";
+  EXPECT_EQ(world().read("x2/two.py"), "two\n");
+}
+
+TEST_P(AfterRun, without_a_layer_nothing_is_applied) {
+  for (const char* name : {"x1/of-the-host", "x2/of-the-host"}) world().write(name, "");
+  const std::string x1 = world().workspace() + "/x1";
+  ASSERT_EQ(world().shell(policy(), "echo one > one.py", {.cwd = x1}).code, 0);
+  const std::string bare = world().policy("bare", "alos: 1\nabout: bare\nextends: [base]\n");
+  const Outcome run = world().shell(bare, "true", {.cwd = x1}, {"--apply", "safe"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_FALSE(world().exists("x1/one.py"));
+  EXPECT_THAT(run.err, HasSubstr("nothing to apply"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, AfterRun, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
