@@ -320,6 +320,7 @@ int run(int argc, char** argv) {
       ->excludes("--dry-run", "PATHS");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
   options_of(apply_command, arguments, "alos apply src docs/README.md");
+  apply_command->get_option("--ask")->excludes("--json");
   CLI::App* undo_command = app.add_subcommand("undo", "drops changes; the host is not touched");
   undo_command->add_option("PATHS", arguments.paths, "only these and what is below them");
   undo_command->add_flag("--yes", arguments.yes, "does not ask");
