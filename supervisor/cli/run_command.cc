@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <climits>
 
 #include "base/child.h"
-#include "base/digest.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
@@ -36,23 +36,18 @@ int call(const std::string& program, std::vector<std::string> words) {
   return status && WIFEXITED(*status) ? WEXITSTATUS(*status) : host::kNotRun;
 }
 
-// By a word that nobody knew before the run was over: an answer that an agent had its terminal send, however late it
-// arrives, is none.
-bool agreed(const host::Terminal& terminal) {
-  const std::string word = random_hex(2);
-  return terminal.ask("apply what nothing on the host would execute? type " + word +
-                      " to apply, anything else keeps it in the layer: ") == word;
-}
-
-void apply_after(const RunOptions& options, const host::Terminal& terminal) {
-  const std::string workspace = options.workspace.empty() ? "." : options.workspace;
-  if (options.apply == Apply::ask) {
-    if (!host::Terminal::has_person()) return;
-    terminal.restore();
-    call("alos-workspace", {"diff", "--stat", "--workspace", workspace});
-    if (!agreed(terminal)) return;
+// `workspace` is the run's own, as its supervisor says: empty when it had no layer.
+void apply_after(Apply how, const std::string& workspace, const host::Terminal& terminal) {
+  if (workspace.empty()) {
+    std::fputs("alos: this run had no layer; there is nothing to apply\n", stderr);
+    return;
   }
-  call("alos-workspace", {"apply", "--workspace", workspace});
+  if (how == Apply::safe) {
+    call("alos-workspace", {"apply", "--workspace", workspace});
+  } else if (host::Terminal::has_person()) {
+    terminal.restore();
+    call("alos-workspace", {"apply", "--ask", "--workspace", workspace});
+  }
 }
 
 int not_run(const Error& error) {
@@ -79,9 +74,10 @@ int run_then_apply(RunOptions options) {
   const auto status = sys::wait_for(pid);
   if (!status) return not_run(status.error());
   const int code = WIFEXITED(*status) ? WEXITSTATUS(*status) : 128 + WTERMSIG(*status);
-  char word = 0;
-  if (::read(verdict->a.get(), &word, 1) == 1 && word == host::kRan) {
-    apply_after(options, terminal);
+  char word[1 + PATH_MAX];  // written at once, when it is (PIPE_BUF)
+  const ssize_t told = ::read(verdict->a.get(), word, sizeof word);
+  if (told >= 1 && word[0] == host::kRan) {
+    apply_after(options.apply, std::string(word + 1, static_cast<size_t>(told - 1)), terminal);
   } else if (WIFSIGNALED(*status)) {
     terminal.restore();
     std::fputs(

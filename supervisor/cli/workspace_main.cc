@@ -4,8 +4,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <optional>
+#include <set>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/paths.h"
 #include "base/print.h"
 #include "base/sys.h"
@@ -26,7 +29,7 @@ constexpr int kNothing = 0, kSomething = 1, kUsage = 2, kCannotTell = 3;
 struct Arguments {
   std::string workspace;
   std::vector<std::string> paths;
-  bool json = false, stat = false, dry_run = false, yes = false;
+  bool json = false, stat = false, dry_run = false, yes = false, ask = false;
   std::string older_than;
 };
 
@@ -168,11 +171,45 @@ audit::Detail named(const std::vector<std::string>& paths) {
   return out;
 }
 
+// By a word that nobody knew before it was asked for: an answer that an agent had its terminal send, however late it
+// arrives, is none.
+bool agreed() {
+  const std::string word = random_hex(2);
+  return host::Terminal().ask("apply what nothing on the host would execute? type " + word +
+                              " to apply, anything else keeps it in the layer: ") == word;
+}
+
+// What a person was shown and let go; none when there is nothing, or the answer was another. The layer is held from the
+// look to the apply, so that no run can write to it in between.
+Result<std::optional<std::set<std::string>>> ask(const Opened& opened) {
+  TRY(opened.layer.hold("an 'alos apply' that waits for an answer"));
+  Tree host = TRY(open_workspace(opened.layer.record));
+  const std::vector<Change> changes =
+      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  if (changes.empty()) {
+    fmt::print("no changes in {}\n", printable(opened.layer.record.workspace));
+    return std::nullopt;
+  }
+  show_changes(changes, Purpose::look, Style::for_stdout());
+  std::set<std::string> shown;
+  for (const Change& change : changes)
+    if (change.safe()) shown.insert(change.path);
+  if (shown.empty() || !agreed()) return std::nullopt;
+  return shown;
+}
+
 Result<int> apply(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, arguments.dry_run ? Access::look : Access::change));
   const Effect effect = arguments.dry_run ? Effect::show : Effect::apply;
+  std::optional<std::set<std::string>> shown;
+  if (arguments.ask) {
+    if (!host::Terminal::has_person()) return fail("--ask", "terminal", ENOTTY, "it needs a person at a terminal");
+    shown = TRY(ask(opened));
+    if (!shown) return kSomething;
+  }
   if (effect == Effect::apply) TRY(record("workspace.apply", opened.layer, "intended", named(opened.paths)));
-  const ApplyReport report = TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress()}));
+  const ApplyReport report =
+      TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress(), std::move(shown)}));
   if (effect == Effect::apply) {
     audit::Detail counts;
     counts.add("applied", report.count(Outcome::applied)).add("of", uint64_t{report.lines.size()});
@@ -243,7 +280,7 @@ Result<int> gc(const Arguments& arguments) {
     record.target = layer.path;
     record.charge = audit::Charge::supervisor;
     TRY(host::record_action(state, record));
-    if (const auto done = remove_layer(layer.path)) {
+    if (const auto done = remove_layer(layer)) {
       removed.push_back(layer.path);
     } else {
       alos::print_error("alos: {}\n", done.error().text());
@@ -283,8 +320,11 @@ int run(int argc, char** argv) {
       "only these and what is safe below them, of a repository (.git) what git keeps; default: all "
       "that is safe");
   apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
+  apply_command->add_flag("--ask", arguments.ask, "shows what is pending and brings what is safe of it after a word")
+      ->excludes("--dry-run", "PATHS");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
   options_of(apply_command, arguments, "alos apply src docs/README.md");
+  apply_command->get_option("--ask")->excludes("--json");
   CLI::App* undo_command = app.add_subcommand("undo", "drops changes; the host is not touched");
   undo_command->add_option("PATHS", arguments.paths, "only these and what is below them");
   undo_command->add_flag("--yes", arguments.yes, "does not ask");

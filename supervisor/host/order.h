@@ -34,8 +34,10 @@ struct SupervisorOrder {
   int32_t run_lock = -1;
   int32_t layer_lock = -1, id_lock = -1, home_lock = -1;  // held by being open
   int32_t launcher_pid = 0;
-  int32_t verdict = -1;  // told kRan at the end of a run whose program was executed, whatever its code
-  int32_t times = -1;    // where marks of LaunchTimes go, if anywhere
+  // Told kRan and, where there is a layer, the workspace at the end of a run whose program was executed, whatever its
+  // code.
+  int32_t verdict = -1;
+  int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
   std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };

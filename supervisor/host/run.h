@@ -22,7 +22,9 @@ struct RunOptions {
   bool fresh = false;
   Apply apply = Apply::none;
   std::vector<std::string> command;
-  int verdict = -1;  // descriptor that is told kRan (order.h) when the run is over and the program was executed
+  // Descriptor that is told kRan (order.h) when the run is over and the program was executed, and after it in the same
+  // write the workspace that its layer belongs to.
+  int verdict = -1;
   box::LaunchTimes times;
 };
 

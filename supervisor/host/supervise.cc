@@ -538,7 +538,8 @@ class Supervisor {
     unregister_run(order_.run_directory);
     times_.mark("supervisor.end");
     times_.write();
-    if (verdict_ && ending_->executed) (void)sys::write_all(verdict_.get(), {&kRan, 1});
+    if (verdict_ && ending_->executed)
+      (void)sys::write_all(verdict_.get(), kRan + (order_.layer.empty() ? std::string() : order_.workspace));
     // The caller may look at what the run wrote as soon as this process is gone. Of a program that ended by itself
     // everything arrives, as in any pipeline; what was ended is over soon.
     const bool by_itself = ending_->reason == "exit" || ending_->reason == "signal";

@@ -45,9 +45,10 @@ std::string reasons(const Change& change) {
 // Decides each change by itself, then lets what depends on something that stays stay as well.
 class Decision {
  public:
-  Decision(std::vector<Change> changes, const std::vector<std::string>& paths, const std::vector<Moved>& kept,
+  Decision(std::vector<Change> changes, const ApplyOptions& options, const std::vector<Moved>& kept,
            const std::vector<Rename>& renames)
-      : named_(paths.begin(), paths.end()), kept_(kept) {
+      : named_(options.paths.begin(), options.paths.end()), shown_(options.shown), kept_(kept) {
+    const std::vector<std::string>& paths = options.paths;
     for (Change& change : changes) {
       lines_.push_back({std::move(change), Outcome::applied, ""});
       selected_.push_back(paths.empty() || is_selected(lines_.back().change.path));
@@ -102,6 +103,8 @@ class Decision {
       line.outcome = Outcome::conflict, line.reason = change.conflict;
     } else if (!change.flags.empty() && !named_.contains(change.path) && !comes_with_repository(change)) {
       line.outcome = Outcome::held, line.reason = reasons(change);
+    } else if (shown_ && !shown_->contains(change.path)) {
+      line.outcome = Outcome::held, line.reason = "it was not shown as one that goes; the host changed meanwhile";
     } else {
       by_moved(line);
     }
@@ -187,6 +190,7 @@ class Decision {
   std::vector<Line> lines_;
   std::vector<bool> selected_;
   std::set<std::string> named_;
+  const std::optional<std::set<std::string>>& shown_;
   const std::vector<Moved>& kept_;
   std::unordered_map<std::string_view, size_t> index_;
 };
@@ -367,7 +371,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   std::vector<Rename> renames = layer.record.renames;
   for (const Moved& moved : found.moved) renames.push_back({moved.from, moved.path});
   if (options.effect == Effect::apply && !found.moved.empty()) {
-    if (Decision(found.changes, options.paths, kept, renames).any()) {
+    if (Decision(found.changes, options, kept, renames).any()) {
       layer.record.renames = renames;
       TRY(layer.save());
       TRY(materialise(layer, host, found, options.denied, options.step));
@@ -375,7 +379,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
       kept = found.moved;  // also what the host put back at an old place meanwhile
     }
   }
-  Decision decision(std::move(found.changes), options.paths, kept, renames);
+  Decision decision(std::move(found.changes), options, kept, renames);
   if (options.effect == Effect::show || !decision.any()) return report_of(decision);
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@ struct ApplyOptions {
   Effect effect = Effect::apply;
   Matcher denied;
   Step step;
+  // The paths that a person was shown as going to the host; whatever else would go by now is held.
+  std::optional<std::set<std::string>> shown{};
 };
 
 struct ApplyReport {

@@ -35,9 +35,15 @@ Candidate broken(Candidate candidate, const Error& error) {
   return candidate;
 }
 
+Node record_file(int dir, const std::string& path) {
+  const auto st = sys::lstatat(dir, path);
+  return st ? Node::of(*st) : Node{};
+}
+
 Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t> older_than_ns) {
   Candidate candidate;
   candidate.path = path;
+  candidate.record = record_file(AT_FDCWD, path + "/layer.json");
   const auto layer = open_layer_at(path, Access::look);
   if (!layer && layer.error().code == EBUSY) {
     candidate.verdict = Verdict::in_use;
@@ -74,12 +80,16 @@ Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, 
   return out;
 }
 
-Result<void> remove_layer(const std::string& path) {
+Result<void> remove_layer(const Candidate& seen) {
+  const std::string& path = seen.path;
   const std::string above = path.substr(0, path.rfind('/'));
   const UniqueFd dir = TRY(sys::open(above, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd layer = TRY(sys::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   const UniqueFd lock = TRY(sys::openat(layer.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   if (!sys::lock(lock.get())) return fail("gc", path, EBUSY, printable(holder(path)) + " is using it");
+  const Node record = record_file(layer.get(), "layer.json");
+  if (!record.same_inode(seen.record) || record.ctime_ns != seen.record.ctime_ns)
+    return fail("gc", path, ESTALE, "it was used since it was looked at; look again");
   return remove_tree(dir.get(), path.substr(above.size() + 1));
 }
 

@@ -25,11 +25,12 @@ struct Candidate {
   std::string reason;   // for broken, and where it could not be looked at
   int64_t used_ns = 0;  // when a run last began or ended, or the stamp
   uint64_t bytes = 0;   // on disk, as far as found within 5 s
+  Node record;          // layer.json before it was looked at: every run writes it anew
 };
 
 // Looks at every layer. `older_than_ns`: with changes and not used for so long counts as old.
 Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, std::optional<int64_t> older_than_ns);
-// Removes the layer, once its lock is free. Errors: EBUSY.
-Result<void> remove_layer(const std::string& path);
+// Removes the layer that was looked at. Errors: EBUSY while it is used, ESTALE where a run used it since.
+Result<void> remove_layer(const Candidate& seen);
 
 }  // namespace alos::workspace

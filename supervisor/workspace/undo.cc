@@ -26,10 +26,26 @@ Result<void> undo_all(Layer& layer, Tree& host, const Step& step) {
   return layer.save();
 }
 
+// They stand for the host's again, which the agent's own do not.
+Result<void> note_directories(Manifest& manifest, Tree& copy, const std::string& path) {
+  std::vector<std::string> work = {path};
+  while (!work.empty()) {
+    const std::string next = std::move(work.back());
+    work.pop_back();
+    const Node node = TRY(copy.node(next));
+    if (node.type != Type::directory) continue;
+    manifest.note(next, node);
+    if (manifest.hides(next)) continue;
+    for (const std::string& name : TRY(copy.list(next))) work.push_back(join(next, name));
+  }
+  return {};
+}
+
 Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, const Step& step) {
   Tree copy(TRY(sys::dup(layer.copy.get())));
   const Secrets secrets = TRY(Secrets::find(host, layer.record));
   const Copier copies = TRY(Copier::create(layer, host, secrets, step));
+  std::vector<std::string> opened;
   for (size_t end = path.find('/'); end != path.npos; end = path.find('/', end + 1)) {
     const std::string above = path.substr(0, end);
     const Node ours = TRY(copy.node(above)), theirs = TRY(host.node(above));
@@ -40,6 +56,7 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
     const std::string made = TRY(copies.directory_like(theirs));
     TRY(sys::renameat2(copies.scratch(), made, TRY(copy.dir(parent_of(above))), std::string(base_of(above)),
                        RENAME_NOREPLACE));
+    opened.push_back(above);
   }
   const int parent = TRY(copy.dir(parent_of(path)));
   TRY(remove_tree(parent, std::string(base_of(path))));
@@ -50,6 +67,9 @@ Result<void> undo_in_copy(Layer& layer, Tree& host, const std::string& path, con
   TRY(manifest.save(layer));
   const Node around = TRY(host.node(parent_of(path)));
   if (TRY(host.node(path)).there()) TRY(copies.copy(around, path, copy, path));
+  for (const std::string& above : opened) manifest.note(above, TRY(copy.node(above)));
+  TRY(note_directories(manifest, copy, path));
+  TRY(manifest.save(layer));
   return remove_tree(layer.base(), "staging");
 }
 

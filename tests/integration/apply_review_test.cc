@@ -183,5 +183,70 @@ TEST_F(OfAnother, no_race_of_its_owners_makes_an_apply_touch_roots_directories) 
   EXPECT_EQ(secrets, kDecoys / 2) << "what is empty is the owner's to remove, and only that";
 }
 
+// ---- what was shown, and of which workspace ----
+
+class AfterRun : public InBothModes {
+ protected:
+  std::string policy() { return world().policy("tree", kPolicy); }
+  // `alos run --apply ask` with `script`; while its question stands, `other` runs in a shell.
+  Outcome asked(const std::string& script, const std::string& other) {
+    std::vector<std::string> argv{"/usr/bin/python3", ALOS_MEANWHILE, other};
+    const auto run = world().run_arguments(policy(), {"--apply", "ask"});
+    argv.insert(argv.end(), run.begin(), run.end());
+    argv.insert(argv.end(), {"--", "/bin/bash", "-c", script});
+    return world().call(argv);
+  }
+  std::string shell_words(const std::vector<std::string>& words) {
+    std::string out;
+    for (const std::string& word : words) out += "'" + word + "' ";
+    return out;
+  }
+};
+
+TEST_P(AfterRun, nothing_is_applied_that_another_run_wrote_while_the_question_stood) {
+  auto second = world().run_arguments(policy(), {});
+  second.insert(second.end(), {"--", "/bin/bash", "-c", "echo evil > reviewed.py; echo evil > never-shown.py"});
+  const Outcome done = asked("echo good > reviewed.py", shell_words(second));
+  EXPECT_THAT(done.out, HasSubstr("other 125"));
+  EXPECT_THAT(done.out, HasSubstr("waits for an answer")) << "it says what is in the way";
+  EXPECT_THAT(done.out, HasSubstr("code 0\n")) << done.err;
+  EXPECT_EQ(world().read("reviewed.py"), "good\n");
+  EXPECT_FALSE(world().exists("never-shown.py"));
+}
+
+TEST_P(AfterRun, nothing_is_applied_that_was_held_when_it_was_shown) {
+  world().write("tools/check.sh", "#!/bin/sh\n", 0755);
+  ASSERT_EQ(world().call({"/bin/bash", "-c", "mkdir .husky; ln -s ../tools/check.sh .husky/pre-commit"}).code, 0);
+  const Outcome done = asked("echo 'echo evil' >> tools/check.sh; echo x > plain", "rm -r .husky");
+  EXPECT_THAT(done.out, HasSubstr("code 0\n")) << done.err;
+  EXPECT_EQ(world().read("plain"), "x\n");
+  EXPECT_EQ(world().read("tools/check.sh"), "#!/bin/sh\n");
+  EXPECT_THAT(done.err, HasSubstr("not shown as one that goes"));
+}
+
+TEST_P(AfterRun, the_workspace_that_is_applied_is_the_runs) {
+  for (const char* name : {"x1/of-the-host", "x2/of-the-host"}) world().write(name, "");
+  const std::string x1 = world().workspace() + "/x1", x2 = world().workspace() + "/x2";
+  ASSERT_EQ(world().shell(policy(), "echo one > one.py", {.cwd = x1}).code, 0);
+  const Outcome run = world().shell(policy(), "cd " + x2 + "; echo two > two.py", {.cwd = x1},
+                                    {"--var", "workspace=" + x2, "--apply", "safe"});
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_FALSE(world().exists("x1/one.py")) << "nobody looked at it";
+  EXPECT_EQ(world().read("x2/two.py"), "two\n");
+}
+
+TEST_P(AfterRun, without_a_layer_nothing_is_applied) {
+  for (const char* name : {"x1/of-the-host", "x2/of-the-host"}) world().write(name, "");
+  const std::string x1 = world().workspace() + "/x1";
+  ASSERT_EQ(world().shell(policy(), "echo one > one.py", {.cwd = x1}).code, 0);
+  const std::string bare = world().policy("bare", "alos: 1\nabout: bare\nextends: [base]\n");
+  const Outcome run = world().shell(bare, "true", {.cwd = x1}, {"--apply", "safe"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_FALSE(world().exists("x1/one.py"));
+  EXPECT_THAT(run.err, HasSubstr("nothing to apply"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, AfterRun, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
 }  // namespace
 }  // namespace alos::test

@@ -722,6 +722,33 @@ TEST_P(Apply, a_directory_that_was_applied_is_the_hosts_from_then_on) {
   });
 }
 
+TEST_P(Apply, a_directory_that_was_undone_is_the_hosts_from_then_on) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { write("src/b.txt", "agent\n"), write("a.txt", "agent\n"); });
+    pause_a_tick();
+    write(world.host("src/mine"), "person\n");
+    write(world.host("src/deep/mine"), "person\n");
+    world.undo({"src"});
+    world.agent([] { write("src/new", "agent\n"), write("src/deep/new", "agent\n"); });
+    const ApplyReport report = world.apply();
+    EXPECT_EQ(outcome(report, "src/new"), "applied");
+    EXPECT_EQ(outcome(report, "src/deep/new"), "applied");
+  });
+}
+
+TEST_P(Apply, a_directory_that_was_opened_to_undo_one_file_is_the_hosts_from_then_on) {
+  run([](World& world) {
+    make_tree(world);
+    world.agent([] { ::unlink("src/deep/c.txt"), ::rmdir("src/deep"), ::unlink("src/b.txt"), ::rmdir("src"); });
+    world.undo({"src/b.txt"});
+    pause_a_tick();
+    write(world.host("src/mine"), "person\n");
+    world.agent([] { write("src/new", "agent\n"); });
+    EXPECT_EQ(outcome(world.apply({"src/new"}), "src/new"), "applied");
+  });
+}
+
 TEST_P(Apply, as_root_no_mode_of_another_owners_directory_is_changed) {
   if (GetParam() == Kernel::user_overlay) return;  // the kernel sees to it
   run([](World& world) {

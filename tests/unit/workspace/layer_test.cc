@@ -144,14 +144,25 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
     {
       const auto held = open_or_create(world.request());
       EXPECT_EQ(verdict(), Verdict::in_use);
-      EXPECT_EQ(remove_layer(held->path).error().code, EBUSY);
+      EXPECT_EQ(remove_layer(survey(world.state(), 0, {}).value().at(0)).error().code, EBUSY);
     }
     world.undo();
     EXPECT_EQ(verdict(), Verdict::empty);
     ASSERT_EQ(::rename(world.workspace().c_str(), (world.workspace() + ".away").c_str()), 0);
     EXPECT_EQ(verdict(), Verdict::orphan);
-    ASSERT_TRUE(remove_layer(survey(world.state(), 0, {}).value().at(0).path));
+    ASSERT_TRUE(remove_layer(survey(world.state(), 0, {}).value().at(0)));
     EXPECT_TRUE(survey(world.state(), 0, {}).value().empty());
+  });
+}
+
+TEST_P(Layers, gc_removes_nothing_that_was_used_since_it_was_looked_at) {
+  run([](World& world) {
+    world.agent([] {});
+    const Candidate seen = survey(world.state(), 0, {}).value().at(0);
+    EXPECT_EQ(seen.verdict, Verdict::empty);
+    world.agent([] { write("new", "x"); });
+    EXPECT_EQ(remove_layer(seen).error().code, ESTALE);
+    EXPECT_EQ(world.changes().size(), 1u);
   });
 }
 
