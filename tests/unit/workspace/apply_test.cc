@@ -757,14 +757,14 @@ TEST_P(Apply, as_root_no_mode_of_another_owners_directory_is_changed) {
       ASSERT_EQ(::chown(world.host(path).c_str(), 4711, 4712), 0);
     world.owner = {100123, 100123};
     world.agent(
-        [] { ::chmod("src", 0711), ::chmod("src/deep", 0711), write("src/new", "x"), write("src/deep/new", "x"); });
+        [] { ::chmod("src", 0700), ::chmod("src/deep", 0700), write("src/new", "x"), write("src/deep/new", "x"); });
     const ApplyReport report = world.apply();
     EXPECT_THAT(outcome(report, "src"), HasSubstr("conflict"));
     EXPECT_THAT(outcome(report, "src/new"), HasSubstr("conflict"));
     EXPECT_EQ(outcome(report, "src/deep"), "applied");
     EXPECT_EQ(outcome(report, "src/deep/new"), "applied");
     EXPECT_EQ(world.host_tree().at("src").mode, 0755u);
-    EXPECT_EQ(world.host_tree().at("src/deep").mode, 0711u);
+    EXPECT_EQ(world.host_tree().at("src/deep").mode, 0700u);
   });
 }
 
