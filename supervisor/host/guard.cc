@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "base/accounts.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -56,15 +57,34 @@ Result<void> refuse_own_files(const std::vector<std::string>& writable, const st
   return {};
 }
 
-Result<void> refuse_whole_home(const std::string& workspace, const std::string& home) {
+Result<std::vector<Home>> homes_of_people(const std::string& mine, const std::string& sudo_uid,
+                                          const std::string& accounts_file) {
+  constexpr uid_t kFirstPerson = 1000;  // below are the system's own (login.defs(5), UID_MIN)
+  std::vector<Home> out;
+  if (mine.starts_with('/')) out.push_back({"your home", mine});
+  auto all = accounts(accounts_file);
+  if (!all && all.error().code == ENOENT) return out;
+  if (!all) return fail("open", accounts_file, all.error().code, "it says which directories are homes");
+  for (const Account& account : *all) {
+    const bool person = account.uid == 0 || account.uid >= kFirstPerson || std::to_string(account.uid) == sudo_uid;
+    if (person && account.home.starts_with('/'))
+      out.push_back({fmt::format("the home of '{}'", printable(account.name)), account.home});
+  }
+  return out;
+}
+
+Result<void> refuse_whole_home(const std::string& workspace, const std::vector<Home>& homes) {
   const auto node = node_of(workspace);
-  const bool root = node && node == node_of("/");
-  if (!root && (home.empty() || !node_of(home) || !node || !with_parents(home).contains(*node))) return {};
-  return fail(
-      "workspace", printable(workspace), EPERM,
-      root ? "the whole machine is no workspace; name a project's directory"
-           : fmt::format("it is or contains your home ({}), with every key and token in it; name a project's directory",
-                         printable(home)));
+  if (!node) return {};
+  if (node == node_of("/"))
+    return fail("workspace", printable(workspace), EPERM,
+                "the whole machine is no workspace; name a project's directory");
+  for (const Home& home : homes)
+    if (node_of(home.path) && with_parents(home.path).contains(*node))
+      return fail("workspace", printable(workspace), EPERM,
+                  fmt::format("it is or contains {} ({}), with every key and token in it; name a project's directory",
+                              home.whose, printable(home.path)));
+  return {};
 }
 
 }  // namespace alos::host

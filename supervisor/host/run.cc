@@ -200,7 +200,8 @@ Result<void> Start::guard() {
   // Even where it is only read: what alos keeps of other runs, keys and layers among it, is no agent's business.
   if (compiled_.plan.workspace.empty()) return {};
   TRY(refuse_own_files({compiled_.plan.workspace}, {own[0], own[1]}));
-  return refuse_whole_home(compiled_.plan.workspace, environment("HOME"));
+  return refuse_whole_home(compiled_.plan.workspace,
+                           TRY(homes_of_people(environment("HOME"), environment("SUDO_UID"))));
 }
 
 void Start::tell_crashes() const {

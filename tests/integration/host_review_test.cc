@@ -16,6 +16,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/accounts.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -176,6 +177,23 @@ TEST_P(HostReview, a_workspace_that_holds_a_home_or_what_alos_keeps_is_refused) 
   }
   world().write(home + "/project/readme", "x");
   EXPECT_EQ(in(home + "/project").code, 0) << "a directory in a home is what people work in";
+}
+
+TEST_P(HostReview, a_workspace_that_holds_somebody_elses_home_is_refused) {
+  const auto all = accounts();
+  ASSERT_TRUE(all) << all.error().text();
+  int homes = 0;
+  for (const Account& account : *all) {
+    if ((account.uid != 0 && account.uid < 1000) || !std::filesystem::is_directory(account.home)) continue;
+    ++homes;
+    const Outcome run = world().shell(reader(), "true", {}, {"--workspace", account.home});
+    EXPECT_EQ(run.code, 125) << account.home;
+    EXPECT_FALSE(run.end().contains("reason")) << "nothing was started";
+    if (GetParam() == Mode::root) {
+      EXPECT_THAT(run.err, HasSubstr("the home of '" + account.name + "'"));
+    }
+  }
+  EXPECT_GT(homes, 0) << "root's at least";
 }
 
 TEST_P(HostReview, what_is_only_read_holds_nothing_of_aloss_own_either) {
