@@ -543,8 +543,9 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",       "repository", "agent",  "prompt",   "editor",   "shell",  "build",
-                                         "autostart", "executable", "set-id", "link-out", "writable", "exposed"};
+  constexpr std::string_view kNames[] = {"git",      "repository",  "agent",     "prompt",     "editor",
+                                         "shell",    "build",       "autostart", "executable", "set-id",
+                                         "link-out", "link-around", "writable",  "exposed"};
   return kNames[static_cast<size_t>(hazard)];
 }
 
