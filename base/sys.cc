@@ -159,10 +159,11 @@ Result<std::string> read_file(const std::string& path, size_t limit) {
 }
 
 Result<std::string> read_regular(const std::string& path, size_t limit, uint64_t resolve) {
-  constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
-  const UniqueFd fd = TRY(resolve == 0 ? open(path, kFlags) : openat2(AT_FDCWD, path, kFlags, resolve));
-  if (!S_ISREG(TRY(fstat(fd.get())).st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
-  return read_named(fd.get(), path, limit);
+  const UniqueFd found = TRY(resolve == 0 ? open(path, O_PATH) : openat2(AT_FDCWD, path, O_PATH, resolve));
+  if (!S_ISREG(TRY(fstat(found.get())).st_mode)) return fail("open", printable(path), EINVAL, "it is no regular file");
+  auto fd = open("/proc/self/fd/" + std::to_string(found.get()), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!fd) fd.error().object = path;
+  return read_named(TRY(std::move(fd)).get(), path, limit);
 }
 
 Result<void> write_all(int fd, std::string_view data) {

@@ -50,9 +50,9 @@ Result<void> remove_below(int dir);
 // The whole file, at most `limit` bytes: EFBIG beyond.
 Result<std::string> read_file(int fd, size_t limit);
 Result<std::string> read_file(const std::string& path, size_t limit);
-// The same of a regular file alone, links followed unless `resolve` (RESOLVE_*) says otherwise. Never waits for the
-// other end of a FIFO and takes no terminal for its own, so `path` may be anybody's. Errors: EINVAL for what is no
-// regular file.
+// The same of a regular file alone, links followed unless `resolve` (RESOLVE_*) says otherwise. Anything
+// else is not even opened, which a device might take for an order, so `path` may be anybody's. Needs /proc. Errors:
+// EINVAL for what is no regular file.
 Result<std::string> read_regular(const std::string& path, size_t limit, uint64_t resolve = 0);
 Result<void> write_all(int fd, std::string_view data);
 // Temporary file beside `path`, written, synced when `sync`, renamed over it.

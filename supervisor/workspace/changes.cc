@@ -377,10 +377,14 @@ class Scanner {
       links.push_back(std::move(link));
     }
     const uid_t owner = TRY(host_.node("")).uid;
-    const Reach reach = TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner)));
+    const Reach reach =
+        TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner), record_.layer_denies));
     for (Change& change : out_.changes) {
       if (change.is_directory()) continue;
-      for (Flag& flag : reach.flags({change.path, change.before, change.after, {}, {}})) {
+      if (!change.denied && options_.denied) change.denied = reach.denied(change.path, options_.denied);
+      std::vector<Flag> found = reach.flags({change.path, change.before, change.after, {}, {}});
+      if (change.after.type == Type::link) std::ranges::move(reach.link_flags(change.path), std::back_inserter(found));
+      for (Flag& flag : found) {
         const auto same = [&](const Flag& known) { return known.hazard == flag.hazard; };
         if (std::none_of(change.flags.begin(), change.flags.end(), same)) change.flags.push_back(std::move(flag));
       }

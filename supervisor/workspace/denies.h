@@ -38,4 +38,10 @@ Matcher matcher_of(const std::vector<LayerDeny>& denies);
 using Hidden = std::function<bool(std::string_view path, bool directory)>;
 Hidden hidden_by(const std::vector<LayerDeny>& denies);
 
+// A rule that means other things at or below `a` than at or below `b`, both absolute and canonical: by a link from one
+// to the other it would be got around. Empty: none does, for any name below. "**/.env*" is the same everywhere below
+// its "**".
+using Apart = std::function<std::optional<Denied>(std::string_view a, std::string_view b)>;
+Apart apart_by(const std::vector<LayerDeny>& denies);
+
 }  // namespace alos::workspace

@@ -42,10 +42,10 @@ constexpr const char* kAgent[] = {".claude/",       ".claude.json", ".mcp.json",
                                   "opencode.jsonc", ".alos/",       ".alos.yaml", ".agents/",   ".claude-plugin/",
                                   "crush.json",     ".crush.json",  ".junie/",    ".openhands/"};
 constexpr const char* kPrompt[] = {
-    "agents.md",       "agents.override.md",      "claude.md",   "claude.local.md", "gemini.md",
-    ".cursorrules",    ".windsurfrules",          ".clinerules", ".clinerules/",    "skill.md",
-    ".goosehints",     "copilot-instructions.md", "qwen.md",     "agent.md",        ".github/instructions/",
-    ".github/prompts/"};
+    "agents.md",        "agents.override.md",      "claude.md",         "claude.local.md", "gemini.md",
+    ".cursorrules",     ".windsurfrules",          ".clinerules",       ".clinerules/",    "skill.md",
+    ".goosehints",      "copilot-instructions.md", "qwen.md",           "agent.md",        ".github/instructions/",
+    ".github/prompts/", ".github/agents/",         ".github/chatmodes/"};
 constexpr const char* kEditor[] = {".vscode/",
                                    ".helix/",
                                    "hie.yaml",
@@ -90,8 +90,28 @@ constexpr const char* kShell[] = {
     ".forward",   ".procmailrc",    ".mailcap",      ".hgrc",         ".hg/hgrc",       ".svn/",
     ".hg/",       ".jj/",           ".sl/",          ".shadowenv.d/", ".user.ini",      ".htaccess",
     "*.rc.d/",    "environment.d/", ".netrc",        ".curlrc",       ".wgetrc",        ".psqlrc",
-    ".sqliterc"};
+    ".sqliterc",  "mise.*.toml",    ".mise.*.toml",  ".config/mise/", "bin/activate*"};
 constexpr const char* kBuild[] = {"makefile",
+                                  ".bazelversion",
+                                  ".bazeliskrc",
+                                  ".luacheckrc",
+                                  ".simplecov",
+                                  ".php-cs-fixer*",
+                                  "phpunit.xml*",
+                                  "dangerfile*",
+                                  "config.ru",
+                                  ".golangci.*",
+                                  "*.tf",
+                                  "*.tf.json",
+                                  "go.mod",
+                                  "go.work",
+                                  "devenv.nix",
+                                  "devenv.yaml",
+                                  "*.xcodeproj/",
+                                  "*.xcworkspace/",
+                                  ".storybook/",
+                                  "vitest.workspace.*",
+                                  "pants.toml",
                                   "kbuild",
                                   ".pylintrc",
                                   ".flake8",
@@ -489,7 +509,11 @@ size_t own_parts(const Subject& subject) {
 }
 
 std::optional<Flag> by_git(const Subject& subject, const Parts& parts, Type type) {
-  if (parts.back() == ".gitmodules" && type != Type::directory) return Flag{Hazard::git, "git fetches what it names"};
+  if (type != Type::directory) {
+    if (is_one_of(parts.back(), {".gitmodules", ".lfsconfig"})) return Flag{Hazard::git, "git fetches what it names"};
+    if (parts.back() == ".gitattributes")
+      return Flag{Hazard::git, "git chooses by it which programs files pass through"};
+  }
   size_t nested = 0;
   std::optional<Flag> found;
   const auto take = [&](std::optional<Flag> flag) {
@@ -543,8 +567,9 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",       "repository", "agent",  "prompt",   "editor",   "shell",  "build",
-                                         "autostart", "executable", "set-id", "link-out", "writable", "exposed"};
+  constexpr std::string_view kNames[] = {"git",      "repository",  "agent",     "prompt",     "editor",
+                                         "shell",    "build",       "autostart", "executable", "set-id",
+                                         "link-out", "link-around", "writable",  "exposed"};
   return kNames[static_cast<size_t>(hazard)];
 }
 

@@ -12,19 +12,20 @@
 namespace alos::workspace {
 
 enum class Hazard : uint8_t {
-  git,         // git's hooks and configuration, wherever git would find a repository
-  repository,  // anything else that git keeps there: commits, objects, and files that only git has names for
-  agent,       // configuration of agents: permissions, servers to start
-  prompt,      // text that agents take as instructions
-  editor,      // what an editor runs or loads on opening the directory
-  shell,       // start-up files of shells, direnv and login programs
-  build,       // what build tools, package managers, test runners and CI execute
-  autostart,   // units, desktop entries, crontabs, modules that interpreters load by themselves
-  executable,  // the execute bit is new
-  set_id,      // setuid or setgid: the bit itself is never applied
-  link_out,    // a link that leads out of the workspace
-  writable,    // anybody may write it, and before not
-  exposed,     // others than its owner may read, write or search what was there, and before not
+  git,          // git's hooks and configuration, wherever git would find a repository
+  repository,   // anything else that git keeps there: commits, objects, and files that only git has names for
+  agent,        // configuration of agents: permissions, servers to start
+  prompt,       // text that agents take as instructions
+  editor,       // what an editor runs or loads on opening the directory
+  shell,        // start-up files of shells, direnv and login programs
+  build,        // what build tools, package managers, test runners and CI execute
+  autostart,    // units, desktop entries, crontabs, modules that interpreters load by themselves
+  executable,   // the execute bit is new
+  set_id,       // setuid or setgid: the bit itself is never applied
+  link_out,     // a link that leads out of the workspace
+  link_around,  // a link by which a rule of the policy would be got around
+  writable,     // anybody may write it, and before not
+  exposed,      // others than its owner may read, write or search what was there, and before not
 };
 std::string_view name(Hazard hazard);
 

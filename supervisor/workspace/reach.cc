@@ -116,7 +116,7 @@ class Reach::Survey {
     }
     if (type == DT_LNK) {
       if (auto target = host_.link_target(path))
-        reach_.names_.push_back({Kind::link, reach_.absolute(path), reach_.absolute(dir), std::move(*target), ""});
+        reach_.names_.push_back({Kind::link, reach_.absolute(path), reach_.absolute(dir), std::move(*target), "", {}});
     } else if (type == DT_DIR && !is_fan_out(dir, entry.name)) {
       work.push_back(path);
     }
@@ -176,7 +176,7 @@ class Reach::Survey {
 
   // `name` is one below .git that git obeys in the same way.
   void obeyed(Kind kind, const std::string& name, const std::string& base, const std::string& target, std::string why) {
-    reach_.names_.push_back({kind, reach_.absolute(".git/" + name), base, target, std::move(why)});
+    reach_.names_.push_back({kind, reach_.absolute(".git/" + name), base, target, std::move(why), {}});
   }
 
   std::vector<std::string> everywhere() const {
@@ -261,13 +261,14 @@ class Reach::Survey {
 };
 
 Result<Reach> Reach::find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
-                          const std::vector<GitConfigFile>& users) {
+                          const std::vector<GitConfigFile>& users, const std::vector<LayerDeny>& denies) {
   Reach reach;
+  reach.apart_ = apart_by(denies);
   reach.workspace_ = workspace;
   reach.surroundings_ = surroundings_of(workspace);
   for (const Link& link : coming) {
     const std::string path = reach.absolute(link.path);
-    if (link.target) reach.names_.push_back({Kind::link, path, std::string(parent_of(path)), *link.target, ""});
+    if (link.target) reach.names_.push_back({Kind::link, path, std::string(parent_of(path)), *link.target, "", {}});
     if (!link.target || !link.host_has_one) reach.not_only_.insert(path);
   }
   Survey(reach, host).run(users);
@@ -322,6 +323,7 @@ void Reach::resolve(size_t index, size_t& all_steps) {
       whole = not_only_.contains(walk.at);
       if (!whole) break;
     }
+    if (whole && name.kind == Kind::link) names_[index].ends.push_back(walk.at.empty() ? "/" : walk.at);
     if (whole && lies_below(walk.at, workspace_) && walk.at != name.path) reached_[walk.at].push_back(index);
   }
 }
@@ -357,10 +359,12 @@ Subject Reach::under(const std::string& path, const Subject& subject) const {
   }
 }
 
-bool Reach::matters(const std::string& path) const {
+bool Reach::matters(const Name& name) const {
+  if (name.kind != Kind::link) return true;
   Node link;
   link.type = Type::link;
-  return !hazards(under(path, {"", {}, link, "", {}})).empty();
+  const auto apart = [&](const std::string& end) { return apart_(name.path, end).has_value(); };
+  return std::ranges::any_of(name.ends, apart) || !hazards(under(name.path, {"", {}, link, "", {}})).empty();
 }
 
 Reach::Index Reach::that_matter(const Index& index) const {
@@ -372,7 +376,7 @@ Reach::Index Reach::that_matter(const Index& index) const {
 }
 
 void Reach::weigh() {
-  for (const Name& name : names_) matters_.push_back(name.kind != Kind::link || matters(name.path));
+  for (const Name& name : names_) matters_.push_back(matters(name));
   const Index reached = std::move(reached_), on_way = std::move(on_way_);
   bool more = true;
   for (size_t round = 0; more && round <= kMaxLinks; ++round) {
@@ -411,6 +415,32 @@ bool Reach::collect(const std::string& path, Others& others) const {
     return all;
   });
   return all;
+}
+
+std::vector<Flag> Reach::link_flags(const std::string& path) const {
+  const auto found = links_.find(absolute(path));
+  if (found == links_.end()) return {};
+  for (const size_t link : found->second)
+    for (const std::string& end : names_[link].ends) {
+      if (!lies_below(end, workspace_)) return {{Hazard::link_out, "leads out of the workspace, to " + printable(end)}};
+      if (const auto rule = apart_(names_[link].path, end))
+        return {{Hazard::link_around, "rule '" + printable(rule->rule) +
+                                          "' does not mean the same here as where it leads, at " + printable(end)}};
+    }
+  return {};
+}
+
+std::optional<Denied> Reach::denied(const std::string& path, const Matcher& matcher) const {
+  Others others;
+  collect(absolute(path), others);  // if there are more, flags() holds it
+  for (const auto& [name, index] : others.names) {
+    if (names_[index].kind != Kind::link) continue;
+    auto found = matcher(name);
+    if (!found) continue;
+    const std::string by = "by the name " + printable(std::string_view(name).substr(workspace_.size() + 1));
+    return Denied{found->rule, by + (found->reason.empty() ? "" : ": " + found->reason)};
+  }
+  return std::nullopt;
 }
 
 std::vector<Flag> Reach::flags(const Subject& subject) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "supervisor/workspace/denies.h"
 #include "supervisor/workspace/hazards.h"
 #include "supervisor/workspace/tree.h"
 
@@ -40,10 +41,14 @@ class Reach {
   // that holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and
   // `users`. Directories that cannot be read are passed over.
   static Result<Reach> find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
-                            const std::vector<GitConfigFile>& users);
+                            const std::vector<GitConfigFile>& users, const std::vector<LayerDeny>& denies);
 
   // What a change is flagged for under its other names; the reasons name them.
   std::vector<Flag> flags(const Subject& subject) const;
+  // What a link of the layer is flagged for by where it leads in the end, through other links.
+  std::vector<Flag> link_flags(const std::string& path) const;
+  // What is denied by another name that links give the path; `reason` says by which.
+  std::optional<Denied> denied(const std::string& path, const Matcher& matcher) const;
 
  private:
   enum class Kind : uint8_t {
@@ -55,8 +60,9 @@ class Reach {
   struct Name {
     Kind kind = Kind::link;
     std::string path;
-    std::string base, target;  // what is resolved, from where
-    std::string why;           // in words, for what a configuration names
+    std::string base, target;       // what is resolved, from where
+    std::string why;                // in words, for what a configuration names
+    std::vector<std::string> ends;  // of a link: what it leads to
   };
   class Survey;
   using Index = std::unordered_map<std::string, std::vector<size_t>>;
@@ -65,10 +71,10 @@ class Reach {
     return path.empty() ? workspace_ : workspace_ + "/" + std::string(path);
   }
   void resolve(size_t index, size_t& all_steps);
-  // Which names can matter: those that are flagged themselves, and those that come under such a name by another. A
-  // package manager's links are thousands, and none of them does.
+  // Which names can matter: those that are flagged themselves or got around a rule, and those that come under such a
+  // name by another. A package manager's links are thousands, and none of them does.
   void weigh();
-  bool matters(const std::string& path) const;
+  bool matters(const Name& name) const;
   Subject under(const std::string& path, const Subject& subject) const;
   template <class Act>
   void each_leading(const std::string& path, const Act& act) const;
@@ -83,6 +89,7 @@ class Reach {
 
   std::string workspace_;
   Surroundings surroundings_;
+  Apart apart_;
   std::vector<Name> names_;
   Index links_;                         // links at a path: the host's, the layer's
   std::set<std::string> not_only_;      // where the host or the layer has no link, and the other has

@@ -3,8 +3,11 @@
 #include <dirent.h>
 #include <gtest/gtest.h>
 #include <linux/openat2.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -65,6 +68,25 @@ TEST_F(Sys, a_regular_file_is_read_and_nothing_else_is_waited_for) {
   }
   EXPECT_EQ(read_regular(file, 3).error().text(), "read " + file + ": File too large (EFBIG)");
   EXPECT_EQ(read_regular(dir_ + "/no", 3).error().code, ENOENT);
+}
+
+// Opening can do something: a watchdog is started by it, a tape rewound.
+TEST_F(Sys, what_is_no_regular_file_is_refused_without_being_opened) {
+  const std::string fifo = dir_ + "/pipe", device = dir_ + "/device", file = dir_ + "/file";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  ASSERT_TRUE(replace_file(file, "text", 0600));
+  std::vector<std::string> others = {fifo};
+  if (::mknod(device.c_str(), S_IFCHR | 0600, makedev(1, 3)) == 0) others.push_back(device);  // root's alone to make
+  const UniqueFd opened(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+  char event[4096];
+  for (const std::string& path : others) {
+    ASSERT_GE(::inotify_add_watch(opened.get(), path.c_str(), IN_OPEN), 0);
+    EXPECT_EQ(read_regular(path, 1000).error().code, EINVAL) << path;
+    EXPECT_EQ(::read(opened.get(), event, sizeof event), -1) << path << " was opened";
+  }
+  ASSERT_GE(::inotify_add_watch(opened.get(), file.c_str(), IN_OPEN), 0);
+  EXPECT_EQ(read_regular(file, 1000).value(), "text");
+  EXPECT_GT(::read(opened.get(), event, sizeof event), 0) << "the watch would have told";
 }
 
 TEST_F(Sys, openat2_does_not_leave_its_root) {

@@ -391,6 +391,40 @@ TEST_P(Apply, a_directory_that_a_repository_reads_objects_from_is_a_part_of_it) 
   });
 }
 
+TEST_P(Apply, a_deny_holds_by_every_name_that_links_give) {
+  run([](World& world) {
+    const std::string w = world.workspace();
+    const std::vector<LayerDeny> denies = {{w + "/deploy/prod/**", {}, "w", "prod", ""},
+                                           {w + "/etc/site.conf", {}, "w", "site", ""},
+                                           {w + "/**/.env*", {w + "/**/.env.example"}, "rwx", "secrets", ""}};
+    for (const char* dir : {"real", "fixtures", "old"}) ::mkdir(world.host(dir).c_str(), 0755);
+    write(world.host(".env"), "secret");
+    make_link("real", world.host("etc"));
+    make_link("/usr", world.host("system"));
+    world.agent(
+        [] {
+          for (const char* dir : {"docs", "docs/d", "docs/d/prod"}) ::mkdir(dir, 0755);
+          make_link("docs/d", "deploy"), write("docs/d/prod/app.yaml", "evil"), write("docs/d/other", "x");
+          write("real/site.conf", "evil"), write("real/other.conf", "x");
+          make_link("../.env", "fixtures/sample.txt"), make_link(".", "all"), make_link("../old", "fixtures/plain");
+          make_link("system/bin", "out");
+        },
+        denies);
+    const ApplyReport report = world.apply({}, matcher_of(denies));
+    EXPECT_THAT(outcome(report, "docs/d/prod/app.yaml"), HasSubstr("by the name deploy/prod/app.yaml"));
+    EXPECT_THAT(outcome(report, "real/site.conf"), HasSubstr("by the name etc/site.conf"));
+    EXPECT_THAT(outcome(report, "deploy"), HasSubstr("rule 'prod'"));
+    EXPECT_THAT(outcome(report, "fixtures/sample.txt"), HasSubstr("rule 'secrets'"));
+    EXPECT_THAT(outcome(report, "all"), HasSubstr("rule 'prod'")) << "all/deploy/prod is not denied";
+    EXPECT_THAT(outcome(report, "out"), HasSubstr("leads out of the workspace"));
+    for (const char* path : {"docs/d/other", "real/other.conf", "fixtures/plain"})
+      EXPECT_EQ(outcome(report, path), "applied") << path;
+    const ApplyReport named = world.apply({"real/site.conf", "fixtures/sample.txt"}, matcher_of(denies));
+    EXPECT_THAT(outcome(named, "real/site.conf"), HasSubstr("denied")) << "named or not";
+    EXPECT_EQ(outcome(named, "fixtures/sample.txt"), "applied") << "what a link leads to is a person's to judge";
+  });
+}
+
 TEST_P(Apply, what_was_private_stays_so_until_it_is_named) {
   run([](World& world) {
     ::mkdir(world.host("priv").c_str(), 0700);
