@@ -3,54 +3,63 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
+#include <algorithm>
+#include <deque>
+#include <iterator>
 #include <map>
 #include <set>
 
 #include "base/paths.h"
 #include "base/sys.h"
 #include "policy/pattern.h"
+#include "policy/pattern_at.h"
 #include "supervisor/box/deep_walk.h"
+#include "supervisor/box/view.h"
 
 namespace alos::box {
 namespace {
 
 using policy::Pattern;
+using policy::PatternAt;
 using policy::Rights;
 
 constexpr size_t kMost = 10'000;
 
+std::string parent_of(const std::string& path) {
+  return path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+}
+std::string last_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
 struct Matcher {
   const policy::BoxMask* mask;
-  Pattern pattern;
-  std::vector<Pattern> except;
+  PatternAt pattern;
+  std::vector<PatternAt> except;
+  bool pin;
 
   bool matches(std::string_view path) const {
-    // Most names fail by their end, whatever is before it: in a deep tree that is long.
-    const auto& segments = pattern.segments();
-    if (!segments.empty() && !segments.back().any_depth() && !segments.back().matches(path.substr(path.rfind('/') + 1)))
-      return false;
-    if (!pattern.matches(path)) return false;
-    for (const Pattern& exception : except)
-      if (exception.matches(path)) return false;
-    return true;
+    return pattern.matches(path) &&
+           std::ranges::none_of(except, [&](const PatternAt& exception) { return exception.matches(path); });
   }
   // Something below a directory that matches is to stay visible: what matches in it is covered piece by piece.
   bool spares_below(std::string_view directory) const {
-    for (const Pattern& exception : except)
-      if (exception.may_match_below(directory)) return true;
-    return false;
+    return std::ranges::any_of(except,
+                               [&](const PatternAt& exception) { return exception.may_match_below(directory); });
   }
 };
 
-Result<std::vector<Matcher>> matchers(const policy::BoxPlan& plan) {
-  std::vector<Matcher> out;
+Result<std::deque<Matcher>> matchers(const policy::BoxPlan& plan) {
+  std::deque<Matcher> out;
   for (const policy::BoxMask& mask : plan.masks) {
-    Matcher matcher{&mask, TRY(Pattern::parse(mask.pattern)), {}};
-    for (const std::string& text : mask.except) matcher.except.push_back(TRY(Pattern::parse(text)));
+    Matcher matcher{&mask, PatternAt(TRY(Pattern::parse(mask.pattern))), {}, mask.pin_parents};
+    for (const std::string& text : mask.except) matcher.except.emplace_back(TRY(Pattern::parse(text)));
     out.push_back(std::move(matcher));
   }
   return out;
@@ -63,50 +72,40 @@ uint64_t attributes_without(Rights denied) {
   return attributes;
 }
 
+// One file, however many names it has.
+using Inode = std::pair<dev_t, ino_t>;
+
+struct Names {
+  nlink_t all = 0;
+  std::set<std::tuple<dev_t, ino_t, std::string>> found;  // directory and name: a mount may show one twice
+  Cover::Kind kind = Cover::Kind::restrict;
+  bool of_copy_alone = true;  // denied in the workspace that was copied: no name in the copy has the content
+  bool missing() const { return found.size() < all; }
+};
+
 class Walk {
  public:
-  explicit Walk(const std::vector<Matcher>& matchers) : matchers_(matchers) {}
+  Walk(const policy::BoxPlan& plan, std::deque<Matcher> matchers, View& view)
+      : plan_(plan), matchers_(std::move(matchers)), view_(view) {}
 
-  // `root` is open for reading; `path` is its name in the box.
-  Result<void> tree(const UniqueFd& root, const std::string& path) {
-    const Verdict verdict = TRY(judge(path, true, [&] { return sys::fstat(root.get()); }));
-    if (verdict != Verdict::hidden && !wanted_below(path)) return {};
-    return walk_below(root, path,
-                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
-                         // A link names nothing of its own: what it leads to is matched where it lies.
-                         if (entry.type == DT_LNK) return Next::pass;
-                         if (hides_directories_ && lies_in_hidden(name)) return hidden_with_others(parent, entry);
-                         const Verdict found =
-                             TRY(judge(name, entry.type == DT_DIR, [&] { return sys::lstatat(parent, entry.name); }));
-                         return found == Verdict::hidden || wanted_below(name) ? Next::enter : Next::pass;
-                       },
-                       .closed = [&](const std::string& name) -> Result<void> {
-                         return lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
-                       }});
+  Result<void> place(const Place& place) {
+    if (place.target.starts_with("/dev/")) return {};
+    top_ = place.target;
+    if (!place.directory) return file(place.source, place.target);
+    const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
+    return tree(root, place.target);
   }
 
-  // What a hidden directory holds is covered with it; its other names are not.
-  Result<Next> hidden_with_others(int parent, const sys::Entry& entry) {
-    if (entry.type == DT_DIR) return Next::enter;
-    const auto st = TRY(sys::lstatat(parent, entry.name));
-    if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
-    return Next::pass;
-  }
-
-  // Other names of what is hidden: without these, a hard link in the workspace would show the secret.
-  Result<void> other_names(const UniqueFd& root, const std::string& path) {
-    if (linked_.empty()) return {};
-    return walk_below(root, path,
-                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
-                         const auto covered = covers_.find(name);
-                         if (covered != covers_.end() && covered->second.kind == Cover::Kind::hide) return Next::pass;
-                         if (entry.type == DT_DIR) return Next::enter;
-                         const auto st = TRY(sys::lstatat(parent, entry.name));
-                         if (st.st_nlink > 1 && linked_.contains({st.st_dev, st.st_ino}))
-                           TRY(add({Cover::Kind::hide, name, false, 0}));
-                         return Next::pass;
-                       },
-                       .closed = [&](const std::string& name) { return hide_directory(name); }});
+  // What denies say by way of links, to the end: the place that one leads to may hold others.
+  Result<void> through_links() {
+    for (size_t next = 0; next < matchers_.size(); ++next) {
+      const std::string start = matchers_[next].pattern.literal_prefix();
+      const bool said_by_a_link = next >= plan_.masks.size();
+      if (said_by_a_link) TRY(subtree(start));
+      if (const Followed to = TRY(follow("/", start, matchers_[next])); !to.links.empty()) TRY(led_on(next, start, to));
+      take_further();
+    }
+    return {};
   }
 
   // `path`, if it still is a socket, below `root`, whose name is `top`.
@@ -120,25 +119,37 @@ class Walk {
     }
     const auto st = TRY(sys::fstat(node->get()));
     if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
-    if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
+    TRY(note(node->get(), "", path, st, Cover::Kind::hide));
     return add({Cover::Kind::hide, path, false, 0});
   }
 
-  // A single file that is mounted by itself.
-  Result<void> file(const UniqueFd& fd, const std::string& path) {
-    auto node = judge(path, false, [&] { return sys::fstat(fd.get()); });
-    if (!node) return std::unexpected(std::move(node).error());
+  // Other names of what is hidden or not to be written: without these, a hard link would show the secret, or change
+  // what is not to be changed. Other trees than the workspace are gone through only where the count of a file's names
+  // says that some are still missing.
+  Result<void> other_names(const UniqueFd& merged) {
+    if (linked_.empty()) return {};
+    if (merged) {
+      top_ = plan_.workspace;
+      TRY(other_names_below(merged, plan_.workspace));
+    }
+    // What can be written is small beside what is installed, and where a name of a workspace's file would rather be.
+    for (const bool writable : {true, false})
+      for (const Place& place : view_.places())
+        if (place.kind == Place::Kind::mount && view_.writable(place.target) == writable)
+          TRY(other_names_in(place, merged));
     return {};
   }
 
   // In a tree that is written directly a path that is denied by name must exist: nothing can cover what is made later.
-  Result<void> check_present(const policy::BoxPlan& plan) const {
-    for (const Matcher& matcher : matchers_) {
+  Result<void> check_present() const {
+    for (size_t i = 0; i < plan_.masks.size(); ++i) {
+      const Matcher& matcher = matchers_[i];
       const policy::BoxMask& mask = *matcher.mask;
-      if (!mask.pin_parents || matcher.pattern.shape() == Pattern::Shape::glob || met_.contains(&mask)) continue;
+      const bool glob = TRY(Pattern::parse(mask.pattern)).shape() == Pattern::Shape::glob;
+      if (!mask.pin_parents || glob || met_.contains(&mask)) continue;
       // In a copy it may be made: it is the agent's own there, and cannot leave.
-      if (plan.workspace_mode == policy::WorkspaceMode::copy &&
-          lies_below(matcher.pattern.literal_prefix(), plan.workspace))
+      if (plan_.workspace_mode == policy::WorkspaceMode::copy &&
+          lies_below(matcher.pattern.literal_prefix(), plan_.workspace))
         continue;
       return fail(
           "mask", printable(matcher.pattern.literal_prefix()), ENOENT,
@@ -151,20 +162,146 @@ class Walk {
 
   std::vector<Cover> take() {
     std::vector<Cover> out;
-    for (auto& [path, cover] : covers_) out.push_back(std::move(cover));
+    for (auto& [path, cover] : covers_)
+      if (!lies_in_hidden(path)) out.push_back(cover);
     return out;  // a map: parents before what lies below them
   }
 
  private:
   enum class Verdict { free, restricted, hidden };
 
-  template <class Stat>
-  Result<Verdict> judge(const std::string& path, bool directory, Stat stat) {
+  // `root` is open for reading; `path` is its name in the box.
+  Result<void> tree(const UniqueFd& root, const std::string& path) {
+    const Verdict verdict = TRY(judge(root.get(), ".", path, true));
+    if (verdict != Verdict::hidden && !wanted_below(path)) return {};
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         if (entry.type == DT_LNK) return TRY(link(name)), Next::pass;
+                         if (hides_directories_ && lies_in_hidden(name)) return hidden_with_others(parent, entry, name);
+                         const Verdict found = TRY(judge(parent, entry.name, name, entry.type == DT_DIR));
+                         return found == Verdict::hidden || wanted_below(name) ? Next::enter : Next::pass;
+                       },
+                       .closed = [&](const std::string& name) -> Result<void> {
+                         return lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
+                       }});
+  }
+
+  // A single file that is mounted by itself.
+  Result<void> file(const UniqueFd& fd, const std::string& path) {
+    TRY(judge(fd.get(), "", path, false));
+    return {};
+  }
+
+  // What lies at a path and below it, by the matchers that there are now.
+  Result<void> subtree(const std::string& path) {
+    for (const Place* below : view_.places_below(path)) TRY(place(*below));
+    const Place* at = view_.place_of(path);
+    if (!at || at->target.starts_with("/dev/")) return {};
+    top_ = at->target;
+    const std::optional<UniqueFd> node = TRY(view_.open(path));
+    if (!node) return {};
+    if (!S_ISDIR(TRY(sys::fstat(node->get())).st_mode)) return file(*node, path);
+    const auto root = sys::openat(node->get(), ".", O_RDONLY | O_DIRECTORY);
+    if (!root && root.error().code == EACCES) return hide_directory(path);
+    if (!root) return std::unexpected(root.error());
+    return tree(*root, path);
+  }
+
+  // What a hidden directory holds is covered with it; its other names are not.
+  Result<Next> hidden_with_others(int parent, const sys::Entry& entry, const std::string& name) {
+    if (entry.type == DT_DIR) return Next::enter;
+    TRY(note(parent, entry.name, name, TRY(sys::lstatat(parent, entry.name)), Cover::Kind::hide));
+    return Next::pass;
+  }
+
+  // A link that matches, or that a pattern goes through.
+  Result<void> link(const std::string& name) {
+    Rights denied;
+    bool follow_it = false;
+    for (const Matcher& matcher : matchers_) {
+      const bool matches = matcher.matches(name);
+      follow_it = follow_it || matches || matcher.pattern.leads_through(name);
+      if (!matches) continue;
+      denied = denied | matcher.mask->denied;
+      if (!matcher.pin) continue;
+      met_.insert(matcher.mask);
+      TRY(pin_parents(name));
+    }
+    if (!denied.empty() && !lies_in_hidden(name)) TRY(cover_link(name, denied));
+    if (!follow_it || view_.made_by_agent(name)) return {};
+    for (size_t i = 0; i < matchers_.size(); ++i)
+      if (matchers_[i].matches(name) || matchers_[i].pattern.leads_through(name))
+        TRY(led_on(i, name, TRY(follow(parent_of(name), last_of(name), matchers_[i]))));
+    return {};
+  }
+
+  // Covered itself as well: it cannot be taken away, so that the next run is led by it too.
+  Result<void> cover_link(const std::string& name, Rights denied) {
+    const bool hide = denied.overlaps(policy::kRead);
+    return add({hide ? Cover::Kind::hide : Cover::Kind::restrict, name, false, hide ? 0 : attributes_without(denied)});
+  }
+
+  // A pattern's `link`, or a path with links in it, leads somewhere: the deny holds there too.
+  Result<void> led_on(size_t index, const std::string& link, const Followed& to) {
+    if (to.end == Followed::End::nowhere) return {};
+    for (const std::string& on_the_way : to.links) TRY(pin_link(on_the_way));
+    if (to.end == Followed::End::closed) return hide_directory(to.path);
+    if (to.path == link) return {};
+    const Matcher& matcher = matchers_[index];
+    std::vector<PatternAt> said = matcher.pattern.through(link, to.path, PatternAt::AnyDepth::skip);
+    if (matcher.matches(link) && TRY(whole(matcher, link, to.path))) said.push_back(PatternAt::exactly(to.path));
+    std::vector<PatternAt> except = matcher.except;
+    for (const PatternAt& exception : matcher.except)
+      std::ranges::move(exception.through(link, to.path, PatternAt::AnyDepth::carry), std::back_inserter(except));
+    const bool pin = matcher.pin || renamed_for_good(to.path);
+    for (PatternAt& pattern : said) {
+      // All that it is in itself: what lies there is denied by its own names, or not.
+      if (pattern.matches(to.path) && lies_below(link, to.path)) continue;
+      std::string key = pattern.text();
+      for (const PatternAt& exception : except) key.append(1, '\0').append(exception.text());
+      if (said_.insert({matcher.mask, std::move(key)}).second)
+        further_.push_back({matcher.mask, std::move(pattern), except, pin});
+    }
+    return {};
+  }
+
+  // A link that is denied by a name of its own denies all that it leads to. One that only lies in a denied directory
+  // is one of many there, to interpreters and sources: of those, a file of the same tree.
+  Result<bool> whole(const Matcher& matcher, const std::string& link, const std::string& target) {
+    if (!matcher.pattern.ends_in_tree()) return true;
+    if (view_.place_of(link) != view_.place_of(target)) return false;
+    const std::optional<UniqueFd> node = TRY(view_.open(target));
+    return node && S_ISREG(TRY(sys::fstat(node->get())).st_mode);
+  }
+
+  Result<Followed> follow(const std::string& from, std::string_view path, const Matcher& matcher) {
+    auto to = view_.follow(from, path);
+    if (to) return to;
+    const policy::BoxMask& mask = *matcher.mask;
+    return fail(to.error().operation, to.error().object, to.error().code,
+                fmt::format("rule '{}' ({}) denies what {} leads to, and that cannot be seen; mend or remove the link, "
+                            "or narrow the rule",
+                            mask.rule, mask.source.text(), printable((from == "/" ? "" : from + "/").append(path))));
+  }
+
+  Result<void> pin_link(const std::string& name) {
+    if (!view_.writable(name)) return {};
+    if (renamed_for_good(name)) TRY(pin_parents(name));
+    if (covers_.contains(name)) return {};
+    return add({Cover::Kind::pin, name, false, 0});
+  }
+
+  void take_further() {
+    std::ranges::move(further_, std::back_inserter(matchers_));
+    further_.clear();
+  }
+
+  Result<Verdict> judge(int parent, const std::string& entry, const std::string& path, bool directory) {
     Rights denied;
     bool pin = false;
     for (const Matcher& matcher : matchers_)
       if (matcher.matches(path)) {
-        if (matcher.mask->pin_parents) {
+        if (matcher.pin) {
           pin = true;
           met_.insert(matcher.mask);
         }
@@ -172,17 +309,148 @@ class Walk {
       }
     if (pin) TRY(pin_parents(path));
     if (denied.empty()) return Verdict::free;
-    if (!denied.overlaps(policy::kRead)) {
-      TRY(add({Cover::Kind::restrict, path, directory, attributes_without(denied)}));
+    const auto kind = denied.overlaps(policy::kRead) ? Cover::Kind::hide : Cover::Kind::restrict;
+    if (!directory && (kind == Cover::Kind::hide || denied.overlaps(policy::kWrite))) {
+      const struct stat st = TRY(entry.empty() ? sys::fstat(parent) : sys::lstatat(parent, entry));
+      TRY(note(parent, entry, path, st, kind));
+    }
+    if (kind == Cover::Kind::restrict) {
+      TRY(add({kind, path, directory, attributes_without(denied)}));
       return Verdict::restricted;
     }
-    if (!directory) {
-      const struct stat st = TRY(stat());
-      if (st.st_nlink > 1) linked_.insert({st.st_dev, st.st_ino});
-    }
     hides_directories_ = hides_directories_ || directory;
-    TRY(add({Cover::Kind::hide, path, directory, 0}));
+    if (directory && copied(path)) TRY(note_behind(path));
+    TRY(add({kind, path, directory, 0}));
     return Verdict::hidden;
+  }
+
+  // A directory above it may get another name, under which the next run would not find it. In a layer, what holds
+  // mounts cannot be renamed.
+  bool renamed_for_good(const std::string& path) const {
+    const bool layered = plan_.workspace_mode == policy::WorkspaceMode::layer && lies_below(path, plan_.workspace);
+    return !layered && view_.writable(path);
+  }
+
+  // A copy's names are files of their own, whatever they are on the host.
+  bool copied(const std::string& path) const {
+    return plan_.workspace_mode == policy::WorkspaceMode::copy && lies_below(path, plan_.workspace);
+  }
+
+  // In a layer and in a copy writing to one name leaves the others as they are.
+  bool writes_all_names(const std::string& path) const {
+    return plan_.workspace.empty() || plan_.workspace_mode == policy::WorkspaceMode::direct ||
+           !lies_below(path, plan_.workspace);
+  }
+
+  // As it is seen here and, in a layer or a copy, as the host has it for the rest of the box.
+  std::vector<struct stat> sides(const std::string& path, const struct stat& st) const {
+    std::vector<struct stat> out{st};
+    if (const auto behind = view_.behind(path); behind && (behind->st_mode & S_IFMT) == (st.st_mode & S_IFMT))
+      out.push_back(*behind);
+    return out;
+  }
+
+  Result<void> note(int parent, const std::string& entry, const std::string& path, const struct stat& st,
+                    Cover::Kind kind) {
+    bool linked = false;
+    for (const struct stat& side : sides(path, st)) {
+      if (side.st_nlink < 2) continue;
+      Names& names = linked_[{side.st_dev, side.st_ino}];
+      names.all = side.st_nlink;
+      if (kind == Cover::Kind::hide) names.kind = kind;
+      names.of_copy_alone = names.of_copy_alone && copied(path);
+      linked = true;
+    }
+    return linked ? count(parent, entry, path, st) : Result<void>{};
+  }
+
+  // A copy holds nothing of a hidden directory: the names of what the host has in it.
+  Result<void> note_behind(const std::string& path) {
+    const std::optional<UniqueFd> root = view_.directory_behind(path);
+    if (!root) return {};
+    return walk_below(*root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string&) -> Result<Next> {
+                         if (entry.type == DT_DIR) return Next::enter;
+                         const auto st = TRY(sys::lstatat(parent, entry.name));
+                         if (entry.type == DT_LNK || st.st_nlink < 2) return Next::pass;
+                         const auto directory = TRY(sys::fstat(parent));
+                         Names& names = linked_[{st.st_dev, st.st_ino}];
+                         names.all = st.st_nlink;
+                         names.kind = Cover::Kind::hide;
+                         names.found.insert({directory.st_dev, directory.st_ino, entry.name});
+                         return Next::pass;
+                       },
+                       .closed = [](const std::string&) { return Result<void>{}; }});
+  }
+
+  // Where another place lies over a tree, that is what the box sees.
+  bool shown(const std::string& path) const {
+    if (!plan_.workspace.empty() && lies_below(path, plan_.workspace)) return lies_below(top_, plan_.workspace);
+    const Place* place = view_.place_of(path);
+    return !place || place->target == top_;
+  }
+
+  Result<void> count(int parent, const std::string& entry, const std::string& path, const struct stat& st) {
+    if (entry.empty() || !shown(path)) return {};
+    const auto directory = TRY(sys::fstat(parent));
+    for (const struct stat& side : sides(path, st))
+      if (const auto names = linked_.find({side.st_dev, side.st_ino}); names != linked_.end())
+        names->second.found.insert({directory.st_dev, directory.st_ino, last_of(path)});
+    return {};
+  }
+
+  Result<void> other_names_in(const Place& place, const UniqueFd& merged) {
+    if (place.target.starts_with("/dev/") || (merged && lies_below(place.target, plan_.workspace)) ||
+        !TRY(may_hold_names(place)))
+      return {};
+    top_ = place.target;
+    if (!place.directory) return other_name(place.target, TRY(sys::fstat(place.source.get())));
+    const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
+    return other_names_below(root, place.target);
+  }
+
+  Result<void> other_names_below(const UniqueFd& root, const std::string& path) {
+    return walk_below(root, path,
+                      {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
+                         if (entry.type == DT_LNK || !shown(name)) return Next::pass;
+                         const auto covered = covers_.find(name);
+                         const bool hidden = covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
+                         if (entry.type == DT_DIR) return hidden ? Next::pass : Next::enter;
+                         const auto st = TRY(sys::lstatat(parent, entry.name));
+                         if (st.st_nlink < 2 && !copied(name)) return Next::pass;
+                         TRY(count(parent, entry.name, name, st));
+                         if (!hidden) TRY(other_name(name, st));
+                         return Next::pass;
+                       },
+                       .closed = [&](const std::string& name) { return hide_directory(name); }});
+  }
+
+  Result<void> other_name(const std::string& path, const struct stat& st) {
+    for (const struct stat& side : sides(path, st)) {
+      const auto names = linked_.find({side.st_dev, side.st_ino});
+      if (names == linked_.end() || (names->second.of_copy_alone && copied(path))) continue;
+      const auto covered = covers_.find(path);
+      const bool bare = covered == covers_.end() || covered->second.kind == Cover::Kind::pin;
+      if (names->second.kind == Cover::Kind::hide)
+        TRY(add({Cover::Kind::hide, path, false, 0}));
+      else if (bare && writes_all_names(path))
+        TRY(add({Cover::Kind::restrict, path, false, MOUNT_ATTR_RDONLY}));
+    }
+    return {};
+  }
+
+  // Names are missing that may lie in this place: a hard link does not leave its file system. On overlayfs a file's
+  // device need not be its directory's.
+  Result<bool> may_hold_names(const Place& place) const {
+    struct statfs fs{};
+    if (::fstatfs(place.source.get(), &fs) != 0) return fail_errno("fstatfs", place.target);
+    const auto st = TRY(sys::fstat(place.source.get()));
+    const bool writable = view_.writable(place.target);
+    return std::ranges::any_of(linked_, [&](const auto& linked) {
+      const auto& [inode, names] = linked;
+      return names.missing() && (inode.first == st.st_dev || fs.f_type == OVERLAYFS_SUPER_MAGIC) &&
+             (writable || names.kind == Cover::Kind::hide);
+    });
   }
 
   bool lies_in_hidden(const std::string& path) const {
@@ -204,9 +472,11 @@ class Walk {
   Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
 
   Result<void> pin_parents(const std::string& path) {
+    const Place* place = view_.place_of(path);
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
       std::string parent = path.substr(0, at);
-      const bool top = parent == top_;
+      if (!place || !lies_below(parent, place->target)) break;  // nothing above what is placed can be renamed
+      const bool top = parent == place->target;
       const auto known = covers_.find(parent);
       if (known != covers_.end() && known->second.kind == Cover::Kind::pin) break;  // with all above it
       if (known == covers_.end()) TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
@@ -225,34 +495,25 @@ class Walk {
     return {};
   }
 
- public:
+  const policy::BoxPlan& plan_;
+  std::deque<Matcher> matchers_;  // those of the plan's masks, then what they say through links
+  View& view_;
   std::string top_;  // the tree being walked: nothing above it is pinned
-
- private:
-  const std::vector<Matcher>& matchers_;
   std::map<std::string, Cover> covers_;
-  std::set<std::pair<dev_t, ino_t>> linked_;
+  std::map<Inode, Names> linked_;
   bool hides_directories_ = false;
   std::set<const policy::BoxMask*> met_;
+  std::vector<Matcher> further_;  // found by way of links, not yet among the matchers
+  std::set<std::pair<const policy::BoxMask*, std::string>> said_;
 };
 
-// The place that shows a path of the host, if one does.
-const Place* place_of(const std::vector<Place>& places, const std::string& path) {
-  const Place* deepest = nullptr;
-  for (const Place& place : places)
-    if (place.kind == Place::Kind::mount && lies_below(path, place.target) &&
-        (!deepest || place.target.size() > deepest->target.size()))
-      deepest = &place;
-  return deepest;
-}
-
-Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const std::vector<Place>& places,
+Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& view,
                           const std::vector<std::string>& sockets) {
   // A layer or a copy shows other nodes than those that the host's sockets are bound to.
   const bool own_nodes = !plan.workspace.empty() && plan.workspace_mode != policy::WorkspaceMode::direct;
   for (const std::string& path : sockets) {
     if (own_nodes && lies_below(path, plan.workspace)) continue;
-    const Place* place = place_of(places, path);
+    const Place* place = view.place_of(path);
     if (place && place->directory) TRY(walk.host_socket(place->source, place->target, path));
   }
   return {};
@@ -260,24 +521,18 @@ Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const std::ve
 
 }  // namespace
 
-Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged,
+Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
                                        const std::vector<Place>& places, const std::vector<std::string>& sockets) {
-  const std::vector<Matcher> all = TRY(matchers(plan));
-  Walk walk(all);
+  View view(plan, places, host);
+  Walk walk(plan, TRY(matchers(plan)), view);
   for (const Place& place : places) {
-    if (all.empty()) break;
-    if (place.kind != Place::Kind::mount || place.target.starts_with("/dev/")) continue;
-    walk.top_ = place.target;
-    if (!place.directory) {
-      TRY(walk.file(place.source, place.target));
-      continue;
-    }
-    const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
-    TRY(walk.tree(root, place.target));
+    if (plan.masks.empty()) break;
+    if (place.kind == Place::Kind::mount) TRY(walk.place(place));
   }
-  TRY(walk.check_present(plan));
-  TRY(hide_sockets(walk, plan, places, sockets));
-  if (merged) TRY(walk.other_names(merged, plan.workspace));
+  TRY(walk.through_links());
+  TRY(walk.check_present());
+  TRY(hide_sockets(walk, plan, view, sockets));
+  TRY(walk.other_names(merged));
   return walk.take();
 }
 

@@ -309,7 +309,9 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
     else
       out.written.push_back(std::move(content));
   }
-  box.covers = STEP(Step::masks, find_covers(plan, merged, box.places, sockets));
+  const UniqueFd in_place;
+  const UniqueFd& host = opened.layer ? opened.directory : in_place;
+  box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets));
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));

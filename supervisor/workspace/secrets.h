@@ -16,7 +16,8 @@ namespace alos::workspace {
 class Secrets {
  public:
   // By the record's denies that take `r`: what they match, whole where it is a directory that no exception lies in, and
-  // every other name of such a file in the workspace. A link is none: what it leads to is matched where it lies.
+  // every other name of such a file in the workspace; and what a link leads to in the workspace that they match or go
+  // through, as box/covers.h says it for what is hidden. The link itself is copied.
   static Result<Secrets> find(Tree& host, const Record& record);
 
   bool holds(std::string_view path) const { return paths_.contains(path); }
