@@ -132,8 +132,8 @@ Result<int> diff(const Arguments& arguments) {
   }
   show_changes(changes, Purpose::look, Style::for_stdout());
   if (arguments.stat) return kSomething;
-  // What git keeps is for git to show, unless it is asked for.
-  if (opened.paths.empty()) std::erase_if(changes, [](const Change& change) { return change.is_repository_data(); });
+  // What is one line above is too much to show, unless it is asked for.
+  if (opened.paths.empty()) std::erase_if(changes, [](const Change& change) { return change.goes_with_whole(); });
   show_texts(changes, host, content, Style::for_stdout());
   return kSomething;
 }
@@ -315,10 +315,9 @@ int run(int argc, char** argv) {
   options_of(diff_command, arguments, "alos diff --stat src");
   CLI::App* apply_command = app.add_subcommand(
       "apply", "brings changes to the host; what a tool there would run only when named; exit 1 when something stayed");
-  apply_command->add_option(
-      "PATHS", arguments.paths,
-      "only these and what is safe below them, of a repository (.git) what git keeps; default: all "
-      "that is safe");
+  apply_command->add_option("PATHS", arguments.paths,
+                            "only these and what is safe below them, of .git what git keeps; default: all "
+                            "that is safe");
   apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
   apply_command->add_flag("--ask", arguments.ask, "shows what is pending and brings what is safe of it after a word")
       ->excludes("--dry-run", "PATHS");

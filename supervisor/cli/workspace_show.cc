@@ -91,42 +91,59 @@ size_t swallowed(const std::vector<const Change*>& changes, size_t i) {
   return n;
 }
 
-// What a repository keeps is one line, where it is more than one path. Counted first: git's other files lie between.
-class Repositories {
+// What a repository or a tree of dependencies holds is one line, where it is more than one path. Counted first: others
+// of it lie between.
+class Wholes {
  public:
   void count(const Change& change, const std::string& key) {
-    if (change.is_repository_data()) ++counts_[{*change.repository, key}];
+    if (change.goes_with_whole()) ++counts_[key_of(change, key)];
   }
   // True where the line says it already; `more` is what it is to say once.
   bool swallows(const Change& change, const std::string& key, const std::string& more, Style style) {
-    if (!change.is_repository_data()) return false;
-    size_t& n = counts_[{*change.repository, key}];
+    if (!change.goes_with_whole()) return false;
+    size_t& n = counts_[key_of(change, key)];
     if (n == 1) return false;
-    if (n > 1) show(*change.repository, n, key, more, style);
+    if (n > 1) show(change, n, key, more, style);
     n = 0;
     return true;
   }
 
  private:
-  static void show(const std::string& repository, size_t n, const std::string& key, const std::string& more,
-                   Style style) {
-    const std::string directory = repository.empty() ? "." : printable(repository);
-    fmt::print("  {}  {:<44}  {} paths of repository data{}\n", paint(style, kYellow, "M"), directory + "/", n,
-               more.empty() ? "" : "  " + paint(style, kYellow, more));
-    if (!key.empty()) fmt::print("       {}\n", paint(style, kYellow, key + "; all of them: alos apply " + directory));
+  struct Key {
+    std::string whole;
+    bool dependency, stays;
+    auto operator<=>(const Key&) const = default;
+  };
+
+  static bool is_dependency(const Change& change) {
+    return std::ranges::any_of(change.flags, [](const Flag& flag) { return flag.hazard == Hazard::dependency; });
+  }
+  static Key key_of(const Change& change, const std::string& key) {
+    return {*change.whole, is_dependency(change), !key.empty()};
   }
 
-  std::map<std::pair<std::string, std::string>, size_t> counts_;
+  static void show(const Change& change, size_t n, const std::string& key, const std::string& more, Style style) {
+    const std::string whole = change.whole->empty() ? "." : printable(*change.whole);
+    const bool dependency = is_dependency(change);
+    fmt::print("  {}  {:<44}  {} paths of {}{}\n", paint(style, kYellow, "M"), whole + "/", n,
+               dependency ? "dependencies" : "repository data", more.empty() ? "" : "  " + paint(style, kYellow, more));
+    if (key.empty()) return;
+    const char* why =
+        dependency ? "code that programs load or run" : "brings commits, or files staged, that apply has not looked at";
+    fmt::print("       {}\n", paint(style, kYellow, fmt::format("{}; all of them: alos apply {}", why, whole)));
+  }
+
+  std::map<Key, size_t> counts_;
 };
 
 void show_group(const std::string& title, const std::vector<const Change*>& changes, Style style) {
   if (changes.empty()) return;
   fmt::print("{}\n", paint(style, kBold, title));
-  Repositories repositories;
-  for (const Change* change : changes) repositories.count(*change, why_it_stays(*change));
+  Wholes wholes;
+  for (const Change* change : changes) wholes.count(*change, why_it_stays(*change));
   for (size_t i = 0; i < changes.size(); ++i) {
     const std::string reason = why_it_stays(*changes[i]);
-    if (repositories.swallows(*changes[i], reason, "", style)) continue;
+    if (wholes.swallows(*changes[i], reason, "", style)) continue;
     const size_t inside = reason.empty() ? swallowed(changes, i) : 0;
     show_line(*changes[i], inside ? fmt::format("and {} in it", inside) : "", style);
     if (!reason.empty()) fmt::print("       {}\n", paint(style, kYellow, reason));
@@ -207,7 +224,7 @@ Json change_json(const Change& change) {
   if (!change.conflict.empty()) json["conflict"] = change.conflict;
   if (!change.refused.empty()) json["refused"] = change.refused;
   if (!change.moved_from.empty()) put_bytes(json, "renamed_from", change.moved_from);
-  if (change.repository) put_bytes(json, "repository", change.repository->empty() ? "." : *change.repository);
+  if (change.whole) put_bytes(json, "part_of", change.whole->empty() ? "." : *change.whole);
   return json;
 }
 
@@ -258,15 +275,15 @@ void show_texts(const std::vector<Change>& changes, Tree& host, Tree& content, S
 
 void show_report(const ApplyReport& report, Effect effect, Style style) {
   const char* verb = effect == Effect::apply ? "applied" : "would apply";
-  Repositories repositories;
+  Wholes wholes;
   const auto may_join = [](const Line& line) {
     return line.outcome == Outcome::applied || line.outcome == Outcome::held;
   };
   for (const Line& line : report.lines)
-    if (may_join(line)) repositories.count(line.change, line.reason);
+    if (may_join(line)) wholes.count(line.change, line.reason);
   for (const Line& line : report.lines) {
     const std::string outcome(line.outcome == Outcome::applied ? "" : name(line.outcome));
-    if (may_join(line) && repositories.swallows(line.change, line.reason, outcome, style)) continue;
+    if (may_join(line) && wholes.swallows(line.change, line.reason, outcome, style)) continue;
     if (line.outcome == Outcome::applied) {
       show_line(line.change, "", style);
       continue;

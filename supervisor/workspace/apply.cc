@@ -101,7 +101,7 @@ class Decision {
                     (change.denied->reason.empty() ? "" : ": " + change.denied->reason);
     } else if (!change.conflict.empty()) {
       line.outcome = Outcome::conflict, line.reason = change.conflict;
-    } else if (!change.flags.empty() && !named_.contains(change.path) && !comes_with_repository(change)) {
+    } else if (!change.flags.empty() && !named_.contains(change.path) && !comes_with_whole(change)) {
       line.outcome = Outcome::held, line.reason = reasons(change);
     } else if (shown_ && !shown_->contains(change.path)) {
       line.outcome = Outcome::held, line.reason = "it was not shown as one that goes; the host changed meanwhile";
@@ -110,10 +110,10 @@ class Decision {
     }
   }
 
-  // Its repository is named, or a directory of it: what git keeps is too many paths to name each.
-  bool comes_with_repository(const Change& change) const {
-    if (!change.is_repository_data()) return false;
-    for (std::string_view at = change.path; is_below(at, *change.repository); at = parent_of(at)) {
+  // Its repository or tree of dependencies is named, or a directory of it: too many paths to name each.
+  bool comes_with_whole(const Change& change) const {
+    if (!change.goes_with_whole()) return false;
+    for (std::string_view at = change.path; is_below(at, *change.whole); at = parent_of(at)) {
       if (named_.contains(std::string(at))) return true;
       if (at.empty()) return false;
     }
@@ -140,8 +140,8 @@ class Decision {
       above.push_back(found->second);
     }
     for (const size_t parent : above) {
-      // A new directory is no data of git's: it comes along with what is named in it.
-      if (lines_[parent].outcome == Outcome::held && lines_[parent].change.is_repository_data()) {
+      // A new directory is nothing by itself: it comes along with what is named in it.
+      if (lines_[parent].outcome == Outcome::held && lines_[parent].change.goes_with_whole()) {
         lines_[parent].outcome = Outcome::applied, lines_[parent].reason.clear();
         by_moved(lines_[parent]);
       }

@@ -32,7 +32,8 @@ enum class Effect : uint8_t { show, apply };
 
 struct ApplyOptions {
   // Relative to the workspace. A directory selects what is below it, but flagged paths only when they stand here
-  // themselves; a repository, or a directory of it, all of it that git itself keeps. Empty: everything that is safe.
+  // themselves; a repository or tree of dependencies, or a directory of it, all of it but what git
+  // executes. Empty: everything that is safe.
   std::vector<std::string> paths;
   Effect effect = Effect::apply;
   Matcher denied;

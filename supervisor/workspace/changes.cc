@@ -346,7 +346,7 @@ class Scanner {
     change.flags = hazards(subject);
     if (TRY(is_another_directory(change)))
       std::erase_if(change.flags, [](const Flag& flag) { return flag.hazard == Hazard::exposed; });
-    if (const auto repository = repository_of(subject)) change.repository = std::string(*repository);
+    if (const auto whole = whole_of(subject)) change.whole = std::string(*whole);
     if (change.conflict.empty()) change.conflict = TRY(beyond_rights(change, item));
     return {};
   }
@@ -455,10 +455,18 @@ mode_t mode_to_apply(const Change& change) {
   return (change.after.mode & 01777) | kept;
 }
 
-bool Change::is_repository_data() const {
-  const auto is_data = [](const Flag& flag) { return flag.hazard == Hazard::repository; };
-  const bool only = !flags.empty() && std::all_of(flags.begin(), flags.end(), is_data);
-  return repository && only && !denied && conflict.empty() && refused.empty();
+bool Change::goes_with_whole() const {
+  if (!whole || flags.empty() || denied || !conflict.empty() || !refused.empty()) return false;
+  const auto is = [&](const Flag& flag, std::initializer_list<Hazard> hazards) {
+    return std::ranges::find(hazards, flag.hazard) != hazards.end();
+  };
+  // What a package holds for build tools is a part of it.
+  const bool dependency = std::ranges::any_of(flags, [&](const Flag& flag) { return is(flag, {Hazard::dependency}); });
+  return std::ranges::none_of(flags, [&](const Flag& flag) {
+    if (!dependency) return !is(flag, {Hazard::repository});
+    return is(flag,
+              {Hazard::git, Hazard::set_id, Hazard::link_out, Hazard::link_around, Hazard::writable, Hazard::exposed});
+  });
 }
 
 char letter(Kind kind) {

@@ -380,12 +380,16 @@ constexpr const char* kAutostart[] = {
     // Python runs these in place of a source beside them.
     "*.pyc", "*.pyo", "*.so"};
 
+constexpr const char* kDependency[] = {"node_modules/",     ".venv/",        "site-packages/", "dist-packages/",
+                                       "bower_components/", "vendor/bundle/"};
+
 constexpr Known kKnown[] = {
     {Hazard::agent, "configures an agent", kAgent},
     {Hazard::prompt, "instructs agents", kPrompt},
     {Hazard::editor, "an editor or debugger obeys it", kEditor},
     {Hazard::shell, "a shell or login program obeys it", kShell},
     {Hazard::build, "build, test or CI tools run it", kBuild},
+    {Hazard::dependency, "is code of a dependency, which programs load or run", kDependency},
     {Hazard::autostart, "is started or loaded by itself", kAutostart},
 };
 
@@ -567,9 +571,10 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",      "repository",  "agent",     "prompt",     "editor",
-                                         "shell",    "build",       "autostart", "executable", "set-id",
-                                         "link-out", "link-around", "writable",  "exposed"};
+  constexpr std::string_view kNames[] = {"git",    "repository", "agent",       "prompt",    "editor",
+                                         "shell",  "build",      "dependency",  "autostart", "executable",
+                                         "set-id", "link-out",   "link-around", "writable",  "exposed"};
+  static_assert(std::size(kNames) == static_cast<size_t>(Hazard::exposed) + 1);
   return kNames[static_cast<size_t>(hazard)];
 }
 
@@ -592,19 +597,27 @@ Surroundings Surroundings::of(std::string_view workspace, const std::vector<std:
   return out;
 }
 
-std::optional<std::string_view> repository_of(const Subject& subject) {
+std::optional<std::string_view> whole_of(const Subject& subject) {
   if (const Surroundings* around = subject.surroundings)
     if (!around->repositories.empty() || std::ranges::find(around->parts, ".git") != around->parts.end()) return "";
-  size_t shortest = subject.path.size();
   for (const Repository& repository : subject.repositories)
-    if (repository.on_host) shortest = std::min(shortest, repository.path.size());
-  for (size_t at = 0; at < shortest;) {
+    if (repository.on_host && repository.path.empty()) return "";
+  std::string before;
+  for (size_t at = 0; at < subject.path.size();) {
     const size_t end = std::min(subject.path.find('/', at), subject.path.size());
-    if (split_lower(subject.path.substr(at, end - at)).front() == ".git") shortest = std::min(shortest, end);
+    const std::string part = split_lower(subject.path.substr(at, end - at)).front();
+    const std::string_view here = subject.path.substr(0, end);
+    const auto is_repository = [&](const Repository& r) { return r.on_host && r.path == here; };
+    const bool repository = part == ".git" || std::ranges::any_of(subject.repositories, is_repository);
+    const auto is_tree = [&](std::string_view tree) {
+      tree.remove_suffix(1);
+      return tree == part || tree == before + "/" + part;
+    };
+    if ((repository && end < subject.path.size()) || std::ranges::any_of(kDependency, is_tree)) return here;
+    before = part;
     at = end + 1;
   }
-  if (shortest == subject.path.size()) return std::nullopt;
-  return subject.path.substr(0, shortest);
+  return std::nullopt;
 }
 
 std::vector<Flag> hazards(const Subject& subject) {
@@ -620,13 +633,15 @@ std::vector<Flag> hazards(const Subject& subject) {
   } else if (auto flag = by_git(subject, parts, type)) {
     flags.push_back({flag->hazard, gone ? "takes away what git obeys" : std::move(flag->reason)});
   }
-  // A directory does nothing by itself: what lies in it is judged on its own.
-  if (type == Type::directory) return flags;
-  for (const Known* known : known_for(parts, own_parts(subject), subject.after.type))
+  for (const Known* known : known_for(parts, own_parts(subject), subject.after.type)) {
+    const bool dependency = known->hazard == Hazard::dependency;
+    // A directory does nothing by itself: what lies in it is judged on its own. A link into a tree of dependencies is
+    // how a package manager finds the project's own packages.
+    if (dependency ? subject.by == By::another_name : type == Type::directory) continue;
     if (!gone || known->hazard == Hazard::agent)
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
-  if (gone || subject.by == By::another_name) return flags;
-  if (subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
+  }
+  if (subject.by == By::own_name && subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
     flags.push_back({Hazard::link_out, "leads out of the workspace, to " + printable(subject.link_target)});
   return flags;
 }

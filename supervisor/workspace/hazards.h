@@ -19,6 +19,7 @@ enum class Hazard : uint8_t {
   editor,       // what an editor runs or loads on opening the directory
   shell,        // start-up files of shells, direnv and login programs
   build,        // what build tools, package managers, test runners and CI execute
+  dependency,   // trees that package managers fill and programs load from
   autostart,    // units, desktop entries, crontabs, modules that interpreters load by themselves
   executable,   // the execute bit is new
   set_id,       // setuid or setgid: the bit itself is never applied
@@ -69,9 +70,9 @@ struct Subject {
 // what it leads to may have come to the host before, as an ordinary file.
 std::vector<Flag> hazards(const Subject& subject);
 
-// The outermost repository that `subject` is a part of, relative to the workspace; "" also for one that begins above
-// it. Pure.
-std::optional<std::string_view> repository_of(const Subject& subject);
+// The outermost repository, or tree of dependencies, that `subject` is a part of, relative to the workspace; "" also
+// for one that begins above it. Pure.
+std::optional<std::string_view> whole_of(const Subject& subject);
 
 // Absolute, or climbs above the workspace by "..", judged by text alone.
 bool leads_out(std::string_view path, std::string_view target);

@@ -327,6 +327,22 @@ TEST_P(Apply, a_repositorys_data_goes_when_its_directory_is_named_and_what_git_e
   });
 }
 
+TEST_P(Apply, dependencies_go_when_their_directory_is_named) {
+  run([](World& world) {
+    world.agent([] {
+      for (const char* dir : {"node_modules", "node_modules/x", "node_modules/x/bin"}) ::mkdir(dir, 0755);
+      write("node_modules/x/package.json", "{}"), write("node_modules/x/bin/x", "#!/bin/sh\n", 0755);
+      make_link("/etc/passwd", "node_modules/out"), write("code.js", "x");
+    });
+    EXPECT_EQ(world.apply().count(Outcome::applied), 1u);
+    EXPECT_FALSE(exists(world.host("node_modules"))) << "nor its directories";
+    const ApplyReport report = world.apply({"node_modules"});
+    for (const char* path : {"node_modules/x/package.json", "node_modules/x/bin/x"})
+      EXPECT_EQ(outcome(report, path), "applied") << path;
+    EXPECT_THAT(outcome(report, "node_modules/out"), HasSubstr("held"));
+  });
+}
+
 TEST_P(Apply, a_bare_repository_under_any_name_does_not_come_to_life) {
   run([](World& world) {
     ::mkdir(world.host("half").c_str(), 0755);

@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"mise.local.toml", "shell"}, Case{".config/mise/config.toml", "shell"},
         Case{"A.xcodeproj/project.pbxproj", "build"}, Case{".storybook/main.ts", "build"},
         Case{"vitest.workspace.ts", "build"}, Case{"pants.toml", "build"}, Case{".github/agents/x.md", "prompt"},
-        Case{".github/chatmodes/x.md", "prompt"}, Case{".venv/bin/activate", "shell"}, Case{"src/main.c", ""},
+        Case{".github/chatmodes/x.md", "prompt"}, Case{"bin/activate", "shell"}, Case{"src/main.c", ""},
         Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
@@ -107,10 +107,28 @@ TEST(HazardsOf, git_would_take_whatever_a_repository_gets_or_loses) {
   EXPECT_EQ(flags({".git", {}, directory, "", {}}), "") << "empty, it is none";
   EXPECT_EQ(flags({".git/refs/heads/main", file(), {}, "", {}}), "repository");
   EXPECT_EQ(flags({".git/objects/aa/bb", file(), file(), "", {}}), "repository") << "in the place of another";
-  EXPECT_EQ(repository_of({"sub/.git/modules/x/HEAD", {}, file(), "", {}}), "sub/.git") << "the outermost";
-  EXPECT_EQ(repository_of({"data/a/b", {}, file(), "", {{"data"}}}), "data");
-  EXPECT_EQ(repository_of({"data/a/b", {}, file(), "", {{"data", false}}}), std::nullopt) << "none yet";
-  EXPECT_EQ(repository_of({".git", {}, directory, "", {}}), std::nullopt);
+  EXPECT_EQ(whole_of({"sub/.git/modules/x/HEAD", {}, file(), "", {}}), "sub/.git") << "the outermost";
+  EXPECT_EQ(whole_of({"data/a/b", {}, file(), "", {{"data"}}}), "data");
+  EXPECT_EQ(whole_of({"data/a/b", {}, file(), "", {{"data", false}}}), std::nullopt) << "none yet";
+  EXPECT_EQ(whole_of({".git", {}, directory, "", {}}), std::nullopt);
+}
+
+TEST(HazardsOf, trees_of_dependencies_are_held_whole) {
+  Node directory, link;
+  directory.type = Type::directory, link.type = Type::link;
+  for (const char* path : {"node_modules/x/index.js", "sub/node_modules/x/index.js", ".venv/bin/pip",
+                           "v/lib/python3/site-packages/x.py", "vendor/bundle/ruby/x.rb"})
+    EXPECT_EQ(flags({path, file(0755), file(0755), "", {}}), "dependency") << path;
+  EXPECT_EQ(added("node_modules/x/package.json"), "build,dependency");
+  EXPECT_EQ(flags({"node_modules/x", {}, directory, "", {}}), "dependency");
+  EXPECT_EQ(flags({"node_modules/.bin/x", {}, link, "../x/cli.js", {}}), "dependency");
+  EXPECT_EQ(flags({"node_modules/x/index.js", file(), {}, "", {}}), "") << "taken away";
+  EXPECT_EQ(flags({"node_modules/own/src/x.js", {}, file(), "", {}, By::another_name}), "")
+      << "a package of the project, which its package manager links there";
+  EXPECT_EQ(added("vendor/x.go"), "");
+  EXPECT_EQ(whole_of({"sub/node_modules/x/node_modules/y/z.js", {}, file(), "", {}}), "sub/node_modules");
+  EXPECT_EQ(whole_of({"vendor/bundle/x", {}, file(), "", {}}), "vendor/bundle");
+  EXPECT_EQ(whole_of({"vendor/x", {}, file(), "", {}}), std::nullopt);
 }
 
 TEST(HazardsOf, new_execute_and_set_id_bits) {
@@ -193,7 +211,7 @@ TEST(HazardsOf, the_workspaces_own_place_counts) {
   const Surroundings bare = Surroundings::of("/srv/data/hooks", {"/srv/data"});
   const Subject subject{"update", {}, file(), "", {}, By::own_name, &bare};
   EXPECT_EQ(flags(subject), "git");
-  EXPECT_EQ(repository_of(subject), "");
+  EXPECT_EQ(whole_of(subject), "");
 }
 
 TEST(HazardsOf, a_project_that_is_called_like_what_a_tool_obeys_is_a_project) {
