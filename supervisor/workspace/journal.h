@@ -13,7 +13,7 @@
 // What an apply leaves behind so that the next command can finish or clean up after it.
 //
 //   apply.journal   exists while an apply runs. Records end in NUL: "s<session>", "d<directory>" before the first
-//                   temporary name in that host directory, "i<inode> <path>" before a file takes its place,
+//                   temporary name in that host directory, "i<inode> <path>" before it takes its place,
 //                   "u<mtime_ns> <inode>" before a file with several names loses one of them
 //   applied         "<ctime_ns> <path>" for what an apply left on the host while other changes stayed pending: a file
 //                   with exactly this ctime was last changed by us and makes no conflict, however late its ctime

@@ -113,8 +113,10 @@ Result<void> Placer::make_directory(const Change& change, int parent, const std:
   auto done = [&]() -> Result<void> {
     const UniqueFd fd = TRY(sys::openat(around.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     TRY(dress(fd.get(), change, parent));
+    const Node made = Node::of(TRY(sys::fstat(fd.get())));
+    TRY(journal_.placing(made.inode, change.path));
     TRY(put(change, parent, around.get(), name));
-    made_.insert_or_assign(change.path, Node::of(TRY(sys::fstat(fd.get()))));
+    made_.insert_or_assign(change.path, made);
     return {};
   }();
   if (!done) ::unlinkat(around.get(), name.c_str(), AT_REMOVEDIR);
@@ -131,6 +133,7 @@ Result<void> Placer::finish_directory(const Change& change) {
   const mode_t mode = mode_to_apply(change) | (now.mode & 06000);  // setgid that its parent gave it
   say("mode");
   if (now.mode == mode) return {};
+  TRY(journal_.placing(now.inode, change.path));
   return sys::fchmod(dir, mode);
 }
 

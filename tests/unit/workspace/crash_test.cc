@@ -34,6 +34,8 @@ void work() {
   write("a", "agent a");
   ::chmod("b", 0600);
   ::mkdir("new", 0750), write("new/file", "agent new");
+  ::mkdir("empty", 0750);
+  pause_a_tick();  // what an apply makes is later than the stamp
   for (const char* file : {"gone/x", "gone/sub/y", "becomes-file/z", "becomes-dir", "link", "x-too", "linked-link"})
     ::unlink(file);
   ::unlink("linked-link-too"), make_link("b", "linked-link-too");
