@@ -84,6 +84,15 @@ TEST_P(DeniedLink, hides_what_it_leads_to) {
   EXPECT_EQ(world().read(".env"), "hunter2\n");
 }
 
+TEST_P(DeniedLink, hides_what_it_leads_to_by_the_policy_that_ships) {
+  put("shared/dotenv", "hunter2\n");
+  link("shared/dotenv", ".env");
+  put("dotssh/k", "KEY\n");
+  link("dotssh", ".ssh");
+  const Outcome out = world().shell("coding", "cat .env .ssh/k shared/dotenv dotssh/k; echo done");
+  EXPECT_EQ(out.out, "done\n") << out.err;
+}
+
 TEST_P(DeniedLink, hides_the_hard_links_of_what_it_leads_to_as_well) {
   put("shared/dotenv", "hunter2\n");
   hard_link("shared/dotenv", "backup");
