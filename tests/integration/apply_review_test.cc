@@ -190,7 +190,7 @@ class AfterRun : public InBothModes {
   std::string policy() { return world().policy("tree", kPolicy); }
   // `alos run --apply ask` with `script`; while its question stands, `other` runs in a shell.
   Outcome asked(const std::string& script, const std::string& other) {
-    std::vector<std::string> argv{"/usr/bin/python3", ALOS_MEANWHILE, other};
+    std::vector<std::string> argv{"/usr/bin/python3", ALOS_ANSWER, "", R"(type (\w+) to apply)", R"(\1)", other};
     const auto run = world().run_arguments(policy(), {"--apply", "ask"});
     argv.insert(argv.end(), run.begin(), run.end());
     argv.insert(argv.end(), {"--", "/bin/bash", "-c", script});

@@ -103,12 +103,12 @@ TEST_P(Asked, a_supervisor_that_dies_leaves_no_raw_terminal_and_nothing_is_appli
 TEST_P(HostReview, what_was_typed_before_a_question_does_not_answer_it) {
   ASSERT_EQ(world().shell(policy(), "echo made > file").code, 0);
   const auto undo = [&](const char* early, const char* late) {
-    return world().call({"/usr/bin/python3", ALOS_ANSWER, early, late, "alos", "undo"});
+    return world().call({"/usr/bin/python3", ALOS_ANSWER, early, R"(\[y/N\])", late, "", "alos", "undo"});
   };
-  Outcome asked = undo("y\r", "n\r");
+  Outcome asked = undo("y\r", "n");
   EXPECT_EQ(asked.out, "code 2\n") << asked.err;
   EXPECT_EQ(alos({"diff", "--stat"}).code, 1) << "it is still pending";
-  asked = undo("", "y\r");
+  asked = undo("", "y");
   EXPECT_EQ(asked.out, "code 0\n") << asked.err;
   EXPECT_EQ(alos({"diff", "--stat"}).code, 0);
   EXPECT_EQ(alos({"gc"}).code, 0);

@@ -1,8 +1,9 @@
-# On the host: a command that asks something, on a terminal of its own. Arguments: what is typed before it can ask, what
-# is typed at the question, the command.
-import os, pty, sys, time
+# On the host: a command that asks something, on a terminal of its own. Arguments: what is typed before it can ask, the
+# question (a pattern), what is typed at it (\1: from the question), a command for a shell that runs to its end while
+# the question stands (or nothing), the command that asks.
+import os, pty, re, subprocess, sys, time
 
-early, late, command = sys.argv[1], sys.argv[2], sys.argv[3:]
+early, question, reply, other, command = *sys.argv[1:5], sys.argv[5:]
 child, fd = pty.fork()
 if child == 0:
     os.execvp(command[0], command)
@@ -17,10 +18,14 @@ while True:
     if not data:
         break
     seen += data.decode(errors="replace")
-    if not answered and "[y/N]" in seen:
-        assert "\x1b[?2004l" in seen[: seen.index("[y/N]")], "the terminal is reset before the question"
+    asked = re.search(question, seen)
+    if asked and not answered:
+        assert "\x1b[?2004l" in seen[: asked.start()], "the terminal is reset before the question"
+        if other:
+            done = subprocess.run(["/bin/bash", "-c", other], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            print("other", done.returncode, done.stderr)
         time.sleep(0.3)
-        os.write(fd, late.encode())
+        os.write(fd, asked.expand(reply).encode() + b"\r")
         answered = True
 print("code", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 print(seen, file=sys.stderr)
