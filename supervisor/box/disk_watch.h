@@ -30,7 +30,7 @@ class DiskWatch {
  public:
   enum class Found : uint8_t { nothing, over, full };
 
-  // Nanoseconds of the thread's time.
+  // Nanoseconds by the clock (CLOCK_BOOTTIME), of which a busy host leaves the thread a part.
   struct Patience {
     int64_t between = 200'000'000;    // two looks
     int64_t slice = 20'000'000;       // of measuring, between two looks at whatever else the thread does

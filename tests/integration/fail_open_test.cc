@@ -36,13 +36,14 @@ class FailOpen : public testing::TestWithParam<Mode> {
   }
   World& world() { return *world_; }
 
-  // alos run of a program that leaves traces, on a kernel without what `rules` name.
-  Outcome run_without(const std::string& rules, const std::vector<std::string>& flags = {}) {
+  // alos run of a program that leaves traces, or of another script, on a kernel without what `rules` name.
+  Outcome run_without(const std::string& rules, const std::vector<std::string>& flags = {},
+                      const std::string& script = "echo ran; touch ran") {
     const std::string wrapper = world().root() + "/without_syscall";
     if (!world().exists(wrapper)) world().write(wrapper, world().read(ALOS_PAYLOADS "/without_syscall"), 0755);
     std::vector<std::string> argv{wrapper, rules, "--"};
     for (const std::string& word : world().run_arguments(policy_, flags)) argv.push_back(word);
-    argv.insert(argv.end(), {"--", "/bin/sh", "-c", "echo ran; touch ran"});
+    argv.insert(argv.end(), {"--", "/bin/sh", "-c", script});
     argv[3] = World::programs() + "/alos";
     return world().call(argv);
   }
@@ -98,13 +99,8 @@ TEST_P(FailOpen, without_user_namespaces_it_refuses) {
 
 TEST_P(FailOpen, on_a_kernel_whose_notifications_signals_end_directories_are_renamed_all_the_same) {
   world().write("tree/file", "content");
-  std::vector<std::string> argv{world().root() + "/without_syscall", "seccomp@1&0x20=EINVAL", "--"};
-  world().write(argv[0], world().read(ALOS_PAYLOADS "/without_syscall"), 0755);
-  for (const std::string& word : world().run_arguments(policy_, {})) argv.push_back(word);
-  argv.insert(argv.end(),
-              {"--", "/bin/sh", "-c", "python3 -c 'import os; os.rename(\"tree\", \"moved\")'; cat moved/file"});
-  argv[3] = World::programs() + "/alos";
-  const Outcome run = world().call(argv);
+  const Outcome run = run_without("seccomp@1&0x20=EINVAL", {},
+                                  "python3 -c 'import os; os.rename(\"tree\", \"moved\")'; cat moved/file");
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out, "content");
 }
