@@ -419,12 +419,13 @@ int open_terminal(const Layout& box, const Reporter& report) {
 }
 
 // Scheduling was reset by the clone; the class for disks is another matter, and is handed on (ioprio_set(2)).
-void leave_realtime_io(const Reporter& report) {
-  constexpr int kProcess = 1, kClassShift = 13, kRealtime = 1, kBestEffort = 2, kMiddle = 4;
+void leave_disk_priority(const Reporter& report) {
+  constexpr int kProcess = 1, kClassShift = 13, kLevel = 7, kRealtime = 1, kBestEffort = 2, kMiddle = 4;
   const long now = ::syscall(SYS_ioprio_get, kProcess, 0);
   if (now < 0 && errno == ENOSYS) return;  // a kernel without block devices
   report.must(Step::limits, "ioprio_get", now);
-  if (now >> kClassShift != kRealtime) return;
+  const long io_class = now >> kClassShift;
+  if (io_class != kRealtime && (io_class != kBestEffort || (now & kLevel) >= kMiddle)) return;
   report.must(Step::limits, "ioprio_set", ::syscall(SYS_ioprio_set, kProcess, 0, kBestEffort << kClassShift | kMiddle));
 }
 
@@ -587,7 +588,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   raise_loopback(report);
   report.must(Step::host_name, "sethostname", ::sethostname(box.host_name.data(), box.host_name.size()));
   const int terminal = box.terminal ? open_terminal(box, report) : -1;
-  leave_realtime_io(report);
+  leave_disk_priority(report);
   set_limits(box, report);
   new_session(report);
   drop_capabilities(report);

@@ -1,9 +1,11 @@
 #include "supervisor/box/seccomp_arguments.h"
 
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -24,6 +26,9 @@
 #endif
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
+#endif
+#ifndef F_SETDELEG
+#define F_SETDELEG (1024 + 16)
 #endif
 
 namespace alos::seccomp {
@@ -65,14 +70,40 @@ void no_terminal_tricks(Rules& rules) {
   for (const uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) rules.push_back({"ioctl", kRefuse, {is(1, request)}});
 }
 
-// What reaches the host through a file that is only mounted to be read: a lease makes whoever opens the file there wait
-// (45 s, fs.lease-break-time; the file's owner may take one), F_NOTIFY tells of others' work in a directory. SHM_LOCK
-// counts for the caller of alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing who has the same;
-// there the answer is that of a kernel without it.
+// What reaches the host through a file that is only mounted to be read: a lease or delegation makes whoever opens the
+// file there wait (45 s, fs.lease-break-time; the file's owner may take one), F_NOTIFY tells of others' work in a
+// directory. SHM_LOCK counts for the caller of alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing
+// who has the same; there the answer is that of a kernel without it. Huge pages come from one pool of the machine
+// (vm.nr_hugepages) that no limit of a box counts.
 void nothing_shared_with_the_host(Rules& rules) {
-  for (const uint32_t command : {F_SETLEASE, F_NOTIFY}) rules.push_back({"fcntl", kRefuse, {is(1, command)}});
+  for (const uint32_t command : {F_SETLEASE, F_NOTIFY, F_SETDELEG})
+    rules.push_back({"fcntl", kRefuse, {is(1, command)}});
   rules.push_back({"shmctl", kRefuse, {is(1, SHM_LOCK)}});
   rules.push_back({"madvise", SCMP_ACT_ERRNO(EINVAL), {is(2, MADV_MERGEABLE)}});
+  rules.push_back({"mmap", kRefuse, {has(3, MAP_HUGETLB)}});
+  rules.push_back({"memfd_create", kRefuse, {has(1, MFD_HUGETLB)}});
+  rules.push_back({"shmget", kRefuse, {has(2, SHM_HUGETLB)}});
+}
+
+// Best effort above the middle would be served before the disk work of ordinary programs. Realtime the kernel itself
+// gives to capabilities only. The class stands in bits 13 to 15, the level in 0 to 2, 0 the highest (ioprio_set(2)).
+void no_disk_priority(Rules& rules) {
+  constexpr uint64_t kClass = 7 << 13, kBestEffort = 2 << 13, kLowerHalf = 4;
+  rules.push_back({"ioprio_set", kRefuse, {bits(2, kClass | kLowerHalf, kBestEffort)}});
+}
+
+// The kernel keeps every filter, compiled, in memory that no limit of a box counts, and frees it piece by piece on a
+// work queue of the machine: thousands that are dropped at once hold up everything that loads or frees such code, the
+// launch of boxes among it. So an agent loads none, neither on sockets nor for system calls, and is answered as by a
+// kernel that has none; strict mode and Landlock, which need no code, are there for who confines itself further.
+// A protocol above TCP (kernel TLS) is a module more to reach.
+void no_code_in_the_kernel(Rules& rules) {
+  constexpr uint32_t kUnknown = SCMP_ACT_ERRNO(ENOPROTOOPT);
+  for (const uint32_t option : {SO_ATTACH_FILTER, SO_ATTACH_BPF, SO_ATTACH_REUSEPORT_CBPF, SO_ATTACH_REUSEPORT_EBPF})
+    rules.push_back({"setsockopt", kUnknown, {is(1, SOL_SOCKET), is(2, option)}});
+  rules.push_back({"setsockopt", kUnknown, {is(1, IPPROTO_TCP), is(2, TCP_ULP)}});
+  rules.push_back({"seccomp", SCMP_ACT_ERRNO(EINVAL), {is(0, SECCOMP_SET_MODE_FILTER)}});
+  rules.push_back({"prctl", kAllow, {is(0, PR_SET_SECCOMP), is(1, SECCOMP_MODE_STRICT)}});
 }
 
 // Unix sockets of every kind, TCP and UDP. Not raw sockets, ICMP echo sockets, SCTP, DCCP, UDP-Lite, L2TP, MPTCP: each
@@ -103,8 +134,8 @@ void process_controls(Rules& rules) {
       PR_GET_THP_DISABLE, PR_SET_VMA, PR_GET_AUXV, PR_GET_TID_ADDRESS, PR_SET_PTRACER, PR_SET_TSC, PR_GET_TSC,
       PR_MCE_KILL, PR_MCE_KILL_GET, PR_SET_TIMING, PR_GET_TIMING, PR_SET_SYSCALL_USER_DISPATCH,
       // Capabilities and restrictions: to be looked at, or made less.
-      PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP,
-      PR_CAP_AMBIENT, PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, PR_SET_SECUREBITS, PR_GET_SECUREBITS, PR_SET_MDWE, PR_GET_MDWE,
+      PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_CAPBSET_DROP, PR_CAP_AMBIENT,
+      PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, PR_SET_SECUREBITS, PR_GET_SECUREBITS, PR_SET_MDWE, PR_GET_MDWE,
       PR_SET_SPECULATION_CTRL, PR_GET_SPECULATION_CTRL};
   for (const uint32_t operation : kHarmless) rules.push_back({"prctl", kAllow, {is(0, operation)}});
   // Rewriting /proc/self/exe and argv to look like another program; sharing a core, or pages, with strangers to watch
@@ -115,11 +146,6 @@ void process_controls(Rules& rules) {
 
 void personalities(Rules& rules) {
   for (const uint32_t persona : {0u, 0xffffffffu}) rules.push_back({"personality", kAllow, {is(0, persona)}});
-}
-
-// Its listener would decide the calls of whatever the box starts later.
-void no_listener(Rules& rules) {
-  rules.push_back({"seccomp", kRefuse, {has(1, SECCOMP_FILTER_FLAG_NEW_LISTENER)}});
 }
 
 // The launcher sets RLIMIT_CORE to 1: the one value with which the kernel neither writes a core nor starts the crash
@@ -160,7 +186,8 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   sockets(rules, options.internet);
   process_controls(rules);
   personalities(rules);
-  no_listener(rules);
+  no_disk_priority(rules);
+  no_code_in_the_kernel(rules);
   no_core_limit(rules);
   no_set_id(rules, S_ISUID);
   if (options.set_group == SetGroup::refused) no_set_id(rules, S_ISGID);

@@ -20,9 +20,9 @@ using seccomp::WriteExecute;
 constexpr std::string_view kFrom0 =
     "read write ?open close stat fstat lstat poll lseek ?mmap ?mprotect munmap brk rt_sigaction rt_sigprocmask "
     "rt_sigreturn ?ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore "
-    "?madvise shmget ?shmat ?shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
+    "?madvise ?shmget ?shmat ?shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
     "connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername ?socketpair "
-    "setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
+    "?setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
     "msgrcv msgctl ?fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
     "?creat link unlink symlink readlink ?chmod ?fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
     "sysinfo times -ptrace getuid -syslog getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid "
@@ -41,14 +41,14 @@ constexpr std::string_view kFrom0 =
     "timer_gettime timer_getoverrun timer_delete -clock_settime clock_gettime clock_getres clock_nanosleep "
     "exit_group epoll_wait epoll_ctl tgkill utimes -vserver !mbind !set_mempolicy !get_mempolicy mq_open "
     "mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr -kexec_load waitid -add_key -request_key "
-    "-keyctl ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch !migrate_pages ?openat mkdirat "
+    "-keyctl ?ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch !migrate_pages ?openat mkdirat "
     "?mknodat fchownat futimesat newfstatat unlinkat renameat linkat symlinkat readlinkat ?fchmodat faccessat "
     "pselect6 ppoll -unshare set_robust_list get_robust_list splice tee sync_file_range vmsplice !move_pages "
     "utimensat epoll_pwait signalfd timerfd_create eventfd fallocate timerfd_settime timerfd_gettime accept4 "
     "signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo -perf_event_open "
     "recvmmsg -fanotify_init -fanotify_mark ?prlimit64 -name_to_handle_at -open_by_handle_at -clock_adjtime "
     "syncfs sendmmsg -setns getcpu -process_vm_readv -process_vm_writev -kcmp -finit_module sched_setattr "
-    "sched_getattr renameat2 ?seccomp getrandom memfd_create -kexec_file_load -bpf execveat -userfaultfd "
+    "sched_getattr renameat2 ?seccomp getrandom ?memfd_create -kexec_file_load -bpf execveat -userfaultfd "
     "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx !io_pgetevents "
     "rseq uretprobe uprobe ";
 constexpr std::string_view kFrom424 =
@@ -99,8 +99,10 @@ uint32_t socket_answer(const seccomp_data& call, const FilterOptions& options) {
   return allow_if(internet && (tcp || udp), EAFNOSUPPORT);
 }
 
-uint32_t prctl_answer(uint32_t operation) {
+uint32_t prctl_answer(uint32_t operation, uint32_t value) {
   switch (operation) {
+    case 22:
+      return allow_if(value == 1, EINVAL);  // set_seccomp: strict mode
     case 35:
     case 62:
     case 67:
@@ -116,7 +118,6 @@ uint32_t prctl_answer(uint32_t operation) {
     case 15:
     case 16:
     case 21:
-    case 22:
     case 23:
     case 24:
     case 25:
@@ -149,6 +150,17 @@ uint32_t prctl_answer(uint32_t operation) {
   }
 }
 
+uint32_t setsockopt_answer(uint32_t level, uint32_t option) {
+  const bool loads_code = level == 1 && (option == 26 || (option >= 50 && option <= 52));
+  const bool above_tcp = level == 6 && option == 31;
+  return allow_if(!loads_code && !above_tcp, ENOPROTOOPT);
+}
+
+uint32_t ioprio_answer(uint32_t priority) {
+  const bool best_effort = (priority >> 13 & 7) == 2;
+  return allow_if(!best_effort || (priority & 7) >= 4, EPERM);
+}
+
 // Where the call's mode stands, and its flags if it has some: these decide whether the mode is read.
 uint32_t mode_answer(const seccomp_data& call, const FilterOptions& options, int mode, int flags = -1) {
   const bool read = flags < 0 || (low(call, flags) & 0100) != 0 || (low(call, flags) & 020000000) != 0;
@@ -160,18 +172,24 @@ uint32_t by_arguments(std::string_view name, const seccomp_data& call, const Fil
   const bool strict_memory = options.write_execute == WriteExecute::refused;
   if (name == "ioctl")
     return allow_if(low(call, 1) != 0x5412 && low(call, 1) != 0x541c && low(call, 1) != 0x5423, EPERM);
-  if (name == "fcntl") return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026, EPERM);  // lease, notify
-  if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);                           // lock
-  if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);                         // mergeable
+  if (name == "fcntl")  // lease, notify, delegation
+    return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026 && low(call, 1) != 1040, EPERM);
+  if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);    // lock
+  if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);  // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
   if (name == "socket") return socket_answer(call, options);
   if (name == "socketpair") return low(call, 0) == 1 ? socket_answer(call, options) : error(EAFNOSUPPORT);
-  if (name == "prctl") return prctl_answer(low(call, 0));
+  if (name == "prctl") return prctl_answer(low(call, 0), low(call, 1));
   if (name == "personality") return allow_if(low(call, 0) == 0 || low(call, 0) == 0xffffffff, EPERM);
-  if (name == "seccomp") return allow_if((low(call, 1) & 8) == 0, EPERM);  // new_listener
-  if (name == "setrlimit") return allow_if(low(call, 0) != 4, 0);          // core: done, says the filter
+  if (name == "seccomp") return allow_if(low(call, 0) != 1, EINVAL);  // set_mode_filter
+  if (name == "setsockopt") return setsockopt_answer(low(call, 1), low(call, 2));
+  if (name == "ioprio_set") return ioprio_answer(low(call, 2));
+  if (name == "memfd_create") return allow_if((low(call, 1) & 4) == 0, EPERM);  // hugetlb
+  if (name == "shmget") return allow_if((low(call, 2) & 04000) == 0, EPERM);    // hugetlb
+  if (name == "setrlimit") return allow_if(low(call, 0) != 4, 0);               // core: done, says the filter
   if (name == "prlimit64") return allow_if(low(call, 1) != 4 || call.args[2] == 0, 0);
-  if (name == "mmap") return allow_if(!strict_memory || (low(call, 2) & 6) != 6, EPERM);
+  if (name == "mmap")
+    return allow_if((low(call, 3) & 0x40000) == 0 && (!strict_memory || (low(call, 2) & 6) != 6), EPERM);
   if (name == "mprotect" || name == "pkey_mprotect") return allow_if(!strict_memory || (low(call, 2) & 4) == 0, EPERM);
   if (name == "shmat") return allow_if(!strict_memory || (low(call, 2) & 0100000) == 0, EPERM);
   if (name == "chmod" || name == "fchmod" || name == "creat" || name == "mknod") return mode_answer(call, options, 1);
@@ -207,18 +225,22 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"open", {any, flags, modes}},
       {"openat", {any, any, flags, modes}},
       {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
-      {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 0x80000400})}},
+      {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 1039, 1040, 1041, 0x80000400})}},
       {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
       {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},
       {"socketpair", {range(0, 50), types, {0, 1, 6, 17}}},
-      {"prctl", {range(0, 100, {0x41555856, 0x53564d41, 0x59616d61})}},
+      {"prctl", {range(0, 100, {0x41555856, 0x53564d41, 0x59616d61}), {0, 1, 2, 3, 0x80000001}}},
       {"personality", {powers({0, 0xffffffff, 0x0400000, 0x0040000, 0x20000})}},
       {"seccomp", {range(0, 4), range(0, 127)}},
       {"setrlimit", {range(0, 20)}},
       {"prlimit64", {any, range(0, 20), {0, 1, 1ull << 32, 0x7ffc12345678, 0xfffffffful}}},
-      {"mmap", {any, any, range(0, 15, {0x01000007, 0x02000006})}},
+      {"mmap", {any, any, range(0, 15, {0x01000007, 0x02000006}), powers({0, 0x22, 0x40022, 0x7c040022})}},
+      {"setsockopt", {any, {0, 1, 2, 6, 17, 255, 263, 0x80000001}, range(0, 80, {0x8000001a})}},
+      {"ioprio_set", {any, any, powers({0, 0x4000, 0x4003, 0x4004, 0x4007, 0x6000, 0x2000, 0x4ff8, 0x24000, 0x14004})}},
+      {"memfd_create", {any, powers({0, 3, 7, 0x54000004})}},
+      {"shmget", {any, any, powers({0, 01600, 05600, 0x54000980})}},
       {"mprotect", {any, any, range(0, 15, {0x01000004})}},
       {"pkey_mprotect", {any, any, range(0, 15, {0x01000004})}},
       {"shmat", {any, any, powers({0, 0150000})}},

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <linux/landlock.h>
+#include <linux/memfd.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -108,6 +111,9 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
   constexpr uint64_t kBit32 = 1ull << 32;
   char byte = 'x';
   const rlimit zero{};
+  sock_filter pass = BPF_STMT(BPF_RET | BPF_K, 0x7fff0000);
+  const sock_fprog code{.len = 1, .filter = &pass};
+  const auto filter = reinterpret_cast<uint64_t>(&code);
   const Probe probes[] = {
       {"TIOCSTI", SYS_ioctl, {0, TIOCSTI, reinterpret_cast<uint64_t>(&byte)}, EPERM},
       {"TIOCSTI + 2^32", SYS_ioctl, {0, TIOCSTI + kBit32, reinterpret_cast<uint64_t>(&byte)}, EPERM},
@@ -133,8 +139,20 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"unix", SYS_socket, {AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0}, 0},
       {"asking for the personality", SYS_personality, {0xffffffff}, 0},
       {"READ_IMPLIES_EXEC", SYS_personality, {READ_IMPLIES_EXEC}, EPERM},
-      {"a listener of one's own", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER}, EPERM},
-      {"a filter of one's own reaches the kernel", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, 0, 0}, EFAULT},
+      {"a listener of one's own", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER}, EINVAL},
+      {"a filter of one's own", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, 0, filter}, EINVAL},
+      {"with a high bit", SYS_seccomp, {SECCOMP_SET_MODE_FILTER + kBit32, 0, filter}, EINVAL},
+      {"by prctl", SYS_prctl, {PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter}, EINVAL},
+      {"asking which answers filters have", SYS_seccomp, {SECCOMP_GET_ACTION_AVAIL, 0, 0}, EFAULT},
+      {"a filter on a socket", SYS_setsockopt, {0, SOL_SOCKET, SO_ATTACH_FILTER, filter, sizeof code}, ENOPROTOOPT},
+      {"one for a port", SYS_setsockopt, {0, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, filter, sizeof code}, ENOPROTOOPT},
+      {"kernel TLS", SYS_setsockopt, {0, IPPROTO_TCP, TCP_ULP, 0, 0}, ENOPROTOOPT},
+      {"another option reaches the kernel", SYS_setsockopt, {~0ull, SOL_SOCKET, SO_KEEPALIVE}, EBADF},
+      {"huge pages", SYS_mmap, {0, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, ~0ull}, EPERM},
+      {"a file of them", SYS_memfd_create, {reinterpret_cast<uint64_t>("x"), MFD_HUGETLB}, EPERM},
+      {"shared ones", SYS_shmget, {IPC_PRIVATE, 2 << 20, SHM_HUGETLB | 0600}, EPERM},
+      {"the disk before others", SYS_ioprio_set, {1, 0, 2 << 13}, EPERM},
+      {"the disk after others", SYS_ioprio_set, {1, 0, 2 << 13 | 7}, 0},
       {"PR_SET_MM", SYS_prctl, {PR_SET_MM}, EPERM},
       {"an unknown prctl", SYS_prctl, {999}, EINVAL},
       {"PR_SET_DUMPABLE", SYS_prctl, {PR_SET_DUMPABLE, 1}, 0},
