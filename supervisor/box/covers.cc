@@ -309,9 +309,11 @@ class Walk {
       }
     if (pin) TRY(pin_parents(path));
     if (denied.empty()) return Verdict::free;
-    const auto kind = denied.overlaps(policy::kRead) ? Cover::Kind::hide : Cover::Kind::restrict;
-    if (!directory && (kind == Cover::Kind::hide || denied.overlaps(policy::kWrite))) {
+    auto kind = denied.overlaps(policy::kRead) ? Cover::Kind::hide : Cover::Kind::restrict;
+    if (!directory && denied.overlaps(policy::kRead | policy::kWrite)) {
       const struct stat st = TRY(entry.empty() ? sys::fstat(parent) : sys::lstatat(parent, entry));
+      // A read-only mount keeps nobody from writing into a pipe: it is asked for files alone (fs/open.c).
+      if (S_ISFIFO(st.st_mode) && denied.overlaps(policy::kWrite) && writes_all_names(path)) kind = Cover::Kind::hide;
       TRY(note(parent, entry, path, st, kind));
     }
     if (kind == Cover::Kind::restrict) {

@@ -13,7 +13,8 @@ namespace alos::box {
 //
 // Reading denied: hidden by a mode-000 node, together with every other name (hard link) that the same file has in the
 // box. Only writing or executing denied: its own mount without that, and other names where writing to them writes to
-// it. What lies in a hidden directory is covered with it, and looked at for its other names alone.
+// it; a pipe that the host shares is hidden, since a read-only mount does not keep it from being written. What lies in
+// a hidden directory is covered with it, and looked at for its other names alone.
 //
 // A link that matches, or that a pattern goes through, is followed as it leads in the box, and the deny holds there as
 // well: of a link that only lies in a denied directory, for a file of the same tree. What a link leads to and lies in

@@ -148,11 +148,44 @@ TEST_P(BoxReview, no_box_runs_above_ordinary_programs) {
 }
 
 TEST_P(BoxReview, no_box_is_first_at_the_disk) {
-  constexpr int kProcess = 1, kRealtime = 1 << 13;
-  if (::syscall(SYS_ioprio_set, kProcess, 0, kRealtime) != 0) ALOS_SKIP("only root can raise priorities");
-  const Outcome run = world().run("strict", {"/usr/bin/ionice"});
-  ::syscall(SYS_ioprio_set, kProcess, 0, 0);
-  EXPECT_THAT(run.out, HasSubstr("best-effort")) << run.err;
+  constexpr int kProcess = 1, kRealtime = 1 << 13, kBestEffort = 2 << 13, kIdle = 3 << 13;
+  const auto started_with = [&](int priority) {
+    if (::syscall(SYS_ioprio_set, kProcess, 0, priority) != 0) return std::string("may not be set");
+    const Outcome run = world().run("strict", {"/usr/bin/ionice"});
+    ::syscall(SYS_ioprio_set, kProcess, 0, 0);
+    return run.code == 0 ? run.out : run.err;
+  };
+  EXPECT_EQ(started_with(kBestEffort | 0), "best-effort: prio 4\n");
+  EXPECT_EQ(started_with(kBestEffort | 6), "best-effort: prio 6\n");
+  EXPECT_EQ(started_with(kIdle), "idle\n");
+  if (::geteuid() != 0) ALOS_SKIP("only root can raise priorities");
+  EXPECT_EQ(started_with(kRealtime | 0), "best-effort: prio 4\n");
+}
+
+// Code in the kernel, its pool of huge pages, the order at the disk.
+TEST_P(BoxReview, what_counts_for_the_machine_is_refused) {
+  const Outcome run = world().run("strict", {"/usr/bin/python3", "-c", R"(
+import ctypes, errno, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*args):
+    ctypes.set_errno(0)
+    return libc.syscall(*args), errno.errorcode.get(ctypes.get_errno(), 'ok')
+code = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))
+program = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 1, ctypes.addressof(code)))
+print('seccomp', *call(317, 1, 0, program))
+print('prctl', *call(157, 22, 2, program))
+for option in 26, 50, 51, 52:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        try: print('socket', s.setsockopt(socket.SOL_SOCKET, option, program.raw[:16]))
+        except OSError as e: print('socket', errno.errorcode[e.errno])
+print('ioprio', *call(251, 1, 0, 2 << 13))
+print('huge', *call(9, 0, 2 << 20, 3, 0x40022, -1, 0))
+print('strict', *call(317, 3, 0, program))
+)"});
+  EXPECT_EQ(run.out,
+            "seccomp -1 EINVAL\nprctl -1 EINVAL\nsocket ENOPROTOOPT\nsocket ENOPROTOOPT\nsocket ENOPROTOOPT\n"
+            "socket ENOPROTOOPT\nioprio -1 EPERM\nhuge -1 EPERM\nstrict 0 ok\n")
+      << run.err;
 }
 
 TEST_P(BoxReview, nothing_that_the_box_writes_is_setuid_or_setgid) {
@@ -321,6 +354,32 @@ TEST_P(BoxReview, sockets_of_the_host_in_a_direct_workspace_are_not_reached) {
                        "\nimport os\nos.unlink('stale')\nl=s.socket(s.AF_UNIX);l.bind('stale');l.listen()\n"
                        "s.socket(s.AF_UNIX).connect('stale')\nprint('own')"});
   EXPECT_THAT(run.out, AllOf(Not(HasSubstr("reached /")), HasSubstr("own\n"))) << run.err;
+}
+
+// A read-only mount does not keep a pipe from being written.
+TEST_P(BoxReview, a_pipe_of_the_host_that_is_not_to_be_written_is_not) {
+  const std::string pipe = world().workspace() + "/infra/sub/feed", other = world().workspace() + "/other-name";
+  world().write("infra/sub/file", "content\n");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+  ASSERT_EQ(::chmod(pipe.c_str(), 0666), 0);
+  ASSERT_EQ(::link(pipe.c_str(), other.c_str()), 0);
+  const UniqueFd reader(::open(pipe.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_TRUE(reader);
+  give_workspace_away();
+  const std::string policy =
+      world().policy("piped",
+                     "alos: 1\nabout: piped\nextends: [base]\nvars: {workspace: dir}\nworkspace: direct\nfiles:\n"
+                     "  all: {allow: rwx, path: $workspace/**}\n  infra: {deny: w, path: $workspace/infra/**}\n");
+  const Outcome run = world().run(policy, {"/usr/bin/python3", "-c", R"(
+import os
+print(open('infra/sub/file').read(), end='')
+for name in 'infra/sub/feed', 'other-name':
+    try: print(os.write(os.open(name, os.O_WRONLY | os.O_NONBLOCK), b'smuggled'))
+    except OSError as e: print(e.strerror)
+)"});
+  EXPECT_EQ(run.out, "content\nPermission denied\nPermission denied\n") << run.err;
+  char byte = 0;
+  EXPECT_LT(::read(reader.get(), &byte, 1), 0) << "something was written";
 }
 
 // Kilobytes that a process and all below it hold.
