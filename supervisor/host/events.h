@@ -7,10 +7,10 @@
 
 namespace alos::host {
 
-// The stream of --events: JSON lines, one object a line, first member "v": 1, then "event" and "time". Kinds: started,
-// stopped, continued, limit, end. The last line is always the end; where it says "executed": false the program never
-// ran. A reader that is gone or slow does not hold up a run: a line that cannot be written at once is dropped, and the
-// next one says how many were ("dropped").
+// The stream of --events: JSON lines, one object a line, first member "v": 1, then "event" and "time". Kinds: launching
+// (only where that takes long), started, stopped, continued, limit, end. The last line is always the end; where it says
+// "executed": false the program never ran. A reader that is gone or slow does not hold up a run: a line that cannot be
+// written at once is dropped, and the next one says how many were ("dropped").
 //
 // What a program can cause as often as it likes (stopped, continued) is counted: the first kRepeats are written, after
 // that each whose number is a power of two, with the number ("count"); the end has the totals.

@@ -25,6 +25,7 @@
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
+#include "supervisor/host/slow_launch.h"
 
 namespace alos::host {
 namespace {
@@ -170,6 +171,7 @@ class Supervisor {
     if (order_.wall_ms && !box_gone_) earlier(started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000);
     if (give_up_ns_ != 0) earlier(give_up_ns_);
     if (next_beat_ns_ != 0) earlier(next_beat_ns_);
+    if (launching_) earlier(started_ns_ + kSlowLaunchNs);
     if (!until) return -1;
     return static_cast<int>(std::clamp<int64_t>((*until - boot_ns()) / 1'000'000 + 1, 0, 60'000));
   }
@@ -185,12 +187,22 @@ class Supervisor {
       limit_reached("wall");
       end_box();
     }
+    if (launching_ && now >= started_ns_ + kSlowLaunchNs) say_that_it_takes_long();
     if (give_up_ns_ != 0 && now >= give_up_ns_) {
       // The launcher does not answer; its janitor cleans what it leaves.
       launcher_.reset();
-      launcher_done_ = true;
+      launcher_done_ = launcher_stuck_ = true;
       if (!pidfd_) box_gone_ = true;
     }
+  }
+
+  void say_that_it_takes_long() {
+    launching_ = false;
+    const std::string at_work = children_at_work();
+    const auto waited_ms = (boot_ns() - started_ns_) / 1'000'000;
+    say(fmt::format("alos: the box is still being made after {} s: {}; interrupt to give up\n", waited_ms / 1000,
+                    at_work.empty() ? "what keeps it cannot be seen" : at_work));
+    events_.write("launching", {{"waited_ms", waited_ms}, {"processes", at_work}});
   }
 
   void give_up_in(int64_t seconds) {
@@ -245,6 +257,7 @@ class Supervisor {
   }
 
   void from_launcher() {
+    launching_ = false;
     LauncherReport report;
     auto got = sys::receive_message(launcher_.get(), std::as_writable_bytes(std::span(&report, 1)), 4);
     if (!got || got->size != sizeof report) {
@@ -493,7 +506,7 @@ class Supervisor {
     const auto pidfd = sys::pidfd_open(order_.launcher_pid);
     if (!pidfd) return;
     pollfd gone{.fd = pidfd->get(), .events = POLLIN, .revents = 0};
-    if (::poll(&gone, 1, 10'000) == 1) ::waitpid(order_.launcher_pid, nullptr, 0);
+    if (::poll(&gone, 1, launcher_stuck_ ? 0 : 10'000) == 1) ::waitpid(order_.launcher_pid, nullptr, 0);
   }
 
   void account_for_memory() {
@@ -578,7 +591,8 @@ class Supervisor {
   UniqueFd signals_, pidfd_, control_, output_;
   std::optional<Relay> relay_;
   bool relaying_ = false;
-  bool going_ = false, executed_ = false, box_gone_ = false, launcher_done_ = false;
+  bool launching_ = true;  // nothing was heard of the launcher yet, nor said about that
+  bool going_ = false, executed_ = false, box_gone_ = false, launcher_done_ = false, launcher_stuck_ = false;
   int killed_by_ = 0;
   std::optional<Ending> ending_;
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/sys.h"
 #include "supervisor/box/step.h"
 #include "tests/integration/harness.h"
 
@@ -61,7 +62,7 @@ INSTANTIATE_TEST_SUITE_P(EveryStep, Failing,
                            return test_name(name(std::get<0>(param.param)) + "_" + std::get<1>(param.param));
                          });
 
-// ---- SIGKILL ----
+// ---- a launch that does not come to its end ----
 
 // Children of a process, by /proc/PID/task/PID/children (proc(5)).
 std::vector<pid_t> children_of(pid_t pid) {
@@ -90,6 +91,35 @@ pid_t find_child(pid_t of, const std::string& comm) {
 int open_pidfd(pid_t pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
+
+class Stuck : public InBothModes {};
+
+TEST_P(Stuck, is_said_and_can_be_given_up) {
+  ASSERT_EQ(world().run("coding", {"true"}).code, 0) << "warm: the policy is compiled";
+  auto argv = world().run_arguments("coding", {"--events", world().root() + "/events"});
+  argv.insert(argv.end(), {"--", "/usr/bin/touch", "ran"});
+  const auto running = world().start(argv, {.env = {{"ALOS_FAIL_STEP", "workspace:0"}}});
+  const pid_t launcher = find_child(running.pid, "alos-launcher");
+  ASSERT_GT(launcher, 0);
+  const UniqueFd pidfd(open_pidfd(launcher));
+  ASSERT_TRUE(sys::pidfd_signal(pidfd.get(), SIGSTOP));
+  EXPECT_TRUE(wait_for(running, "alos-launcher (process " + std::to_string(launcher) + ") is stopped"));
+  EXPECT_TRUE(sys::pidfd_signal(running.pidfd.get(), SIGINT));
+  int status = 0;
+  EXPECT_EQ(::waitpid(running.pid, &status, 0), running.pid);
+  EXPECT_EQ(WEXITSTATUS(status), 128 + SIGINT);
+  (void)sys::pidfd_signal(pidfd.get(), SIGCONT);
+  pollfd gone{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&gone, 1, 15'000), 1) << "the launcher outlived its run";
+  EXPECT_THAT(world().read(world().root() + "/events"),
+              AllOf(HasSubstr("\"event\":\"launching\""), HasSubstr("\"executed\":false")));
+  EXPECT_FALSE(world().exists("ran"));
+  EXPECT_EQ(world().leftovers(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Launch, Stuck, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+// ---- SIGKILL ----
 
 // cgroups of the runs of this world: named by run id, which the run directory shows.
 std::vector<std::string> cgroups_named(const std::string& id) {
