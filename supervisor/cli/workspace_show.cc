@@ -258,8 +258,8 @@ void show_changes(const std::vector<Change>& changes, Purpose purpose, Style sty
      : change.refused.empty() && !change.denied && change.conflict.empty() ? flagged
                                                                            : stuck)
         .push_back(&change);
-  show_group("Applied by `alos apply`:", safe, style);
-  show_group("Applied only when named, because a tool on the host would run or obey it:", flagged, style);
+  show_group("To be applied by `alos apply`:", safe, style);
+  show_group("To be applied only when named, because a tool on the host would run or obey it:", flagged, style);
   show_group("Stays in the layer:", stuck, style);
 }
 
