@@ -183,6 +183,22 @@ Snapshot World::host_tree() const {
   return snapshot(workspace());
 }
 
+std::string outcome(const ApplyReport& report, const std::string& path) {
+  for (const Line& line : report.lines)
+    if (line.change.path == path)
+      return std::string(name(line.outcome)) + (line.reason.empty() ? "" : ": " + line.reason);
+  return "nothing";
+}
+
+void make_tree(World& world) {
+  ::mkdir(world.host("src").c_str(), 0755);
+  ::mkdir(world.host("src/deep").c_str(), 0750);
+  write(world.host("a.txt"), "one\n");
+  write(world.host("src/b.txt"), "two\n", 0600);
+  write(world.host("src/deep/c.txt"), "three\n");
+  make_link("a.txt", world.host("link").c_str());
+}
+
 std::string kernel_name(const testing::TestParamInfo<Kernel>& info) {
   constexpr const char* kNames[] = {"user_overlay", "root_overlay", "copy"};
   return kNames[static_cast<size_t>(info.param)];
