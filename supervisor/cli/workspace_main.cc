@@ -29,7 +29,7 @@ constexpr int kNothing = 0, kSomething = 1, kUsage = 2, kCannotTell = 3;
 struct Arguments {
   std::string workspace;
   std::vector<std::string> paths;
-  bool json = false, stat = false, dry_run = false, yes = false, ask = false;
+  bool json = false, stat = false, dry_run = false, yes = false, ask = false, open = false;
   std::string older_than;
 };
 
@@ -208,8 +208,9 @@ Result<int> apply(const Arguments& arguments) {
     if (!shown) return kSomething;
   }
   if (effect == Effect::apply) TRY(record("workspace.apply", opened.layer, "intended", named(opened.paths)));
+  const Opening opening = arguments.open ? Opening::named : Opening::held;
   const ApplyReport report =
-      TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress(), std::move(shown)}));
+      TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress(), opening, std::move(shown)}));
   if (effect == Effect::apply) {
     audit::Detail counts;
     counts.add("applied", report.count(Outcome::applied)).add("of", uint64_t{report.lines.size()});
@@ -318,9 +319,14 @@ int run(int argc, char** argv) {
   apply_command->add_option("PATHS", arguments.paths,
                             "only these and what is safe below them, of .git what git keeps; default: all "
                             "that is safe");
+  apply_command
+      ->add_flag("--open", arguments.open,
+                 "of a directory that PATHS names also a mode that lets others in; without it, only what is "
+                 "in it")
+      ->needs(apply_command->get_option("PATHS"));
   apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
   apply_command->add_flag("--ask", arguments.ask, "shows what is pending and brings what is safe of it after a word")
-      ->excludes("--dry-run", "PATHS");
+      ->excludes("--dry-run", "--open", "PATHS");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
   options_of(apply_command, arguments, "alos apply src docs/README.md");
   apply_command->get_option("--ask")->excludes("--json");

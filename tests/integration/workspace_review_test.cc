@@ -375,6 +375,31 @@ TEST_P(Image, comes_back_after_the_run_was_killed) {
   EXPECT_THAT(diff.out, HasSubstr("A  x"));
 }
 
+class Private : public InBothModes {
+ protected:
+  mode_t mode_of(const std::string& path) {
+    struct stat st{};
+    EXPECT_EQ(::stat((world().workspace() + "/" + path).c_str(), &st), 0);
+    return st.st_mode & 07777;
+  }
+};
+
+TEST_P(Private, a_directory_is_opened_by_a_word_more_than_its_name) {
+  world().write("private/old", "x");
+  ASSERT_EQ(::chmod((world().workspace() + "/private").c_str(), 0700), 0);
+  ASSERT_EQ(world().shell("coding", "echo y > private/new; chmod 755 private").code, 0);
+  const Outcome named = world().call({"alos", "apply", "private/"});
+  EXPECT_EQ(named.code, 1) << named.out;
+  EXPECT_THAT(named.out, HasSubstr("its mode only with --open"));
+  EXPECT_EQ(world().read("private/new"), "y\n");
+  EXPECT_EQ(mode_of("private"), 0700u);
+  EXPECT_EQ(world().call({"alos", "apply", "--open"}).code, 2) << "of what?";
+  EXPECT_EQ(world().call({"alos", "apply", "--open", "private"}).code, 0);
+  EXPECT_EQ(mode_of("private"), 0755u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Private, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
 // An agent that takes its owner's rights from what the owner has to open.
 class Closed : public InBothModes {
  protected:

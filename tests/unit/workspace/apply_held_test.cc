@@ -194,6 +194,36 @@ TEST_P(ApplyHeld, what_was_private_stays_so_until_it_is_named) {
   });
 }
 
+TEST_P(ApplyHeld, a_private_directory_that_is_named_brings_what_is_in_it_and_is_opened_only_by_a_word_more) {
+  run([](World& world) {
+    const auto mode_of = [&](const std::string& path) {
+      struct stat st{};
+      EXPECT_EQ(::stat(world.host(path).c_str(), &st), 0);
+      return st.st_mode & 07777;
+    };
+    for (const char* path : {"priv", "shared"}) ::mkdir(world.host(path).c_str(), 0700);
+    ::chmod(world.host("").c_str(), 0700);
+    world.agent([] {
+      write("priv/new", "x"), write("shared/new", "x");
+      ::chmod(".", 0755), ::chmod("priv", 0711), ::chmod("shared", 0777);
+    });
+    ApplyReport report = world.apply({"priv", "shared", ""});
+    for (const char* path : {"priv/new", "shared/new"}) EXPECT_EQ(outcome(report, path), "applied") << path;
+    for (const char* path : {"", "priv", "shared"}) {
+      EXPECT_THAT(outcome(report, path), HasSubstr("--open")) << path;
+      EXPECT_EQ(mode_of(path), 0700u) << path;
+    }
+    EXPECT_EQ(outcome(world.apply({"priv"}), "priv").substr(0, 4), "held") << "also when nothing else is left of it";
+    report = world.apply({.paths = {""}, .opening = Opening::named});
+    EXPECT_EQ(mode_of(""), 0755u);
+    EXPECT_EQ(mode_of("priv"), 0700u) << "not named itself";
+    world.apply({.paths = {"priv", "shared"}, .opening = Opening::named});
+    EXPECT_EQ(mode_of("priv"), 0711u);
+    EXPECT_EQ(mode_of("shared"), 0777u);
+    EXPECT_TRUE(world.changes().empty());
+  });
+}
+
 TEST_P(ApplyHeld, a_package_managers_links_cost_little_and_flag_nothing) {
   run([](World& world) {
     world.agent([] {

@@ -267,7 +267,7 @@ TEST_P(Apply, a_dry_run_tells_the_same_and_changes_nothing) {
     const Snapshot before = world.host_tree();
     world.agent([] { write("a.txt", "x"), write("Makefile", "x"); });
     Layer layer = world.open(Access::change);
-    const auto report = workspace::apply(layer, {{}, Effect::show, {}, {}});
+    const auto report = workspace::apply(layer, {.effect = Effect::show});
     ASSERT_TRUE(report);
     EXPECT_EQ(outcome(*report, "a.txt"), "applied");
     EXPECT_THAT(outcome(*report, "Makefile"), HasSubstr("held"));

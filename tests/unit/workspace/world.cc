@@ -164,14 +164,18 @@ std::map<std::string, Change> World::changes(const Matcher& denied) {
 }
 
 ApplyReport World::apply(const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
+  return apply(ApplyOptions{.paths = paths, .denied = denied, .step = step});
+}
+
+ApplyReport World::apply(const ApplyOptions& options) {
   Layer layer = open(Access::change);
-  return must(workspace::apply(layer, {paths, Effect::apply, denied, step}));
+  return must(workspace::apply(layer, options));
 }
 
 ApplyReport World::apply_all() {
   std::vector<std::string> paths;
   for (const auto& [path, change] : changes()) paths.push_back(path);
-  return apply(paths);
+  return apply({.paths = paths, .opening = Opening::named});
 }
 
 void World::undo(const std::vector<std::string>& paths) {

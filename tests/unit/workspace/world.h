@@ -36,6 +36,7 @@ class World {
   Layer open(Access access);
   std::map<std::string, Change> changes(const Matcher& denied = {});
   ApplyReport apply(const std::vector<std::string>& paths = {}, const Matcher& denied = {}, const Step& step = {});
+  ApplyReport apply(const ApplyOptions& options);
   // Names every change there is.
   ApplyReport apply_all();
   void undo(const std::vector<std::string>& paths = {});
