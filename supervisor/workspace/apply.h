@@ -36,7 +36,7 @@ enum class Opening : uint8_t { held, named };
 
 struct ApplyOptions {
   // Relative to the workspace. A directory selects what is below it, but flagged paths only when they stand here
-  // themselves; a repository or tree of dependencies, or a directory of it, all of it
+  // themselves; a repository, a tree of dependencies, what an interrupted rename left, or a directory of it, all of it
   // but what git executes. Empty: everything that is safe.
   std::vector<std::string> paths{};
   Effect effect = Effect::apply;
