@@ -21,6 +21,9 @@ int64_t wall_ns() {
 int64_t boot_ns() {
   return read_clock(CLOCK_BOOTTIME);
 }
+int64_t thread_ns() {
+  return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
 int64_t file_stamp_ns() {
   return read_clock(CLOCK_REALTIME_COARSE);
 }

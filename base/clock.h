@@ -9,6 +9,8 @@ namespace alos {
 int64_t wall_ns();
 // Time since boot, suspended time included, nanoseconds (CLOCK_BOOTTIME).
 int64_t boot_ns();
+// Processor time that the calling thread has used, nanoseconds (CLOCK_THREAD_CPUTIME_ID).
+int64_t thread_ns();
 // What the kernel stamps files with before 6.13: CLOCK_REALTIME_COARSE, up to one tick behind wall_ns().
 int64_t file_stamp_ns();
 

@@ -134,10 +134,11 @@ void Meter::step(size_t entries) {
     if (!level.below.empty()) {
       const std::string name = std::move(level.below.back());
       level.below.pop_back();
-      --entries;
+      --entries, ++entries_;
       enter(name);
     } else if (!level.read) {
-      entries -= std::min(entries, read_some(level));
+      const size_t read = read_some(level);
+      entries -= std::min(entries, read), entries_ += read;
     } else {
       leave();
       if (levels_.empty()) return end_round();
