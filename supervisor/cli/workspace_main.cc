@@ -249,18 +249,6 @@ Result<int> undo(const Arguments& arguments) {
   return kNothing;
 }
 
-// "30d", "12h"
-Result<std::optional<int64_t>> duration(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  char* unit = nullptr;
-  errno = 0;
-  const long long value = std::strtoll(text.c_str(), &unit, 10);
-  const int64_t hours = std::string_view(unit) == "d" ? 24 : std::string_view(unit) == "h" ? 1 : 0;
-  if (errno != 0 || value < 0 || hours == 0 || value > 1'000'000)
-    return fail("--older-than", printable(text), EINVAL, "write a number of days or hours, as in 30d or 12h");
-  return value * hours * 3'600'000'000'000;
-}
-
 bool removable(const Arguments& arguments, const Candidate& layer) {
   if (layer.verdict == Verdict::empty) return true;
   if (layer.verdict != Verdict::old && layer.verdict != Verdict::orphan) return false;
@@ -270,7 +258,9 @@ bool removable(const Arguments& arguments, const Candidate& layer) {
 
 Result<int> gc(const Arguments& arguments) {
   const std::string state = TRY(directories(::geteuid())).state;
-  const auto layers = TRY(survey(state, wall_ns(), TRY(duration(arguments.older_than))));
+  std::optional<int64_t> older_than;
+  if (!arguments.older_than.empty()) older_than = TRY(parse_age(arguments.older_than));
+  const auto layers = TRY(survey(state, wall_ns(), older_than));
   if (!arguments.json) show_layers(layers, wall_ns());
   std::vector<std::string> removed;
   int code = kNothing;

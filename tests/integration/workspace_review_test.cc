@@ -444,6 +444,19 @@ TEST_P(Private, a_directory_is_opened_by_a_word_more_than_its_name) {
 
 INSTANTIATE_TEST_SUITE_P(Around, Private, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
+class Gc : public InBothModes {};
+
+TEST_P(Gc, takes_no_age_for_another) {
+  ASSERT_EQ(world().shell("coding", "echo x > x").code, 0);
+  for (const char* age : {"1000000d", "106752d", "99999999999999999999h"})
+    EXPECT_THAT(world().call({"alos", "gc", "--yes", "--older-than", age}).out, HasSubstr("removed 0 of 1")) << age;
+  for (const char* none : {"d", "30"})
+    EXPECT_THAT(world().call({"alos", "gc", "--yes", "--older-than", none}).err, HasSubstr("as in 30d or 12h")) << none;
+  EXPECT_THAT(world().call({"alos", "diff", "--stat"}).out, HasSubstr("A  x"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Gc, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
 // An agent that takes its owner's rights from what the owner has to open.
 class Closed : public InBothModes {
  protected:

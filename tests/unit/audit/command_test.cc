@@ -55,6 +55,8 @@ TEST_F(AuditCommand, show_filters_and_gives_json_lines) {
   const Ran shown = run("show --json --decision deny --since 1h --dir " + dir_);
   EXPECT_EQ(nlohmann::json::parse(shown.out)["run"], "docs");
   EXPECT_THAT(run("show --since 2099-01-01 --dir " + dir_).out, HasSubstr("no records match"));
+  EXPECT_THAT(run("show --since 1000000d --dir " + dir_).out, HasSubstr("docs")) << "longer ago than there is time";
+  EXPECT_THAT(run("show --since 9999-01-01 --dir " + dir_).out, HasSubstr("no records match"));
   EXPECT_EQ(run("show --since soon --dir " + dir_).code, 2);
   EXPECT_EQ(run("show --decision perhaps --dir " + dir_).code, 2);
 }

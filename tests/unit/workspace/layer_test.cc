@@ -141,6 +141,7 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
     world.agent([] { write("x", "1"); });
     EXPECT_EQ(verdict(), Verdict::pending);
     EXPECT_EQ(verdict(1), Verdict::old);
+    EXPECT_EQ(verdict(INT64_MAX), Verdict::pending) << "older than there is time";
     {
       const auto held = open_or_create(world.request());
       EXPECT_EQ(verdict(), Verdict::in_use);
@@ -153,6 +154,17 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
     ASSERT_TRUE(remove_layer(survey(world.state(), 0, {}).value().at(0)));
     EXPECT_TRUE(survey(world.state(), 0, {}).value().empty());
   });
+}
+
+TEST(Age, is_days_or_hours_and_more_than_fits_is_longer_than_anything) {
+  constexpr int64_t kHour = 3'600'000'000'000;
+  EXPECT_EQ(parse_age("12h").value(), 12 * kHour);
+  EXPECT_EQ(parse_age("30d").value(), 30 * 24 * kHour);
+  EXPECT_EQ(parse_age("0h").value(), 0);
+  for (const char* long_age : {"1000000d", "106752d", "3000000h", "99999999999999999999d"})
+    EXPECT_EQ(parse_age(long_age).value(), INT64_MAX) << long_age;
+  for (const char* none : {"", "d", "h", "30", "30m", "-1d", "+1d", " 1d", "1d ", "1 d", "0x1d"})
+    EXPECT_FALSE(parse_age(none)) << none;
 }
 
 TEST_P(Layers, gc_removes_nothing_that_was_used_since_it_was_looked_at) {
