@@ -210,6 +210,22 @@ TEST_P(Layers, of_a_killed_apply_is_no_business_of_the_directory_that_stands_the
   });
 }
 
+// Sparse: the hole is records without content.
+TEST_P(Layers, of_a_killed_apply_go_on_however_long_its_journal_is) {
+  if (GetParam() != Kernel::root_overlay) return;
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    const std::string path = leave_journal(world, "");
+    ASSERT_EQ(::truncate((path + "/apply.journal").c_str(), (off_t{512} << 20) + 1), 0);
+    const auto journal = sys::open(path + "/apply.journal", O_WRONLY | O_APPEND);
+    ASSERT_TRUE(journal && sys::write_all(journal->get(), std::string("d\0dcut", 6)));
+    write(world.host(".alos-apply-abc-0"), "ours");
+    EXPECT_EQ(outcome(world.apply(), "x"), "applied");
+    EXPECT_FALSE(exists(world.host(".alos-apply-abc-0")));
+    EXPECT_FALSE(exists(path + "/apply.journal"));
+  });
+}
+
 TEST_P(Layers, with_a_journal_that_cannot_be_followed_say_what_to_do_and_are_in_no_others_way) {
   run([](World& world) {
     world.agent([] { write("x", "1"); });
