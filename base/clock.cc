@@ -21,8 +21,17 @@ int64_t wall_ns() {
 int64_t boot_ns() {
   return read_clock(CLOCK_BOOTTIME);
 }
+int64_t thread_ns() {
+  return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
 int64_t file_stamp_ns() {
   return read_clock(CLOCK_REALTIME_COARSE);
+}
+
+int64_t long_ns(int64_t count, int64_t unit_ns) {
+  int64_t out = 0;
+  if (!__builtin_mul_overflow(count, unit_ns, &out)) return out;
+  return (count < 0) == (unit_ns < 0) ? INT64_MAX : INT64_MIN;
 }
 
 std::string rfc3339(int64_t wall_ns) {

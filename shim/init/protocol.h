@@ -1,8 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace alos::init {
+
+// What a directory is gathered under that is being renamed, with two numbers: ".rename-7-0". One is left in the layer
+// when that is ended in its middle.
+inline constexpr std::string_view kRenamePrefix = ".rename-";
 
 // Fixed structs between alos-init and the supervisor, over a SEQPACKET socket that init holds as descriptor 3. A
 // message of another size ends the box.

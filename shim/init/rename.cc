@@ -20,6 +20,7 @@
 #include <new>
 
 #include "base/unique_fd.h"
+#include "shim/init/protocol.h"
 
 namespace alos::init {
 namespace {
@@ -210,7 +211,7 @@ int rename_by_moving(int from_dir, const char* from, int to_dir, const char* to,
   // A name that an earlier run, ended in the middle, may have left is passed over.
   int made = -1;
   for (unsigned serial = 0; made != 0 && serial < 100; ++serial) {
-    std::snprintf(parent + keep, 32, ".rename-%d-%u", ::getpid(), serial);
+    std::snprintf(parent + keep, 32, "%s%d-%u", kRenamePrefix.data(), ::getpid(), serial);
     made = ::mkdirat(to_dir, parent, 0700);
     if (made != 0 && errno != EEXIST) return errno;
   }

@@ -25,10 +25,11 @@ bool Filter::passes(const Entry& entry) const {
          (decision.empty() || entry.decision == decision) && (rule.empty() || entry.rule == rule);
 }
 
-Result<Reader> Reader::open(const std::string& path, Filter filter) {
+Result<Reader> Reader::open(const std::string& path, Filter filter, Extent extent) {
   UniqueFd dir = TRY(sys::open(path, O_RDONLY | O_DIRECTORY));
   Reader reader(std::move(dir), path, std::move(filter));
   const Snapshot now = TRY(take_snapshot(reader.dir_.get(), path));
+  if (extent == Extent::as_opened) reader.opened_ = now;
   TRY(reader.open_segment(now.segments.front()));
   return reader;
 }
@@ -42,9 +43,14 @@ Result<void> Reader::open_segment(unsigned number) {
   return {};
 }
 
+Result<Snapshot> Reader::present() const {
+  if (opened_) return *opened_;
+  return take_snapshot(dir_.get(), path_);
+}
+
 // Looks how far the log goes by now; true when there is more to read.
 Result<bool> Reader::advance() {
-  const Snapshot now = TRY(take_snapshot(dir_.get(), path_));
+  const Snapshot now = TRY(present());
   uint64_t size = now.last_size;
   if (now.segments.back() != number_)
     size = static_cast<uint64_t>(TRY(sys::lstatat(dir_.get(), segment_name(number_))).st_size);

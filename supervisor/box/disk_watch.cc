@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <charconv>
 
-#include "base/clock.h"
 #include "base/sys.h"
 
 namespace alos::box {
@@ -45,8 +44,13 @@ std::vector<pid_t> processes_of(pid_t init) {
 }
 
 DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init,
-                     Patience patience)
-    : trees_(std::move(trees)), bounded_(std::move(bounded)), limit_(limit), init_(init), patience_(patience) {
+                     Patience patience, Clocks clocks)
+    : trees_(std::move(trees)),
+      bounded_(std::move(bounded)),
+      limit_(limit),
+      init_(init),
+      patience_(patience),
+      clocks_(clocks) {
   for (const UniqueFd& tree : trees_) {
     const auto st = sys::fstat(tree.get());
     if (st && devices_.insert(st->st_dev).second) file_systems_.push_back(tree.get());
@@ -58,11 +62,11 @@ DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optiona
 
 int DiskWatch::wait_ms() const {
   if (trees_.empty() && !bounded_) return -1;
-  return static_cast<int>(std::clamp<int64_t>((next_ns_ - boot_ns()) / 1'000'000 + 1, 0, 60'000));
+  return static_cast<int>(std::clamp<int64_t>((next_ns_ - clocks_.now()) / 1'000'000 + 1, 0, 60'000));
 }
 
 DiskWatch::Found DiskWatch::look() {
-  const int64_t begun = boot_ns();
+  const int64_t begun = clocks_.now();
   if ((trees_.empty() && !bounded_) || begun < next_ns_) return Found::nothing;
   next_ns_ = begun + patience_.between;
   if (!meters_.empty() && is_over()) return Found::over;
@@ -101,17 +105,17 @@ bool DiskWatch::is_over() {
     spent_ns_ = 0;
     begin_round();
   }
-  const int64_t begun = boot_ns();
+  const int64_t begun = clocks_.now(), worked = clocks_.work();
   if (pace_ == Pace::calm && begun < next_measure_ns_) return false;
   const bool over = measure();
-  const int64_t took = boot_ns() - begun;
+  const int64_t took = clocks_.now() - begun;
   next_measure_ns_ = begun + took + std::max(patience_.between, kShare * took);
   if (over || pace_ == Pace::calm) return over;
-  spent_ns_ += took;
+  spent_ns_ += clocks_.work() - worked;
   next_ns_ = begun + 2 * took;
   if (spent_ns_ > patience_.few_slices && fell > left && fell - left > *limit_)
     return cannot_tell("the disk filled by more than the limit while what the box wrote was being measured");
-  return spent_ns_ > patience_.hurried && cannot_tell("what the box wrote could not be measured within 5 s");
+  return spent_ns_ > patience_.hurried && cannot_tell("what the box wrote could not be measured in 5 s of work");
 }
 
 void DiskWatch::begin_round() {
@@ -120,16 +124,22 @@ void DiskWatch::begin_round() {
   begun_ = free_now();
 }
 
+uint64_t DiskWatch::entries() const {
+  uint64_t out = 0;
+  for (const workspace::Meter& meter : meters_) out += meter.entries();
+  return out;
+}
+
 uint64_t DiskWatch::charged() const {
   uint64_t out = 0;
   for (const workspace::Meter& meter : meters_) out += meter.charged();
   return std::max(out, used_);
 }
 
-// One slice.
+// One slice. It gets on however little of it a busy host leaves the thread.
 bool DiskWatch::measure() {
-  const int64_t until = boot_ns() + patience_.slice;
-  while (meter_ < meters_.size() && boot_ns() < until) {
+  const int64_t until = clocks_.now() + patience_.slice;
+  for (bool first = true; meter_ < meters_.size() && (first || clocks_.now() < until); first = false) {
     workspace::Meter& meter = meters_[meter_];
     const uint64_t rounds = meter.rounds();
     meter.step(kEntries);
@@ -162,7 +172,7 @@ bool DiskWatch::is_full() {
 uint64_t DiskWatch::held_open() {
   uint64_t bytes = 0;
   std::set<std::pair<uint64_t, uint64_t>> seen;
-  held_until_ns_ = boot_ns() + patience_.held;
+  held_until_ns_ = clocks_.work() + patience_.held;
   if (const auto proc = sys::open("/proc", O_RDONLY | O_DIRECTORY); !proc) cannot_tell(proc.error().text());
   for (const pid_t process : processes_of(init_)) look_into(process, seen, bytes);
   return bytes;
@@ -180,8 +190,8 @@ void DiskWatch::look_into(pid_t process, std::set<std::pair<uint64_t, uint64_t>>
   const auto descriptors = sys::list(dir->get());
   if (!descriptors) return;
   for (const sys::Entry& descriptor : *descriptors) {
-    if (boot_ns() > held_until_ns_) {
-      cannot_tell("the box holds more files open than can be gone through in half a second");
+    if (clocks_.work() > held_until_ns_) {
+      cannot_tell("the box holds more files open than can be gone through in half a second of work");
       return;
     }
     struct stat st{};

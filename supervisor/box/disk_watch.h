@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/unique_fd.h"
 #include "supervisor/workspace/meter.h"
 
@@ -23,28 +24,33 @@ namespace alos::box {
 // second: when it fell by more than was left of the limit, the trees are measured anew with half of the thread's time;
 // when it fell by the whole limit more before that is done, when that takes more than 5 s of work, or the trees cannot
 // be measured, the limit counts as reached. What is written before the end is thus at most twice the limit and what can
-// be written in a second, beside what lay there when the run began. Others who fill the file system cost measuring;
-// others who free space meanwhile hide what is written, which is then found by the measuring that always goes on with a
-// twentieth of the thread's time.
+// be written in a second, more where a busy host keeps the thread from running, beside what lay there when the run
+// began. Others who fill the file system cost measuring; others who free space meanwhile hide what is written, which is
+// then found by the measuring that always goes on with a twentieth of the thread's time.
 class DiskWatch {
  public:
   enum class Found : uint8_t { nothing, over, full };
 
-  // Nanoseconds by the clock (CLOCK_BOOTTIME), of which a busy host leaves the thread a part.
+  // Nanoseconds. When there is something to do goes by the clock. What it may cost is work, the thread's own processor
+  // time, of which a tree takes as much on a busy host as on an idle one: others' load ends no box.
   struct Patience {
-    int64_t between = 200'000'000;    // two looks
-    int64_t slice = 20'000'000;       // of measuring, between two looks at whatever else the thread does
-    int64_t few_slices = 10 * slice;  // a busy host's writes end no box that is measured as quickly
-    int64_t hurried = 5'000'000'000;  // of measuring in a hurried round
-    int64_t held = 500'000'000;       // for going through what is held open
+    int64_t between = 200'000'000;    // by the clock: two looks
+    int64_t slice = 20'000'000;       // by the clock: of measuring, between two looks at whatever else the thread does
+    int64_t few_slices = 10 * slice;  // of work: a busy host's writes end no box that is measured as quickly
+    int64_t hurried = 5'000'000'000;  // of work: measuring in a hurried round
+    int64_t held = 500'000'000;       // of work: going through what is held open
+  };
+  struct Clocks {
+    int64_t (*now)() = boot_ns;
+    int64_t (*work)() = thread_ns;
   };
 
   // `trees`: open for reading. `bounded`: another, which a file system of its own bounds: only whether it is full.
   // `limit` in bytes; empty: only whether the disk below them is full. `init`: of the box.
-  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init,
-            Patience patience);
+  DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init, Patience patience,
+            Clocks clocks);
   DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
-      : DiskWatch(std::move(trees), std::move(bounded), limit, init, Patience()) {}
+      : DiskWatch(std::move(trees), std::move(bounded), limit, init, Patience(), Clocks()) {}
 
   // Until the next look, in milliseconds; -1 when there is nothing to look at.
   int wait_ms() const;
@@ -55,6 +61,8 @@ class DiskWatch {
   bool said_full() const { return full_said_; }
   // With `over`: why it counts as that, where nothing was measured that is; empty: the limit was measured as reached.
   const std::string& reason() const { return reason_; }
+  // Directory entries read until now.
+  uint64_t entries() const;
 
  private:
   struct Free {
@@ -83,13 +91,14 @@ class DiskWatch {
   std::vector<Free> begun_;  // when this one did
   uint64_t used_ = 0;        // what the last full round charged
   Pace pace_ = Pace::calm;
-  int64_t spent_ns_ = 0;  // on this hurried round
+  int64_t spent_ns_ = 0;  // of work, on this hurried round
   int64_t next_measure_ns_ = 0;
-  int64_t held_until_ns_ = 0;
+  int64_t held_until_ns_ = 0;  // of work
   std::string reason_;
   std::optional<uint64_t> limit_;
   pid_t init_;
   Patience patience_;
+  Clocks clocks_;
   int64_t next_ns_ = 0;
   bool full_said_ = false;
 };

@@ -50,6 +50,7 @@ inline constexpr uint64_t kLandlockWrite = kLandlockWriteFile | kLandlockRemoveD
 
 // linux/prctl.h, 6.3
 inline constexpr int kPrSetMdwe = 65;
+inline constexpr int kPrGetMdwe = 66;
 inline constexpr unsigned long kPrMdweRefuseExecGain = 1;
 
 // linux/sched.h, 5.6; not in glibc 2.36's sched.h

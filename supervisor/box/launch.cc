@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -184,6 +185,22 @@ Result<int> landlock_floor(const Order& order) {
               "boot with lsm=...,landlock, or say 'degrade: [landlock]': mounts and ids alone would hold files then");
 }
 
+// Setting no bits is answered with success where the kernel knows the call (6.3), or refused where the caller is under
+// it already (prctl_set_mdwe in kernel/sys.c).
+bool knows_mdwe() {
+  return ::prctl(kPrSetMdwe, 0, 0, 0, 0) == 0 || ::prctl(kPrGetMdwe, 0, 0, 0, 0) > 0;
+}
+
+// Whether the box is to be put under MDWE.
+Result<bool> mdwe_floor(const Order& order) {
+  if (!order.policy.plan.memory_deny_write_execute) return false;
+  if (knows_mdwe()) return true;
+  if (degraded(order, "mdwe")) return false;
+  return fail("mdwe", "this kernel", ENOSYS,
+              "it came with kernel 6.3; run with --degrade mdwe to go without: the seccomp filter alone would refuse "
+              "memory that is writable and executable then");
+}
+
 // A nested rule's place must come after the tree that holds it.
 void order_places(std::vector<Place>& places) {
   std::ranges::stable_sort(places, {}, [](const Place& p) { return std::ranges::count(p.target, '/'); });
@@ -274,6 +291,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.times = steps;
   box.init = STEP(Step::request, open_init());
   box.landlock_abi = STEP(Step::request, landlock_floor(order));
+  box.memory_deny_write_execute = STEP(Step::request, mdwe_floor(order));
   Box out;
   // Before the namespaces: rootless, the new one would own no cgroup.
   Limited limited = STEP(Step::cgroup, make_cgroup(order));
@@ -319,7 +337,6 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.drop_groups = order.privilege == Privilege::root;
   box.limits = resource_limits(order);
   box.cwd = order.run.cwd;
-  box.memory_deny_write_execute = plan.memory_deny_write_execute;
   box.filter = order.policy.filter;
   const bool notify = plan.workspace_mode == policy::WorkspaceMode::layer;
   if (notify) box.rename_filter = order.policy.rename_filter;
@@ -356,6 +373,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   out.control = std::move(control.a);
   out.terminal = std::move(const_cast<UniqueFd&>(*started));
   if (box.landlock_abi == 0) out.given_up.emplace_back("landlock");
+  if (plan.memory_deny_write_execute && !box.memory_deny_write_execute) out.given_up.emplace_back("mdwe");
   return out;
 }
 

@@ -92,7 +92,8 @@ int show(const Arguments& arguments) {
   if (!filter) return complain(filter.error(), kUsage);
   auto dir = directory_of(arguments);
   if (!dir) return complain(dir.error(), kUnknown);
-  auto reader = audit::Reader::open(*dir, std::move(*filter));
+  auto reader = audit::Reader::open(*dir, std::move(*filter),
+                                    arguments.follow ? audit::Extent::growing : audit::Extent::as_opened);
   if (!reader) return no_log(std::move(reader).error());
   const auto shown = show_records(*reader, arguments, arguments.follow ? Follow::yes : Follow::no);
   if (!shown) return complain(shown.error(), kUnknown);
@@ -174,7 +175,7 @@ int check(const Arguments& arguments) {
 }
 
 void add_show(CLI::App& app, Arguments& arguments) {
-  CLI::App* show = app.add_subcommand("show", "print records, oldest first");
+  CLI::App* show = app.add_subcommand("show", "print the records that there are, oldest first");
   show->add_option("--run", arguments.run, "only this run")->type_name("RUN");
   show->add_option("--action", arguments.action, "only this action: fs.read, or fs for all of its kind")
       ->type_name("ACTION");

@@ -6,6 +6,8 @@
 #include <charconv>
 #include <ctime>
 
+#include "base/clock.h"
+
 namespace alos::cli {
 namespace {
 
@@ -18,13 +20,13 @@ int64_t span_of(std::string_view text) {
   if (error != std::errc{} || end + 1 != text.data() + text.size() || number < 0 || number > 1'000'000) return 0;
   switch (*end) {
     case 's':
-      return number * kSecond;
+      return long_ns(number, kSecond);
     case 'm':
-      return number * 60 * kSecond;
+      return long_ns(number, 60 * kSecond);
     case 'h':
-      return number * 3600 * kSecond;
+      return long_ns(number, 3600 * kSecond);
     case 'd':
-      return number * 86400 * kSecond;
+      return long_ns(number, 86400 * kSecond);
     default:
       return 0;
   }
@@ -50,7 +52,7 @@ Result<int64_t> parse_moment(std::string_view text, int64_t now_ns) {
     const char* end = ::strptime(plain.c_str(), format, &parts);
     if (!end || *end != '\0') continue;
     parts.tm_isdst = -1;
-    return (utc ? ::timegm(&parts) : ::mktime(&parts)) * kSecond;
+    return long_ns(utc ? ::timegm(&parts) : ::mktime(&parts), kSecond);
   }
   return fail("time", text, EINVAL,
               "say how long ago (30s, 10m, 2h, 3d) or when (2026-11-22, 2026-11-22T11:03, a Z for UTC)");

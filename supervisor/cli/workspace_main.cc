@@ -29,7 +29,7 @@ constexpr int kNothing = 0, kSomething = 1, kUsage = 2, kCannotTell = 3;
 struct Arguments {
   std::string workspace;
   std::vector<std::string> paths;
-  bool json = false, stat = false, dry_run = false, yes = false, ask = false;
+  bool json = false, stat = false, dry_run = false, yes = false, ask = false, open = false;
   std::string older_than;
 };
 
@@ -208,8 +208,9 @@ Result<int> apply(const Arguments& arguments) {
     if (!shown) return kSomething;
   }
   if (effect == Effect::apply) TRY(record("workspace.apply", opened.layer, "intended", named(opened.paths)));
+  const Opening opening = arguments.open ? Opening::named : Opening::held;
   const ApplyReport report =
-      TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress(), std::move(shown)}));
+      TRY(apply(opened.layer, {opened.paths, effect, opened.denied, progress(), opening, std::move(shown)}));
   if (effect == Effect::apply) {
     audit::Detail counts;
     counts.add("applied", report.count(Outcome::applied)).add("of", uint64_t{report.lines.size()});
@@ -248,18 +249,6 @@ Result<int> undo(const Arguments& arguments) {
   return kNothing;
 }
 
-// "30d", "12h"
-Result<std::optional<int64_t>> duration(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  char* unit = nullptr;
-  errno = 0;
-  const long long value = std::strtoll(text.c_str(), &unit, 10);
-  const int64_t hours = std::string_view(unit) == "d" ? 24 : std::string_view(unit) == "h" ? 1 : 0;
-  if (errno != 0 || value < 0 || hours == 0 || value > 1'000'000)
-    return fail("--older-than", printable(text), EINVAL, "write a number of days or hours, as in 30d or 12h");
-  return value * hours * 3'600'000'000'000;
-}
-
 bool removable(const Arguments& arguments, const Candidate& layer) {
   if (layer.verdict == Verdict::empty) return true;
   if (layer.verdict != Verdict::old && layer.verdict != Verdict::orphan) return false;
@@ -269,7 +258,9 @@ bool removable(const Arguments& arguments, const Candidate& layer) {
 
 Result<int> gc(const Arguments& arguments) {
   const std::string state = TRY(directories(::geteuid())).state;
-  const auto layers = TRY(survey(state, wall_ns(), TRY(duration(arguments.older_than))));
+  std::optional<int64_t> older_than;
+  if (!arguments.older_than.empty()) older_than = TRY(parse_age(arguments.older_than));
+  const auto layers = TRY(survey(state, wall_ns(), older_than));
   if (!arguments.json) show_layers(layers, wall_ns());
   std::vector<std::string> removed;
   int code = kNothing;
@@ -318,9 +309,14 @@ int run(int argc, char** argv) {
   apply_command->add_option("PATHS", arguments.paths,
                             "only these and what is safe below them, of .git what git keeps; default: all "
                             "that is safe");
+  apply_command
+      ->add_flag("--open", arguments.open,
+                 "of a directory that PATHS names also a mode that lets others in; without it, only what is "
+                 "in it")
+      ->needs(apply_command->get_option("PATHS"));
   apply_command->add_flag("--dry-run", arguments.dry_run, "says what would be done");
   apply_command->add_flag("--ask", arguments.ask, "shows what is pending and brings what is safe of it after a word")
-      ->excludes("--dry-run", "PATHS");
+      ->excludes("--dry-run", "--open", "PATHS");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
   options_of(apply_command, arguments, "alos apply src docs/README.md");
   apply_command->get_option("--ask")->excludes("--json");

@@ -91,8 +91,8 @@ size_t swallowed(const std::vector<const Change*>& changes, size_t i) {
   return n;
 }
 
-// What a repository or a tree of dependencies holds is one line, where it is more than one path. Counted first: others
-// of it lie between.
+// What a repository, a tree of dependencies or a leftover holds is one line, where it is more than one path. Counted
+// first: others of it lie between.
 class Wholes {
  public:
   void count(const Change& change, const std::string& key) {
@@ -109,27 +109,35 @@ class Wholes {
   }
 
  private:
+  enum class What : uint8_t { repository, dependency, interrupted };
   struct Key {
     std::string whole;
-    bool dependency, stays;
+    What what;
+    bool stays;
     auto operator<=>(const Key&) const = default;
   };
 
-  static bool is_dependency(const Change& change) {
-    return std::ranges::any_of(change.flags, [](const Flag& flag) { return flag.hazard == Hazard::dependency; });
+  static What what(const Change& change) {
+    const auto has = [&](Hazard hazard) {
+      return std::ranges::any_of(change.flags, [&](const Flag& flag) { return flag.hazard == hazard; });
+    };
+    return has(Hazard::dependency) ? What::dependency : has(Hazard::repository) ? What::repository : What::interrupted;
   }
   static Key key_of(const Change& change, const std::string& key) {
-    return {*change.whole, is_dependency(change), !key.empty()};
+    return {*change.whole, what(change), !key.empty()};
   }
 
   static void show(const Change& change, size_t n, const std::string& key, const std::string& more, Style style) {
     const std::string whole = change.whole->empty() ? "." : printable(*change.whole);
-    const bool dependency = is_dependency(change);
-    fmt::print("  {}  {:<44}  {} paths of {}{}\n", paint(style, kYellow, "M"), whole + "/", n,
-               dependency ? "dependencies" : "repository data", more.empty() ? "" : "  " + paint(style, kYellow, more));
+    constexpr const char* kNames[] = {"repository data", "dependencies", "an interrupted rename"};
+    constexpr const char* kWhy[] = {"brings commits, or files staged, that apply has not looked at",
+                                    "code that programs load or run",
+                                    "what it had gathered when it was ended, and is gone from where it was"};
+    const auto kind = static_cast<size_t>(what(change));
+    fmt::print("  {}  {:<44}  {} paths of {}{}\n", paint(style, kYellow, "M"), whole + "/", n, kNames[kind],
+               more.empty() ? "" : "  " + paint(style, kYellow, more));
     if (key.empty()) return;
-    const char* why =
-        dependency ? "code that programs load or run" : "brings commits, or files staged, that apply has not looked at";
+    const char* why = kWhy[kind];
     fmt::print("       {}\n", paint(style, kYellow, fmt::format("{}; all of them: alos apply {}", why, whole)));
   }
 

@@ -32,6 +32,13 @@ bool only_mode(const Change& change) {
   return change.kind == Kind::modified && change.after.type == Type::file && !change.content_differs &&
          change.before.links == 1;
 }
+// A directory of the host's, which would let others in.
+bool opens_directory(const Change& change) {
+  const bool same = change.before.type == Type::directory && change.after.type == Type::directory;
+  return same && std::ranges::any_of(change.flags, [](const Flag& flag) {
+           return flag.hazard == Hazard::exposed || flag.hazard == Hazard::writable;
+         });
+}
 bool has_content(const Change& change) {
   return change.after.type == Type::file || change.after.type == Type::link;
 }
@@ -47,7 +54,10 @@ class Decision {
  public:
   Decision(std::vector<Change> changes, const ApplyOptions& options, const std::vector<Moved>& kept,
            const std::vector<Rename>& renames)
-      : named_(options.paths.begin(), options.paths.end()), shown_(options.shown), kept_(kept) {
+      : named_(options.paths.begin(), options.paths.end()),
+        opening_(options.opening),
+        shown_(options.shown),
+        kept_(kept) {
     const std::vector<std::string>& paths = options.paths;
     for (Change& change : changes) {
       lines_.push_back({std::move(change), Outcome::applied, ""});
@@ -103,6 +113,9 @@ class Decision {
       line.outcome = Outcome::conflict, line.reason = change.conflict;
     } else if (!change.flags.empty() && !named_.contains(change.path) && !comes_with_whole(change)) {
       line.outcome = Outcome::held, line.reason = reasons(change);
+    } else if (opens_directory(change) && opening_ == Opening::held) {
+      line.outcome = Outcome::held;
+      line.reason = reasons(change) + "; naming it brings what is in it, and its mode only with --open";
     } else if (shown_ && !shown_->contains(change.path)) {
       line.outcome = Outcome::held, line.reason = "it was not shown as one that goes; the host changed meanwhile";
     } else {
@@ -190,6 +203,7 @@ class Decision {
   std::vector<Line> lines_;
   std::vector<bool> selected_;
   std::set<std::string> named_;
+  const Opening opening_;
   const std::optional<std::set<std::string>>& shown_;
   const std::vector<Moved>& kept_;
   std::unordered_map<std::string_view, size_t> index_;

@@ -30,14 +30,19 @@ struct Line {
 
 enum class Effect : uint8_t { show, apply };
 
+// What naming a directory of the host's means for a mode of its own that opens it: who names one mostly means what is
+// in it.
+enum class Opening : uint8_t { held, named };
+
 struct ApplyOptions {
   // Relative to the workspace. A directory selects what is below it, but flagged paths only when they stand here
-  // themselves; a repository or tree of dependencies, or a directory of it, all of it but what git
-  // executes. Empty: everything that is safe.
-  std::vector<std::string> paths;
+  // themselves; a repository, a tree of dependencies, what an interrupted rename left, or a directory of it, all of it
+  // but what git executes. Empty: everything that is safe.
+  std::vector<std::string> paths{};
   Effect effect = Effect::apply;
-  Matcher denied;
-  Step step;
+  Matcher denied{};
+  Step step{};
+  Opening opening = Opening::held;
   // The paths that a person was shown as going to the host; whatever else would go by now is held.
   std::optional<std::set<std::string>> shown{};
 };

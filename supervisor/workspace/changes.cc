@@ -7,6 +7,7 @@
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
+#include "supervisor/workspace/interrupted.h"
 #include "supervisor/workspace/manifest.h"
 #include "supervisor/workspace/reach.h"
 
@@ -81,6 +82,7 @@ class Scanner {
     }
     if (!std::is_sorted(out_.changes.begin(), out_.changes.end(), before_in_order))
       std::sort(out_.changes.begin(), out_.changes.end(), before_in_order);
+    if (record_.mode == Mode::layer) flag_interrupted(out_.changes);
     const bool wanted = !options_.first_only && options_.other_names == OtherNames::follow;
     if (wanted && !out_.changes.empty()) TRY(flag_other_names());
     return std::move(out_);
@@ -463,6 +465,7 @@ bool Change::goes_with_whole() const {
   // What a package holds for build tools is a part of it.
   const bool dependency = std::ranges::any_of(flags, [&](const Flag& flag) { return is(flag, {Hazard::dependency}); });
   return std::ranges::none_of(flags, [&](const Flag& flag) {
+    if (is(flag, {Hazard::interrupted})) return !after.there();
     if (!dependency) return !is(flag, {Hazard::repository});
     return is(flag,
               {Hazard::git, Hazard::set_id, Hazard::link_out, Hazard::link_around, Hazard::writable, Hazard::exposed});

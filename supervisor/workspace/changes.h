@@ -31,13 +31,14 @@ struct Change {
   bool content_differs = false;  // else only the mode does
   std::string moved_from;        // a directory that was renamed as a whole: its old path
   std::vector<Flag> flags;
-  std::optional<std::string> whole;  // the repository or tree of dependencies that it is a part of
-  std::optional<Denied> denied;      // by the policy, under its new or its old name
-  std::string conflict;              // why the host's side is no longer what the agent saw; empty: it is
-  std::string refused;               // why this can never be applied; empty: it can
+  // The repository, tree of dependencies or leftover of an interrupted rename that it is a part of.
+  std::optional<std::string> whole;
+  std::optional<Denied> denied;  // by the policy, under its new or its old name
+  std::string conflict;          // why the host's side is no longer what the agent saw; empty: it is
+  std::string refused;           // why this can never be applied; empty: it can
 
   bool is_directory() const { return (after.there() ? after : before).type == Type::directory; }
-  // Held as what git keeps, or as a dependency: such paths are many, and go together.
+  // Held as what git keeps, as a dependency or as gathered by a rename: such paths are many, and go together.
   bool goes_with_whole() const;
   // Goes to the host without being named.
   bool safe() const { return flags.empty() && !denied && conflict.empty() && refused.empty(); }

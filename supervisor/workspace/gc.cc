@@ -1,6 +1,7 @@
 #include "supervisor/workspace/gc.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/clock.h"
 #include "base/paths.h"
@@ -61,7 +62,7 @@ Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t
   } else {
     const auto changed = has_changes(*layer);
     if (!changed) return broken(std::move(candidate), changed.error());
-    const bool old = older_than_ns && candidate.used_ns + *older_than_ns < now_ns;
+    const bool old = older_than_ns && candidate.used_ns < now_ns - *older_than_ns;
     candidate.verdict = !*changed ? Verdict::empty : old ? Verdict::old : Verdict::pending;
   }
   return candidate;
@@ -72,6 +73,18 @@ Candidate examine(const std::string& path, int64_t now_ns, std::optional<int64_t
 std::string_view name(Verdict verdict) {
   constexpr std::string_view kNames[] = {"in use", "empty", "orphan", "old", "pending", "broken"};
   return kNames[static_cast<size_t>(verdict)];
+}
+
+Result<int64_t> parse_age(std::string_view text) {
+  constexpr int64_t kHour = 3'600'000'000'000;
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::string_view unit = text.substr(digits);
+  int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + digits, number);
+  if (parsed.ec == std::errc::result_out_of_range) number = INT64_MAX;
+  if (digits == 0 || (unit != "d" && unit != "h"))
+    return fail("age", printable(text), EINVAL, "write a number of days or hours, as in 30d or 12h");
+  return long_ns(number, unit == "d" ? 24 * kHour : kHour);
 }
 
 Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, std::optional<int64_t> older_than_ns) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "supervisor/workspace/layer.h"
@@ -27,6 +28,9 @@ struct Candidate {
   uint64_t bytes = 0;   // on disk, as far as found within 5 s
   Node record;          // layer.json before it was looked at: every run writes it anew
 };
+
+// "30d", "12h". An age that nothing has is one: nothing is older. Errors: EINVAL.
+Result<int64_t> parse_age(std::string_view text);
 
 // Looks at every layer. `older_than_ns`: with changes and not used for so long counts as old.
 Result<std::vector<Candidate>> survey(const std::string& state, int64_t now_ns, std::optional<int64_t> older_than_ns);

@@ -207,10 +207,10 @@ void by_mode(const Subject& subject, std::vector<Flag>& flags) {
 }  // namespace
 
 std::string_view name(Hazard hazard) {
-  constexpr std::string_view kNames[] = {"git",    "repository", "agent",       "prompt",    "editor",
-                                         "shell",  "build",      "dependency",  "autostart", "executable",
-                                         "set-id", "link-out",   "link-around", "writable",  "exposed"};
-  static_assert(std::size(kNames) == static_cast<size_t>(Hazard::exposed) + 1);
+  constexpr std::string_view kNames[] = {"git",         "repository", "agent",     "prompt",     "editor", "shell",
+                                         "build",       "dependency", "autostart", "executable", "set-id", "link-out",
+                                         "link-around", "writable",   "exposed",   "interrupted"};
+  static_assert(std::size(kNames) == static_cast<size_t>(Hazard::interrupted) + 1);
   return kNames[static_cast<size_t>(hazard)];
 }
 

@@ -27,6 +27,7 @@ enum class Hazard : uint8_t {
   link_around,  // a link by which a rule of the policy would be got around
   writable,     // anybody may write it, and before not
   exposed,      // others than its owner may read, write or search what was there, and before not
+  interrupted,  // a part of a directory's renaming that was ended in its middle: see interrupted.h
 };
 std::string_view name(Hazard hazard);
 

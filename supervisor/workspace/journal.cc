@@ -12,22 +12,31 @@
 namespace alos::workspace {
 namespace {
 
-constexpr size_t kLimit = 512 << 20;
+constexpr size_t kPiece = 1 << 20;    // read at once
+constexpr size_t kLongest = 1 << 20;  // record: a path has 64 KiB at most
 constexpr const char* kJournal = "apply.journal";
 constexpr const char* kApplied = "applied";
 
-Result<std::string> read(const Layer& layer, const char* name) {
-  auto fd = sys::openat(layer.dir.get(), name, O_RDONLY | O_NOFOLLOW);
-  if (!fd && fd.error().code == ENOENT) return std::string();
-  return sys::read_file(TRY(std::move(fd)).get(), kLimit);
-}
-
-// Whole records only: what follows the last NUL was cut off by the crash.
-std::vector<std::string_view> records(std::string_view text) {
-  std::vector<std::string_view> out;
-  for (size_t end; (end = text.find('\0')) != text.npos; text.remove_prefix(end + 1))
-    out.push_back(text.substr(0, end));
-  return out;
+// Whole records only: what follows the last NUL was cut off by the crash. However many there are: an apply may write
+// more than fits in memory. `act` is given each and says whether to go on.
+template <class Act>
+Result<void> each_record(const Layer& layer, const char* name, const Act& act) {
+  const auto fd = sys::openat(layer.dir.get(), name, O_RDONLY | O_NOFOLLOW);
+  if (!fd && fd.error().code == ENOENT) return {};
+  if (!fd) return std::unexpected(fd.error());
+  std::string text;
+  for (size_t has = 0;;) {
+    text.resize(has + kPiece);
+    const ssize_t got = ::read(fd->get(), text.data() + has, kPiece);
+    if (got < 0) return fail_errno("read", name);
+    if (got == 0) return {};
+    std::string_view left(text.data(), has + static_cast<size_t>(got));
+    for (size_t end; (end = left.find('\0')) != left.npos; left.remove_prefix(end + 1))
+      if (!TRY(act(left.substr(0, end)))) return {};
+    if (left.size() > kLongest) return fail("read", name, EBADMSG, "no record is as long");
+    has = left.size();
+    text.erase(0, static_cast<size_t>(left.data() - text.data()));
+  }
 }
 
 struct Numbered {
@@ -94,11 +103,11 @@ void note_unnamed(Applied& applied, std::string_view record) {
 
 Result<Applied> Applied::load(const Layer& layer) {
   Applied applied;
-  const std::string text = TRY(read(layer, kApplied));
-  for (const std::string_view record : records(text)) {
+  TRY(each_record(layer, kApplied, [&](std::string_view record) -> Result<bool> {
     Numbered entry{};
     if (split(record, entry)) applied.note(entry.path, static_cast<int64_t>(entry.number));
-  }
+    return true;
+  }));
   return applied;
 }
 
@@ -181,29 +190,33 @@ bool needs_recovery(const Layer& layer) {
 }
 
 std::string temporary_names(const Layer& layer) {
-  const auto text = read(layer, kJournal);
-  if (!text) return "";
-  for (const std::string_view record : records(*text))
-    if (record.starts_with('s')) return prefix(record.substr(1));
-  return "";
+  std::string session;
+  const auto found = each_record(layer, kJournal, [&](std::string_view record) -> Result<bool> {
+    if (record.starts_with('s')) session = record.substr(1);
+    return session.empty();
+  });
+  return found && !session.empty() ? prefix(session) : "";
 }
 
 Result<void> recover(const Layer& layer, Tree& host) {
   if (!needs_recovery(layer)) return {};
-  const std::string text = TRY(read(layer, kJournal));
   Applied applied = TRY(Applied::load(layer));
-  std::string_view session;
-  for (const std::string_view record : records(text)) {
+  std::string session;
+  std::vector<std::string> directories;
+  TRY(each_record(layer, kJournal, [&](std::string_view record) -> Result<bool> {
     if (record.starts_with('s')) session = record.substr(1);
-    if (session.empty()) continue;
-    if (record.starts_with('d')) TRY(clean(host, record.substr(1), session));
+    if (session.empty()) return true;
+    if (record.starts_with('d')) {
+      TRY(clean(host, record.substr(1), session));
+      directories.emplace_back(record.substr(1));
+    }
     if (record.starts_with('i')) TRY(note_placed(applied, host, record.substr(1)));
     if (record.starts_with('u')) note_unnamed(applied, record.substr(1));
-  }
+    return true;
+  }));
   // The directories' own times are ours as well; they only tell whether something may have been removed from them.
-  for (const std::string_view record : records(text))
-    if (record.starts_with('d'))
-      if (const Node dir = TRY(host.node(record.substr(1))); dir.there()) applied.note(record.substr(1), dir.ctime_ns);
+  for (const std::string& path : directories)
+    if (const Node dir = TRY(host.node(path)); dir.there()) applied.note(path, dir.ctime_ns);
   TRY(applied.save(layer));
   return sys::unlinkat(layer.dir.get(), kJournal, 0);
 }

@@ -23,6 +23,13 @@ bool is_gone(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ESTALE;
 }
 
+// Nothing is in it then, and nothing can be made in it. ext4 refuses a position (EINVAL) that it gave out itself: in
+// a directory of one block it seeks by hashes of names, and no longer when the block is gone.
+bool was_removed(int directory) {
+  const auto st = sys::fstat(directory);
+  return st && st->st_nlink == 0;
+}
+
 }  // namespace
 
 void Meter::failed(const char* operation, int error) {
@@ -104,7 +111,7 @@ void Meter::count(int dir, const char* name, Level& level) {
 size_t Meter::read_some(Level& level) {
   const int dir = level.directory.get();
   const ssize_t got = ::lseek(dir, level.next, SEEK_SET) < 0 ? -1 : ::getdents64(dir, buffer_.data(), buffer_.size());
-  if (got < 0) failed("getdents64", errno);
+  if (const int error = errno; got < 0 && !was_removed(dir)) failed("getdents64", error);
   if (got <= 0) {
     level.read = true;
     return 1;
@@ -127,10 +134,11 @@ void Meter::step(size_t entries) {
     if (!level.below.empty()) {
       const std::string name = std::move(level.below.back());
       level.below.pop_back();
-      --entries;
+      --entries, ++entries_;
       enter(name);
     } else if (!level.read) {
-      entries -= std::min(entries, read_some(level));
+      const size_t read = read_some(level);
+      entries -= std::min(entries, read), entries_ += read;
     } else {
       leave();
       if (levels_.empty()) return end_round();

@@ -39,6 +39,8 @@ class Meter {
   // The same with kPerName for each name: what a limit is compared with.
   uint64_t charged() const { return charged_found_ > charged_last_ ? charged_found_ : charged_last_; }
   uint64_t rounds() const { return rounds_; }
+  // What measuring has cost until now, in directory entries read, give or take one for each directory.
+  uint64_t entries() const { return entries_; }
 
  private:
   // A directory that is being read.
@@ -67,7 +69,7 @@ class Meter {
   size_t disturbed_rounds_ = 0;
   std::vector<char> buffer_;
   std::set<std::pair<uint64_t, uint64_t>> linked_;  // files with several names
-  uint64_t found_ = 0, last_ = 0, charged_found_ = 0, charged_last_ = 0, rounds_ = 0;
+  uint64_t found_ = 0, last_ = 0, charged_found_ = 0, charged_last_ = 0, rounds_ = 0, entries_ = 0;
 };
 
 }  // namespace alos::workspace

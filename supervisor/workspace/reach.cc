@@ -332,9 +332,13 @@ void Reach::resolve(size_t index, size_t& all_steps) {
 // for as long as it answers true.
 template <class Act>
 void Reach::each_leading(const std::string& path, const Act& act) const {
+  const auto visit = [&](size_t index, size_t length) {
+    ++visits_;
+    return act(index, length);
+  };
   if (const auto through = on_way_.find(path); through != on_way_.end())
     for (const size_t index : through->second)
-      if (!act(index, path.size())) return;
+      if (!visit(index, path.size())) return;
   const size_t last = std::min(longest_, path.size());
   for (size_t end = workspace_.size(); end <= last;) {
     const size_t at = end;
@@ -342,7 +346,7 @@ void Reach::each_leading(const std::string& path, const Act& act) const {
     const auto names = reached_.find(path.substr(0, at));
     if (names == reached_.end()) continue;
     for (const size_t index : names->second)
-      if ((names_[index].kind != Kind::file || at == path.size()) && !act(index, at)) return;
+      if ((names_[index].kind != Kind::file || at == path.size()) && !visit(index, at)) return;
   }
 }
 

@@ -49,6 +49,8 @@ class Reach {
   std::vector<Flag> link_flags(const std::string& path) const;
   // What is denied by another name that links give the path; `reason` says by which.
   std::optional<Denied> denied(const std::string& path, const Matcher& matcher) const;
+  // What telling other names of paths has cost until now, in names looked at.
+  uint64_t visits() const { return visits_; }
 
  private:
   enum class Kind : uint8_t {
@@ -100,6 +102,7 @@ class Reach {
   std::vector<bool> matters_;           // of names_
   size_t longest_ = 0;                  // key of reached_
   bool tangled_ = false;                // something could not be followed to its end: nothing is safe
+  mutable uint64_t visits_ = 0;
 };
 
 }  // namespace alos::workspace

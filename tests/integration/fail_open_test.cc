@@ -14,6 +14,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+constexpr const char* kNoMdwe = "prctl&0x41=EINVAL";  // PR_SET_MDWE is 65: as before 6.3
 constexpr const char* kNoLandlock =
     "landlock_create_ruleset=ENOSYS,landlock_add_rule=ENOSYS,landlock_restrict_self=ENOSYS";
 // What a kernel answers where user.max_user_namespaces is 0. A filter cannot look into the arguments of clone3: all of
@@ -25,9 +26,14 @@ class FailOpen : public testing::TestWithParam<Mode> {
   void SetUp() override {
     if (const std::string why = World::unavailable(GetParam()); !why.empty()) ALOS_SKIP(why);
     world_.emplace(GetParam());
+    use_tree();
+  }
+  // From here on, with more lines at the policy's top.
+  void use_tree(const std::string& more = "") {
     policy_ = world().policy("tree",
                              "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
-                             "files: {tree: {allow: rwx, path: $workspace/**}}\n");
+                             "files: {tree: {allow: rwx, path: $workspace/**}}\n" +
+                                 more);
   }
   void TearDown() override {
     if (world_) {
@@ -91,6 +97,32 @@ TEST_P(FailOpen, a_landlock_that_is_there_and_then_fails_is_not_gone_without) {
   for (const char* call : {"landlock_add_rule", "landlock_restrict_self"})
     expect_refused(run_without(std::string(call) + "=EOPNOTSUPP", {"--degrade", "landlock"}),
                    {"step 'landlock'", "EOPNOTSUPP"});
+}
+
+constexpr const char* kNotHeld = R"("not_held":"([a-z,]*,)?mdwe")";
+constexpr const char* kMapWritableAndExecutable = "python3 -c 'import mmap; mmap.mmap(-1, 4096, prot=7)' || echo held";
+
+TEST_P(FailOpen, without_mdwe_a_policy_that_wants_it_refuses_unless_told_to_go_without) {
+  use_tree("mdwe: on\n");
+  expect_refused(run_without(kNoMdwe), {"mdwe", "ENOSYS", "--degrade mdwe"});
+  const Outcome without =
+      run_without(kNoMdwe, {"--degrade", "mdwe", "--events", world().root() + "/events"}, kMapWritableAndExecutable);
+  EXPECT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(without.out, "held\n") << "by the filter, which does not need it";
+  EXPECT_THAT(without.err, testing::ContainsRegex("as degraded: (.*,)?mdwe\n")) << "going without is printed";
+  EXPECT_THAT(world().read(world().root() + "/events"), testing::ContainsRegex(kNotHeld));
+  const Outcome audit = world().call({"alos", "audit", "show", "--json"});
+  EXPECT_THAT(audit.out, testing::ContainsRegex(kNotHeld)) << "and recorded";
+}
+
+TEST_P(FailOpen, mdwe_is_given_up_by_a_policy_only_where_it_is_missing) {
+  use_tree("mdwe: on\ndegrade: [mdwe]\n");
+  const Outcome without = run_without(kNoMdwe);
+  EXPECT_EQ(without.out, "ran\n") << without.err;
+  EXPECT_THAT(without.err, testing::ContainsRegex("as degraded: (.*,)?mdwe\n"));
+  const Outcome with = run_without("reboot=EPERM", {}, kMapWritableAndExecutable);
+  EXPECT_EQ(with.out, "held\n") << with.err;
+  EXPECT_THAT(with.err, Not(HasSubstr("mdwe")));
 }
 
 TEST_P(FailOpen, without_user_namespaces_it_refuses) {

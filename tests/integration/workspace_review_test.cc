@@ -375,6 +375,88 @@ TEST_P(Image, comes_back_after_the_run_was_killed) {
   EXPECT_THAT(diff.out, HasSubstr("A  x"));
 }
 
+// Renames directories of the host's until one was ended in its middle, by killing all but init: its worker as well.
+constexpr const char* kRenamesCutShort = R"(exec python3 -c '
+import os
+def gathered():
+    try:
+        return any(os.listdir(f"docs/{name}") for name in os.listdir("docs") if name.startswith(".rename-"))
+    except FileNotFoundError:
+        return False
+for k in range(6):
+    if os.fork() == 0:
+        os.rename(f"old{k}", f"docs/new{k}")
+        os._exit(0)
+    while not gathered() and not os.path.exists(f"docs/new{k}"): pass
+    os.kill(-1, 9)
+    os.wait()
+    if gathered():
+        print("cut short")
+        break
+')";
+
+class Renames : public InBothModes {};
+
+TEST_P(Renames, that_are_cut_short_take_nothing_from_the_host) {
+  constexpr int kFiles = 200;
+  world().write("docs/readme", "x");
+  for (int k = 0; k < 6; ++k)
+    for (int i = 0; i < kFiles; ++i) world().write("old" + std::to_string(k) + "/" + std::to_string(i), "x");
+  const Outcome run = world().shell("coding", kRenamesCutShort);
+  ASSERT_EQ(run.out, "cut short\n") << "they were over before they could be ended" << run.err;
+  EXPECT_THAT(world().call({"alos", "diff", "--stat"}).out, HasSubstr("[interrupted]"));
+  EXPECT_EQ(world().call({"alos", "apply"}).code, 1);
+  for (int k = 0; k < 6; ++k) {
+    const std::string old_name = "old" + std::to_string(k), new_name = "docs/new" + std::to_string(k);
+    int there = 0;
+    for (int i = 0; i < kFiles; ++i)
+      there += world().exists((world().exists(new_name) ? new_name : old_name) + "/" + std::to_string(i));
+    EXPECT_EQ(there, kFiles) << old_name;
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(world().workspace() + "/docs"))
+    EXPECT_THAT(entry.path().filename().string(), Not(testing::StartsWith(".rename-")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Renames, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+class Private : public InBothModes {
+ protected:
+  mode_t mode_of(const std::string& path) {
+    struct stat st{};
+    EXPECT_EQ(::stat((world().workspace() + "/" + path).c_str(), &st), 0);
+    return st.st_mode & 07777;
+  }
+};
+
+TEST_P(Private, a_directory_is_opened_by_a_word_more_than_its_name) {
+  world().write("private/old", "x");
+  ASSERT_EQ(::chmod((world().workspace() + "/private").c_str(), 0700), 0);
+  ASSERT_EQ(world().shell("coding", "echo y > private/new; chmod 755 private").code, 0);
+  const Outcome named = world().call({"alos", "apply", "private/"});
+  EXPECT_EQ(named.code, 1) << named.out;
+  EXPECT_THAT(named.out, HasSubstr("its mode only with --open"));
+  EXPECT_EQ(world().read("private/new"), "y\n");
+  EXPECT_EQ(mode_of("private"), 0700u);
+  EXPECT_EQ(world().call({"alos", "apply", "--open"}).code, 2) << "of what?";
+  EXPECT_EQ(world().call({"alos", "apply", "--open", "private"}).code, 0);
+  EXPECT_EQ(mode_of("private"), 0755u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Private, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+class Gc : public InBothModes {};
+
+TEST_P(Gc, takes_no_age_for_another) {
+  ASSERT_EQ(world().shell("coding", "echo x > x").code, 0);
+  for (const char* age : {"1000000d", "106752d", "99999999999999999999h"})
+    EXPECT_THAT(world().call({"alos", "gc", "--yes", "--older-than", age}).out, HasSubstr("removed 0 of 1")) << age;
+  for (const char* none : {"d", "30"})
+    EXPECT_THAT(world().call({"alos", "gc", "--yes", "--older-than", none}).err, HasSubstr("as in 30d or 12h")) << none;
+  EXPECT_THAT(world().call({"alos", "diff", "--stat"}).out, HasSubstr("A  x"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Around, Gc, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
 // An agent that takes its owner's rights from what the owner has to open.
 class Closed : public InBothModes {
  protected:

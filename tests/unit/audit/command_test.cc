@@ -55,8 +55,27 @@ TEST_F(AuditCommand, show_filters_and_gives_json_lines) {
   const Ran shown = run("show --json --decision deny --since 1h --dir " + dir_);
   EXPECT_EQ(nlohmann::json::parse(shown.out)["run"], "docs");
   EXPECT_THAT(run("show --since 2099-01-01 --dir " + dir_).out, HasSubstr("no records match"));
+  EXPECT_THAT(run("show --since 1000000d --dir " + dir_).out, HasSubstr("docs")) << "longer ago than there is time";
+  EXPECT_THAT(run("show --since 9999-01-01 --dir " + dir_).out, HasSubstr("no records match"));
   EXPECT_EQ(run("show --since soon --dir " + dir_).code, 2);
   EXPECT_EQ(run("show --decision perhaps --dir " + dir_).code, 2);
+}
+
+TEST_F(AuditCommand, show_ends_with_what_there_was_when_it_began) {
+  const std::string long_text(4000, 'x');
+  const auto record = [&](int times) {
+    Log log = open();
+    for (int i = 0; i < times; ++i) log.append({.action = "a", .target = long_text}).value();
+    ASSERT_TRUE(log.close());
+  };
+  record(200);  // more than a pipe holds
+  const std::string command = std::string(ALOS_AUDIT) + " show --json --action a --dir " + dir_;
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  size_t lines = std::fgetc(pipe) == '{' ? 0 : 1000;
+  record(100);  // it waits for the pipe to be read
+  for (int c; (c = std::fgetc(pipe)) != EOF;) lines += c == '\n';
+  EXPECT_EQ(::pclose(pipe), 0);
+  EXPECT_EQ(lines, 200u);
 }
 
 TEST_F(AuditCommand, verify_says_sound_changed_or_unknown_by_its_code) {

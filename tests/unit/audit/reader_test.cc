@@ -33,7 +33,7 @@ TEST_F(ReaderTest, gives_texts_back_as_they_were) {
 
 TEST_F(ReaderTest, follows_a_log_that_grows_is_torn_mended_and_rotated) {
   Log log = open({.rotate_bytes = 2000});
-  auto reader = Reader::open(dir_, {.action = "a"});
+  auto reader = Reader::open(dir_, {.action = "a"}, Extent::growing);
   ASSERT_TRUE(reader);
   ASSERT_FALSE(reader->next()->has_value());
   for (int i = 0; i < 50; ++i) {
@@ -48,6 +48,21 @@ TEST_F(ReaderTest, follows_a_log_that_grows_is_torn_mended_and_rotated) {
     ASSERT_TRUE(sys::write_all(last->get(), "{\"v\":1,\"se"));
     ASSERT_FALSE(reader->next()->has_value()) << "a torn end is no record";
   }
+}
+
+TEST_F(ReaderTest, ends_where_the_log_did_when_it_was_opened) {
+  Log log = open({.rotate_bytes = 2000});
+  const auto record = [&] {
+    ASSERT_TRUE(log.append({.action = "a"}));
+    ASSERT_TRUE(log.flush(Durability::process));
+  };
+  for (int i = 0; i < 30; ++i) record();
+  auto reader = Reader::open(dir_, {.action = "a"}, Extent::as_opened);
+  ASSERT_TRUE(reader);
+  int read = 0;
+  for (auto entry = reader->next(); read < 100 && entry && *entry; entry = reader->next()) ++read, record();
+  EXPECT_EQ(read, 30);
+  EXPECT_FALSE(reader->next()->has_value()) << "nor later";
 }
 
 TEST_F(ReaderTest, a_damaged_line_is_named_and_the_rest_read) {
@@ -68,7 +83,7 @@ TEST_F(ReaderTest, a_damaged_line_is_named_and_the_rest_read) {
 }
 
 TEST_F(ReaderTest, no_log_is_an_error) {
-  EXPECT_EQ(Reader::open(dir_, {}).error().code, ENOENT);
+  EXPECT_EQ(Reader::open(dir_, {}, Extent::as_opened).error().code, ENOENT);
 }
 
 }  // namespace

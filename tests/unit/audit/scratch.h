@@ -41,7 +41,7 @@ class Scratch : public testing::Test {
   std::string content(unsigned number = 1) const { return sys::read_file(file(number), 1 << 30).value(); }
   std::vector<Entry> entries(Filter filter = {}) const {
     std::vector<Entry> out;
-    auto reader = Reader::open(dir_, std::move(filter));
+    auto reader = Reader::open(dir_, std::move(filter), Extent::as_opened);
     if (!reader) return out;
     for (;;) {
       auto next = reader->next();

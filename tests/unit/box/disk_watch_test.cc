@@ -6,17 +6,15 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
-#include "base/clock.h"
 #include "base/sys.h"
 #include "tests/skip.h"
 
@@ -27,11 +25,13 @@ using testing::HasSubstr;
 using Found = DiskWatch::Found;
 
 constexpr uint64_t kLimit = 16 << 20;
-constexpr int64_t kLong = 3'600'000'000'000;
+constexpr int64_t kMs = 1'000'000, kLong = 3'600'000'000'000;
+constexpr uint64_t kNames = 8000;
 
 class DiskWatchTest : public testing::Test {
  protected:
   void SetUp() override {
+    now_ns = kLong, work_ns = 0, now_tick = work_tick = 0;
     if (::geteuid() != 0 && !become_root_of_a_namespace()) ALOS_SKIP("mounting needs a user namespace");
     char name[] = "/tmp/alos-watch-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
@@ -63,7 +63,7 @@ class DiskWatchTest : public testing::Test {
   DiskWatch watch(DiskWatch::Patience patience) const {
     std::vector<UniqueFd> trees;
     trees.push_back(std::move(*sys::open(tree(), O_RDONLY | O_DIRECTORY)));
-    return {std::move(trees), UniqueFd(), kLimit, ::getpid(), patience};
+    return {std::move(trees), UniqueFd(), kLimit, ::getpid(), patience, {.now = now, .work = work}};
   }
   // Somebody who shares the file system.
   void others_write(uint64_t bytes) const { fill(dir_ + "/others", bytes); }
@@ -72,50 +72,73 @@ class DiskWatchTest : public testing::Test {
     ASSERT_TRUE(file);
     ASSERT_EQ(::posix_fallocate(file->get(), 0, static_cast<off_t>(bytes)), 0);
   }
+  // More than one slice without time reads, of several.
   void many_names() const {
-    for (int i = 0; i < 8000; ++i) ASSERT_EQ(::symlink("x", (tree() + "/" + std::to_string(i)).c_str()), 0);
+    for (uint64_t i = 0; i < kNames; ++i) ASSERT_EQ(::symlink("x", (tree() + "/" + std::to_string(i)).c_str()), 0);
   }
-  // What the looks of so long a time find, first of all what is not nothing.
-  static Found look_for(DiskWatch& watch, int64_t ns) {
-    for (const int64_t until = boot_ns() + ns; boot_ns() < until;) {
-      if (const Found found = watch.look(); found != Found::nothing) return found;
-      ::poll(nullptr, 0, std::min(watch.wait_ms(), 1000));
-    }
+  // At the next time for it.
+  static Found look(DiskWatch& watch) {
+    now_ns += int64_t{std::max(watch.wait_ms(), 0)} * kMs;
+    return watch.look();
+  }
+  // What so many looks find, first of all what is not nothing.
+  static Found look(DiskWatch& watch, int times) {
+    for (int i = 0; i < times; ++i)
+      if (const Found found = look(watch); found != Found::nothing) return found;
     return Found::nothing;
   }
+
+  // Both clocks go on by so much whenever they are read.
+  static inline int64_t now_ns = 0, now_tick = 0, work_ns = 0, work_tick = 0;
+  static int64_t now() { return now_ns += now_tick; }
+  static int64_t work() { return work_ns += work_tick; }
 
   std::string dir_;
   UniqueFd held_;
 };
 
-TEST_F(DiskWatchTest, what_cannot_be_measured_in_time_is_over) {
-  DiskWatch slow = watch({.slice = 0, .few_slices = kLong, .hurried = 0, .held = kLong});
-  EXPECT_EQ(look_for(slow, 300'000'000), Found::nothing) << "nobody wrote anything";
+TEST_F(DiskWatchTest, what_takes_too_much_work_to_measure_is_over) {
+  many_names();
+  DiskWatch slow = watch({.slice = 0, .few_slices = kLong});
+  EXPECT_EQ(look(slow, 100), Found::nothing) << "nobody wrote anything";
   others_write(kLimit + (1 << 20));
-  EXPECT_EQ(look_for(slow, 1'000'000'000), Found::over);
-  EXPECT_THAT(slow.reason(), HasSubstr("could not be measured within 5 s"));
+  work_tick = 2'000 * kMs;
+  EXPECT_EQ(look(slow, 10), Found::over);
+  EXPECT_THAT(slow.reason(), HasSubstr("could not be measured in 5 s of work"));
 }
 
-TEST_F(DiskWatchTest, what_is_measured_in_time_is_not) {
+TEST_F(DiskWatchTest, what_takes_long_on_a_busy_host_is_not) {
   many_names();
-  DiskWatch quick = watch({});
+  DiskWatch slow = watch({});
   others_write(kLimit + (1 << 20));
-  EXPECT_EQ(look_for(quick, 1'500'000'000), Found::nothing) << quick.reason();
+  now_tick = 1'000 * kMs;
+  work_tick = 1;
+  EXPECT_EQ(look(slow, 100), Found::nothing) << slow.reason();
+  EXPECT_GT(slow.entries(), kNames) << "and all of it is measured";
+}
+
+TEST_F(DiskWatchTest, nor_are_open_files_that_a_busy_host_takes_long_to_go_through) {
+  now_tick = 1'000 * kMs;
+  DiskWatch slow = watch({});
+  EXPECT_EQ(look(slow, 100), Found::nothing) << slow.reason();
 }
 
 TEST_F(DiskWatchTest, a_disk_that_fills_while_it_is_measured_is_over) {
-  DiskWatch slow = watch({.slice = 0, .few_slices = 0, .hurried = kLong, .held = kLong});
+  many_names();
+  DiskWatch slow = watch({.slice = 0, .few_slices = 0});
+  work_tick = 1;
   others_write(kLimit + (1 << 20));
-  EXPECT_EQ(look_for(slow, 500'000'000), Found::nothing) << "by less than the limit beyond what was left of it";
+  EXPECT_EQ(look(slow), Found::nothing) << "by less than the limit beyond what was left of it";
   others_write(2 * kLimit + (1 << 20));
-  EXPECT_EQ(look_for(slow, 1'000'000'000), Found::over);
+  EXPECT_EQ(look(slow), Found::over);
   EXPECT_THAT(slow.reason(), HasSubstr("filled by more than the limit"));
 }
 
 TEST_F(DiskWatchTest, more_open_files_than_can_be_gone_through_are_over) {
-  DiskWatch hasty = watch({.held = 0});
-  EXPECT_EQ(look_for(hasty, 500'000'000), Found::over);
-  EXPECT_THAT(hasty.reason(), HasSubstr("half a second"));
+  DiskWatch hasty = watch({});
+  work_tick = 400 * kMs;
+  EXPECT_EQ(look(hasty), Found::over);
+  EXPECT_THAT(hasty.reason(), HasSubstr("half a second of work"));
 }
 
 TEST_F(DiskWatchTest, a_deleted_file_that_is_held_is_measured) {
@@ -123,40 +146,52 @@ TEST_F(DiskWatchTest, a_deleted_file_that_is_held_is_measured) {
   fill(tree() + "/f", kLimit + (1 << 20));
   held_ = std::move(*sys::open(tree() + "/f", O_RDONLY));
   ASSERT_EQ(::unlink((tree() + "/f").c_str()), 0);
-  EXPECT_EQ(look_for(quick, 2'000'000'000), Found::over);
+  EXPECT_EQ(look(quick, 10), Found::over);
   EXPECT_EQ(quick.reason(), "");
 }
 
-TEST_F(DiskWatchTest, measuring_takes_a_small_part_of_the_threads_time) {
-  many_names();
+TEST_F(DiskWatchTest, between_two_looks_is_a_fifth_of_a_second) {
   DiskWatch usual = watch({});
   ASSERT_EQ(usual.look(), Found::nothing);
-  EXPECT_GE(usual.wait_ms(), 150) << "between two looks";
-  // Whole rounds in one slice, and a look at any time: what is left to bound them is their share.
-  DiskWatch calm = watch({.between = 0, .slice = 200'000'000});
-  const auto worked = [] {
-    timespec t{};
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1'000'000'000 + t.tv_nsec;
-  };
-  const int64_t begun = boot_ns();
+  EXPECT_GE(usual.wait_ms(), 200);
+}
+
+// Every reading of the clock is a millisecond. Whole rounds in one slice, and a look at any time: what is left to bound
+// them is their share.
+TEST_F(DiskWatchTest, measuring_takes_a_twentieth_of_the_threads_time) {
+  many_names();
+  DiskWatch calm = watch({.between = 0, .slice = kLong});
+  now_tick = kMs;
+  const int64_t before = now_ns;
   ASSERT_EQ(calm.look(), Found::nothing);
-  const int64_t took = boot_ns() - begun;
-  const int64_t before = worked(), length = std::max<int64_t>(15 * took, 1'000'000'000);
-  EXPECT_EQ(look_for(calm, length), Found::nothing);
-  EXPECT_LT(worked() - before, length / 6);
+  const uint64_t round = calm.entries();
+  ASSERT_GE(round, kNames);
+  const int64_t begun = now_ns, took = begun - before - 2 * kMs;
+  ASSERT_GT(took, 0);
+  for (int i = 0; i < 2'000; ++i) ASSERT_EQ(calm.look(), Found::nothing);
+  const auto rounds = static_cast<int64_t>(calm.entries() / round - 1);
+  EXPECT_GT(rounds, 2);
+  EXPECT_LE((rounds - 1) * took * 20, now_ns - begun);
 }
 
 TEST_F(DiskWatchTest, hurried_measuring_leaves_half_of_the_threads_time) {
   many_names();
-  DiskWatch hurried = watch({.slice = 1'000'000});
+  DiskWatch hurried = watch({.slice = 0});
   others_write(kLimit + (1 << 20));
-  ::poll(nullptr, 0, hurried.wait_ms());
-  const int64_t begun = boot_ns();
+  now_tick = kMs;
+  const int64_t begun = now_ns;
   ASSERT_EQ(hurried.look(), Found::nothing);
-  const int64_t took = boot_ns() - begun;
+  const int64_t took = now_ns - begun;
+  const uint64_t slice = hurried.entries();
+  ASSERT_GT(slice, 0u);
+  ASSERT_LT(slice, kNames);
+  now_tick = 0;
+  now_ns = begun + took + took / 2;
   EXPECT_EQ(hurried.look(), Found::nothing);
-  EXPECT_LT(boot_ns() - begun - took, took) << "it measured again at once";
+  EXPECT_EQ(hurried.entries(), slice) << "it measured again at once";
+  now_ns = begun + 2 * took;
+  EXPECT_EQ(hurried.look(), Found::nothing);
+  EXPECT_GT(hurried.entries(), slice);
 }
 
 // SECURITY.md says these.

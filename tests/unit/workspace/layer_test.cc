@@ -141,6 +141,7 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
     world.agent([] { write("x", "1"); });
     EXPECT_EQ(verdict(), Verdict::pending);
     EXPECT_EQ(verdict(1), Verdict::old);
+    EXPECT_EQ(verdict(INT64_MAX), Verdict::pending) << "older than there is time";
     {
       const auto held = open_or_create(world.request());
       EXPECT_EQ(verdict(), Verdict::in_use);
@@ -153,6 +154,17 @@ TEST_P(Layers, gc_keeps_what_has_changes_and_tells_the_others_apart) {
     ASSERT_TRUE(remove_layer(survey(world.state(), 0, {}).value().at(0)));
     EXPECT_TRUE(survey(world.state(), 0, {}).value().empty());
   });
+}
+
+TEST(Age, is_days_or_hours_and_more_than_fits_is_longer_than_anything) {
+  constexpr int64_t kHour = 3'600'000'000'000;
+  EXPECT_EQ(parse_age("12h").value(), 12 * kHour);
+  EXPECT_EQ(parse_age("30d").value(), 30 * 24 * kHour);
+  EXPECT_EQ(parse_age("0h").value(), 0);
+  for (const char* long_age : {"1000000d", "106752d", "3000000h", "99999999999999999999d"})
+    EXPECT_EQ(parse_age(long_age).value(), INT64_MAX) << long_age;
+  for (const char* none : {"", "d", "h", "30", "30m", "-1d", "+1d", " 1d", "1d ", "1 d", "0x1d"})
+    EXPECT_FALSE(parse_age(none)) << none;
 }
 
 TEST_P(Layers, gc_removes_nothing_that_was_used_since_it_was_looked_at) {
@@ -193,6 +205,22 @@ TEST_P(Layers, of_a_killed_apply_is_no_business_of_the_directory_that_stands_the
     ASSERT_EQ(::rmdir(world.workspace().c_str()), 0);
     ASSERT_EQ(::rename((world.workspace() + ".away").c_str(), world.workspace().c_str()), 0);
     EXPECT_EQ(survey(world.state(), 0, {}).value().at(0).verdict, Verdict::pending);
+    EXPECT_FALSE(exists(world.host(".alos-apply-abc-0")));
+    EXPECT_FALSE(exists(path + "/apply.journal"));
+  });
+}
+
+// Sparse: the hole is records without content.
+TEST_P(Layers, of_a_killed_apply_go_on_however_long_its_journal_is) {
+  if (GetParam() != Kernel::root_overlay) return;
+  run([](World& world) {
+    world.agent([] { write("x", "1"); });
+    const std::string path = leave_journal(world, "");
+    ASSERT_EQ(::truncate((path + "/apply.journal").c_str(), (off_t{512} << 20) + 1), 0);
+    const auto journal = sys::open(path + "/apply.journal", O_WRONLY | O_APPEND);
+    ASSERT_TRUE(journal && sys::write_all(journal->get(), std::string("d\0dcut", 6)));
+    write(world.host(".alos-apply-abc-0"), "ours");
+    EXPECT_EQ(outcome(world.apply(), "x"), "applied");
     EXPECT_FALSE(exists(world.host(".alos-apply-abc-0")));
     EXPECT_FALSE(exists(path + "/apply.journal"));
   });

@@ -164,14 +164,18 @@ std::map<std::string, Change> World::changes(const Matcher& denied) {
 }
 
 ApplyReport World::apply(const std::vector<std::string>& paths, const Matcher& denied, const Step& step) {
+  return apply(ApplyOptions{.paths = paths, .denied = denied, .step = step});
+}
+
+ApplyReport World::apply(const ApplyOptions& options) {
   Layer layer = open(Access::change);
-  return must(workspace::apply(layer, {paths, Effect::apply, denied, step}));
+  return must(workspace::apply(layer, options));
 }
 
 ApplyReport World::apply_all() {
   std::vector<std::string> paths;
   for (const auto& [path, change] : changes()) paths.push_back(path);
-  return apply(paths);
+  return apply({.paths = paths, .opening = Opening::named});
 }
 
 void World::undo(const std::vector<std::string>& paths) {
@@ -181,6 +185,22 @@ void World::undo(const std::vector<std::string>& paths) {
 
 Snapshot World::host_tree() const {
   return snapshot(workspace());
+}
+
+std::string outcome(const ApplyReport& report, const std::string& path) {
+  for (const Line& line : report.lines)
+    if (line.change.path == path)
+      return std::string(name(line.outcome)) + (line.reason.empty() ? "" : ": " + line.reason);
+  return "nothing";
+}
+
+void make_tree(World& world) {
+  ::mkdir(world.host("src").c_str(), 0755);
+  ::mkdir(world.host("src/deep").c_str(), 0750);
+  write(world.host("a.txt"), "one\n");
+  write(world.host("src/b.txt"), "two\n", 0600);
+  write(world.host("src/deep/c.txt"), "three\n");
+  make_link("a.txt", world.host("link").c_str());
 }
 
 std::string kernel_name(const testing::TestParamInfo<Kernel>& info) {

@@ -36,6 +36,7 @@ class World {
   Layer open(Access access);
   std::map<std::string, Change> changes(const Matcher& denied = {});
   ApplyReport apply(const std::vector<std::string>& paths = {}, const Matcher& denied = {}, const Step& step = {});
+  ApplyReport apply(const ApplyOptions& options);
   // Names every change there is.
   ApplyReport apply_all();
   void undo(const std::vector<std::string>& paths = {});
@@ -61,6 +62,11 @@ void make_link(const std::string& target, const std::string& path);
 std::string read(const std::string& path);
 bool exists(const std::string& path);  // a dangling link exists
 void pause_a_tick();                   // so that what follows gets a later time stamp
+
+// "held: is newly executable"; "nothing": the report has no such path.
+std::string outcome(const ApplyReport& report, const std::string& path);
+// On the host: src/b.txt, which is private, src/deep/c.txt, a.txt and a link to it.
+void make_tree(World& world);
 
 enum class Kernel : uint8_t { user_overlay, root_overlay, plain_copy };
 std::string kernel_name(const testing::TestParamInfo<Kernel>& info);
