@@ -145,7 +145,8 @@ struct World::Command {
       if (::setresgid(uid, uid, uid) != 0 || ::setresuid(uid, uid, uid) != 0) ::_exit(200);
     }
     if (::chdir(cwd.c_str()) != 0) ::_exit(201);
-    ::signal(SIGPIPE, SIG_DFL);
+    // As from a shell's foreground: one that starts these tests in its background has them ignore the terminal's.
+    for (const int ignored : {SIGPIPE, SIGINT, SIGQUIT}) ::signal(ignored, SIG_DFL);
     // Nothing of the test's own may be inherited, or the box would be blamed for it.
     ::syscall(SYS_close_range, 3, ~0U, 0);
     environ = const_cast<char**>(envp.data());  // execvp searches the PATH of this one
