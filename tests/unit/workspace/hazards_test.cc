@@ -7,6 +7,7 @@
 
 #include "supervisor/workspace/denies.h"
 #include "supervisor/workspace/git_config.h"
+#include "supervisor/workspace/git_paths.h"
 #include "supervisor/workspace/hazard_names.h"
 
 namespace alos::workspace {
@@ -148,6 +149,19 @@ TEST(HazardNames, are_such_as_can_be_found) {
           << pattern;
     }
   EXPECT_GT(seen.size(), 1000u);
+}
+
+TEST(GitPath, stands_for_what_git_makes_of_it) {
+  const auto of = [](std::string_view value) { return git_path(value, {"/home/a", "/home/b"}).paths; };
+  EXPECT_THAT(of("x/~y"), testing::ElementsAre("x/~y"));
+  EXPECT_THAT(of("~/x"), testing::ElementsAre("/home/a/x", "/home/b/x"));
+  EXPECT_THAT(of("~"), testing::ElementsAre("/home/a", "/home/b"));
+  EXPECT_THAT(of("~root/x"), testing::ElementsAre("/root/x"));
+  EXPECT_THAT(of("%(prefix)/x"), testing::IsSupersetOf({"/usr/x", "/usr/local/x"}));
+  EXPECT_THAT(of(":(optional)~/x"), testing::ElementsAre("/home/a/x", "/home/b/x"));
+  const GitPath nobody = git_path("~nobody-of-that-name/x", {"/home/a"});
+  EXPECT_TRUE(nobody.paths.empty());
+  EXPECT_EQ(nobody.unknown, "nobody-of-that-name");
 }
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
