@@ -115,11 +115,17 @@ std::vector<Change> chosen(std::vector<Change> changes, const std::vector<std::s
   return changes;
 }
 
+void say(const std::string& unseen) {
+  if (!unseen.empty()) alos::print_error("alos: {}\n", unseen);
+}
+
 Result<int> diff(const Arguments& arguments) {
   const Opened opened = TRY(open_for(arguments, Access::look));
   Tree host = TRY(open_workspace(opened.layer.record));
   Tree content(TRY(sys::dup(opened.layer.content())));
-  std::vector<Change> changes = chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  Scan found = TRY(scan(opened.layer, host, {opened.denied, false}));
+  say(found.unseen);
+  std::vector<Change> changes = chosen(std::move(found.changes), opened.paths);
   const std::string who = holder(opened.layer.path);
   if (arguments.json) {
     fmt::print("{}", json_of(opened.layer, who, changes));
@@ -184,8 +190,9 @@ bool agreed() {
 Result<std::optional<std::set<std::string>>> ask(const Opened& opened) {
   TRY(opened.layer.hold("an 'alos apply' that waits for an answer"));
   Tree host = TRY(open_workspace(opened.layer.record));
-  const std::vector<Change> changes =
-      chosen(TRY(scan(opened.layer, host, {opened.denied, false})).changes, opened.paths);
+  Scan found = TRY(scan(opened.layer, host, {opened.denied, false}));
+  say(found.unseen);
+  const std::vector<Change> changes = chosen(std::move(found.changes), opened.paths);
   if (changes.empty()) {
     fmt::print("no changes in {}\n", printable(opened.layer.record.workspace));
     return std::nullopt;
@@ -219,6 +226,7 @@ Result<int> apply(const Arguments& arguments) {
       if (line.outcome == Outcome::applied && recorded++ < kPathsRecorded) counts.add("path", line.change.path);
     TRY(record("workspace.applied", opened.layer, "ok", std::move(counts)));
   }
+  if (!arguments.ask) say(report.unseen);
   if (arguments.json)
     fmt::print("{}", json_of(report, effect));
   else if (report.lines.empty() && report.unknown.empty())

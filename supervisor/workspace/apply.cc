@@ -342,10 +342,11 @@ Result<std::set<std::string>> note(const Layer& layer, Tree& host, Decision& dec
   return paths;
 }
 
-Result<ApplyReport> report_of(Decision& decision) {
+Result<ApplyReport> report_of(Decision& decision, const std::string& unseen) {
   ApplyReport report;
   report.unknown = decision.unknown();
   report.pending = !decision.all();
+  report.unseen = unseen;
   for (size_t i = 0; i < decision.lines().size(); ++i)
     if (decision.selected(i)) report.lines.push_back(decision.lines()[i]);
   return report;
@@ -393,8 +394,9 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
       kept = found.moved;  // also what the host put back at an old place meanwhile
     }
   }
+  const std::string unseen = found.unseen;
   Decision decision(std::move(found.changes), options, kept, renames);
-  if (options.effect == Effect::show || !decision.any()) return report_of(decision);
+  if (options.effect == Effect::show || !decision.any()) return report_of(decision, unseen);
   TRY(must_have_room(host, decision));
   Tree content(TRY(sys::dup(layer.content())));
   Journal journal = TRY(Journal::begin(layer));
@@ -412,7 +414,7 @@ Result<ApplyReport> apply(Layer& layer, const ApplyOptions& options) {
   }
   TRY(conclude(layer, decision));
   TRY(journal.end(layer));
-  return report_of(decision);
+  return report_of(decision, unseen);
 }
 
 }  // namespace alos::workspace

@@ -53,6 +53,7 @@ struct ApplyReport {
   // Selected paths that the layer has nothing at.
   std::vector<std::string> unknown;
   bool pending = false;  // something stays in the layer
+  std::string unseen;    // see Scan
 };
 
 // The layer is held with Access::change. Every file is written beside its place, synced, and exchanged with what is

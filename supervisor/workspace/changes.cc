@@ -379,8 +379,9 @@ class Scanner {
       links.push_back(std::move(link));
     }
     const uid_t owner = TRY(host_.node("")).uid;
-    const Reach reach =
-        TRY(Reach::find(host_, record_.workspace, links, git_config_files(owner), record_.layer_denies));
+    const Reach reach = TRY(
+        Reach::find(host_, record_.workspace, links, {git_config_files(owner), homes_of(owner)}, record_.layer_denies));
+    out_.unseen = reach.unseen();
     for (Change& change : out_.changes) {
       if (change.is_directory()) continue;
       if (!change.denied && options_.denied) change.denied = reach.denied(change.path, options_.denied);

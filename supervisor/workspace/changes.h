@@ -82,6 +82,7 @@ struct Scan {
   std::vector<Moved> moved;     // likewise
   // Files of the upper that equal the host's: no change, but still there.
   bool redundant = false;
+  std::string unseen;  // what was not looked at for other names, in words
 };
 
 // Whether flags are wanted that a change has by the names that links and git's configuration give it.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "supervisor/workspace/hazards.h"
 
@@ -14,12 +15,12 @@ namespace alos::workspace {
 struct Known {
   Hazard hazard;
   const char* reason;
-  std::span<const char* const> patterns;
+  std::span<const std::string_view> patterns;
 };
 
 // In the order in which what they find is shown.
 std::span<const Known> known_names();
 // Of them the trees of dependencies, each "x/" or "a/b/".
-std::span<const char* const> dependency_trees();
+std::span<const std::string_view> dependency_trees();
 
 }  // namespace alos::workspace

@@ -1,113 +1,15 @@
 #include "supervisor/workspace/hazards.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <optional>
 #include <span>
-#include <unordered_map>
 
 #include "base/paths.h"
 #include "supervisor/workspace/denies.h"
-#include "supervisor/workspace/hazard_names.h"
+#include "supervisor/workspace/hazard_match.h"
 
 namespace alos::workspace {
 namespace {
-
-using Parts = std::vector<std::string>;
-
-Parts split_lower(std::string_view path) {
-  Parts parts;
-  for (size_t at = 0; at < path.size();) {
-    const size_t end = std::min(path.find('/', at), path.size());
-    std::string part(path.substr(at, end - at));
-    std::transform(part.begin(), part.end(), part.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    parts.push_back(std::move(part));
-    at = end + 1;
-  }
-  return parts;
-}
-
-struct Pattern {
-  Parts wanted;
-  bool tree;
-  const Known* known;
-};
-
-// The tables, arranged so that a path costs a few look-ups: an agent may leave 10^5 of them, or very deep ones.
-struct Index {
-  std::unordered_map<std::string, std::vector<const Known*>> last, anywhere;  // single literal components
-  std::vector<Pattern> others;
-
-  Index() {
-    for (const Known& known : known_names())
-      for (std::string_view text : known.patterns) {
-        const bool tree = text.ends_with('/');
-        if (tree) text.remove_suffix(1);
-        const bool simple = text.find_first_of("*/") == text.npos;
-        if (simple)
-          (tree ? anywhere : last)[std::string(text)].push_back(&known);
-        else
-          others.push_back({split_lower(text), tree, &known});
-      }
-  }
-};
-
-bool component_matches(const std::string& pattern, const std::string& name) {
-  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-}
-
-// A part of the path to the workspace says little where projects have such names: ~/src/systemd is one. It counts where
-// configuration lies: hidden, or behind something hidden, or the machine's. Agents keep worktrees in .claude/worktrees.
-bool counts(const Parts& parts, size_t at, size_t own) {
-  const auto hidden = [&](size_t i) {
-    return parts[i].starts_with('.') && !(i + 2 < own && parts[i + 1] == "worktrees");
-  };
-  if (at >= own || parts[0] == "etc" || parts[0] == "usr") return true;
-  for (size_t i = 0; i <= at; ++i)
-    if (hidden(i)) return true;
-  return false;
-}
-
-bool matches(const Pattern& pattern, const Parts& parts, size_t own) {
-  const Parts& wanted = pattern.wanted;
-  if (parts.size() < wanted.size()) return false;
-  for (size_t at = pattern.tree ? 0 : parts.size() - wanted.size(); at + wanted.size() <= parts.size(); ++at)
-    if (counts(parts, at, own) &&
-        std::equal(wanted.begin(), wanted.end(), parts.begin() + static_cast<long>(at), component_matches))
-      return true;
-  return false;
-}
-
-// ".github" for ".github/workflows/": what is below a link of that name is matched when it is looked for, not when it
-// was made.
-bool begins(const Pattern& pattern, const Parts& parts) {
-  const Parts& wanted = pattern.wanted;
-  for (size_t n = 1; n < wanted.size() && n <= parts.size(); ++n)
-    if (std::equal(parts.end() - static_cast<long>(n), parts.end(), wanted.begin(),
-                   [](const std::string& name, const std::string& part) { return component_matches(part, name); }))
-      return true;
-  return false;
-}
-
-// In the order of the table, each kind once. `own`: parts that lead to the workspace.
-std::vector<const Known*> known_for(const Parts& parts, size_t own, Type type) {
-  static const Index index;
-  std::vector<const Known*> found;
-  const auto add = [&](const auto& map, const std::string& part) {
-    if (const auto at = map.find(part); at != map.end())
-      found.insert(found.end(), at->second.begin(), at->second.end());
-  };
-  add(index.last, parts.back());
-  for (size_t i = 0; i < parts.size(); ++i)
-    if (counts(parts, i, own)) add(index.anywhere, parts[i]);
-  for (const Pattern& pattern : index.others)
-    if (matches(pattern, parts, own) || (type == Type::link && begins(pattern, parts))) found.push_back(pattern.known);
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
-}
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> names) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -274,7 +176,8 @@ std::vector<Flag> hazards(const Subject& subject) {
     // A directory does nothing by itself: what lies in it is judged on its own. A link into a tree of dependencies is
     // how a package manager finds the project's own packages.
     if (dependency ? subject.by == By::another_name : type == Type::directory) continue;
-    if (!gone || known->hazard == Hazard::agent)
+    const auto same = [&](const Flag& flag) { return flag.hazard == known->hazard; };
+    if ((!gone || known->hazard == Hazard::agent) && std::ranges::none_of(flags, same))
       flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
   }
   if (subject.by == By::own_name && subject.after.type == Type::link && leads_out(subject.path, subject.link_target))

@@ -10,20 +10,21 @@
 
 #include "base/result.h"
 #include "supervisor/workspace/denies.h"
+#include "supervisor/workspace/git_paths.h"
 #include "supervisor/workspace/hazards.h"
 #include "supervisor/workspace/tree.h"
 
 // Under which other names tools of the host come to a path of the workspace: through links, those of the host's tree
-// and those that the layer would bring, and because git's configuration names it (hooksPath, include, commands).
+// those that the layer would bring and those among the dotfiles of a home, and because git's configuration names it
+// (hooksPath, include, commands).
 // `.git/hooks/pre-commit -> ../../tools/check.sh` makes tools/check.sh a hook.
 namespace alos::workspace {
 
-struct GitConfigFile {
-  std::string path;
-  std::string home;  // what "~/" means in it
+// Whose tools meet the workspace: the caller and its owner.
+struct Users {
+  std::vector<GitConfigFile> git;
+  std::vector<std::string> homes;
 };
-// Those of the caller, of `owner` and of the machine (git-config(1), "FILES"), there or not.
-std::vector<GitConfigFile> git_config_files(uid_t owner);
 
 // Of a workspace of the host. What cannot be looked at counts as missing.
 Surroundings surroundings_of(const std::string& workspace);
@@ -38,10 +39,10 @@ class Reach {
   };
 
   // Walks the whole host tree but for git's loose objects; `coming` is what the layer has. Reads the git configuration
-  // that holds in the workspace: of repositories in it, of the one around it, of those its worktrees belong to, and
-  // `users`. Directories that cannot be read are passed over.
+  // that holds in the workspace: of repositories in it, of those around it, of those its worktrees belong to, and of
+  // `users`; and the links among the dotfiles of these. Directories that cannot be read are passed over.
   static Result<Reach> find(Tree& host, const std::string& workspace, const std::vector<Link>& coming,
-                            const std::vector<GitConfigFile>& users, const std::vector<LayerDeny>& denies);
+                            const Users& users, const std::vector<LayerDeny>& denies);
 
   // What a change is flagged for under its other names; the reasons name them.
   std::vector<Flag> flags(const Subject& subject) const;
@@ -51,20 +52,29 @@ class Reach {
   std::optional<Denied> denied(const std::string& path, const Matcher& matcher) const;
   // What telling other names of paths has cost until now, in names looked at.
   uint64_t visits() const { return visits_; }
+  // What was not looked at, in words; empty: everything was.
+  const std::string& unseen() const { return unseen_; }
 
  private:
   enum class Kind : uint8_t {
-    link,  // on disk
-    tree,  // a configuration names the directory: what is below it is meant
-    file,  // a configuration names the file itself
+    link,     // on disk
+    tree,     // a configuration names the directory: what is below it is meant
+    file,     // a configuration names the file itself
+    dotfile,  // a link of a home
   };
+  enum class Whose : uint8_t { host, agent };
   // A name that leads to a path. Absolute; for what a configuration names, a name that git obeys in the same way.
   struct Name {
     Kind kind = Kind::link;
     std::string path;
     std::string base, target;       // what is resolved, from where
     std::string why;                // in words, for what a configuration names
-    std::vector<std::string> ends;  // of a link: what it leads to
+    std::vector<std::string> ends;  // of a link: what it leads to, and links outside that it leads through
+    Whose whose = Whose::host;
+  };
+  struct Home {
+    std::string path;
+    Surroundings surroundings;
   };
   class Survey;
   using Index = std::unordered_map<std::string, std::vector<size_t>>;
@@ -72,7 +82,10 @@ class Reach {
   std::string absolute(std::string_view path) const {
     return path.empty() ? workspace_ : workspace_ + "/" + std::string(path);
   }
+  void survey(Tree& host, const Users& users);
   void resolve(size_t index, size_t& all_steps);
+  const std::string* outside(const std::string& path);
+  bool is_above(const std::string& end) const;
   // Which names can matter: those that are flagged themselves or got around a rule, and those that come under such a
   // name by another. A package manager's links are thousands, and none of them does.
   void weigh();
@@ -91,6 +104,7 @@ class Reach {
 
   std::string workspace_;
   Surroundings surroundings_;
+  std::vector<Home> homes_;
   Apart apart_;
   std::vector<Name> names_;
   Index links_;                         // links at a path: the host's, the layer's
@@ -101,8 +115,10 @@ class Reach {
   std::set<std::string> repositories_;  // of the host's tree, by content
   std::vector<bool> matters_;           // of names_
   size_t longest_ = 0;                  // key of reached_
-  bool tangled_ = false;                // something could not be followed to its end: nothing is safe
   mutable uint64_t visits_ = 0;
+  std::unordered_map<std::string, std::optional<std::string>> outside_;  // what links there say; none: no link
+  std::string held_;  // why something could not be followed to its end, and so nothing is safe
+  std::string unseen_;
 };
 
 }  // namespace alos::workspace

@@ -2,8 +2,13 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+#include <sstream>
+
 #include "supervisor/workspace/denies.h"
 #include "supervisor/workspace/git_config.h"
+#include "supervisor/workspace/git_paths.h"
+#include "supervisor/workspace/hazard_names.h"
 
 namespace alos::workspace {
 namespace {
@@ -82,6 +87,82 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"vitest.workspace.ts", "build"}, Case{"pants.toml", "build"}, Case{".github/agents/x.md", "prompt"},
         Case{".github/chatmodes/x.md", "prompt"}, Case{"bin/activate", "shell"}, Case{"src/main.c", ""},
         Case{"README.md", ""}, Case{"docs/makefile-tips.md", ""}));
+
+// What tools of each ecosystem load, run or take commands from.
+TEST(HazardsOf, names_that_tools_obey_by_themselves) {
+  const std::pair<const char*, const char*> all[] = {
+      {"build",
+       "src/main.o src/main.obj lib/libx.a src/main.d x.dep .deps/main.Po .depend drivers/.main.o.cmd "
+       "include/x.h.gch build/.ninja_deps build/.ninja_log build/CMakeCache.txt "
+       "build/CMakeFiles/x.dir/link.txt build/cmake_install.cmake build/rules.ninja env/pyvenv.cfg "
+       ".latexmkrc docs/latexmkrc .sparse Doxyfile docs/conf.py mkdocs.yml book.toml .eslintrc.json "
+       ".eslintrc.yaml .oxlintrc.json biome.json commitlint.config.mts .commitlintrc.yml .lintstagedrc.json "
+       "wdio.conf.ts jsconfig.json cypress/support/e2e.ts .goreleaser.yaml cliff.toml schema.prisma "
+       "wrangler.toml sqlc.yaml buf.gen.yaml treefmt.toml tauri.conf.json nextest.toml rust-toolchain.toml "
+       "buildSrc/src/main/kotlin/x.kt settings.gradle.kts project/Build.scala .scalafix.conf "
+       "META-INF/services/javax.annotation.processing.Processor Directory.Build.rsp "
+       "Properties/launchSettings.json x.tt .runsettings.runsettings user.clj data_readers.cljc dune-project "
+       "x.opam config/runtime.exs test_helper.exs .lintr .RData _quarto.yml .busted x.rockspec pubspec.yaml "
+       "melos.yaml .dart_tool/package_config.json lakefile.lean kustomization.yaml helmfile.yaml Pulumi.yaml "
+       "cdk.json .terraform.lock.hcl main.tofu group_vars/all.yml filter_plugins/x.py .cirrus.star "
+       ".zuul.d/x.yaml .pre-commit-config.yml prek.toml .github/dependabot.yml gunicorn.conf.py .yardopts "
+       "phpstan.neon.dist captainhook.json vendor/composer/installed.php vendor/modules.txt platformio.ini "
+       "west.yml Kconfig Earthfile process-compose.yaml x.egg-info/entry_points.txt"},
+      {"shell",
+       ".gitlint .lesskey .manpath .tigrc .config/kitty/kitty.conf .direnv/x .env .flaskenv mise/config.toml "
+       ".nvmrc starship.toml .aws/config .kube/config .docker/config.json .my.cnf login.sql .psqlrc-14 "
+       ".mc.menu .config/mpv/mpv.conf yt-dlp.conf .pythonrc.py .psysh.php .Rootrc startup.jl .xbindkeysrc "
+       ".tmuxinator.yml .githooks/pre-commit .jj/repo/config.toml .hgsub .arcconfig "
+       "Microsoft.PowerShell_profile.ps1"},
+      {"editor",
+       ".vimrc.local .vimspector.json .nanorc .project .settings/org.eclipse.x .run/x.run.xml "
+       "x.iml .bsp/sbt.json rust-analyzer.toml pyrightconfig.json compile_commands.json project.godot "
+       ".sublime-build.sublime-build libx-gdb.py .perfconfig .kateproject.build"},
+      {"agent",
+       ".mcp/x opencode.jsonc .amp/settings.json .qwen/settings.json .github/hooks/x.json gptme.toml "
+       ".config/goose/config.yaml .roomodes .pi/x"},
+      {"prompt", "x.instructions.md WARP.md review.prompt.md .roorules-code"},
+      {"autostart",
+       "x.so.1 x.class lib/x.jar x.elc x.zwc x.beam sudoers.d/x ld.so.preload logrotate.d/x "
+       ".config/autostart/x init.d/x"},
+      {"dependency", "target/debug/build/x/build-script-build _build/default/x.cmt .tox/py/bin/x"},
+      {"",
+       "src/lib.rs docs/conf.md include/d.h object.c x.d.ts a.dart x.out data.json fish.c build.txt "
+       "odd.ocean config/x.yml project/x.txt .gitkeep serverless.md pom.ts codegen.py .browse"},
+  };
+  for (const auto& [expected, paths] : all) {
+    std::istringstream words(paths);
+    for (std::string path; words >> path;) EXPECT_EQ(added(path), expected) << path;
+  }
+}
+
+TEST(HazardNames, are_such_as_can_be_found) {
+  std::set<std::string_view> seen;
+  for (const Known& known : known_names())
+    for (const std::string_view pattern : known.patterns) {
+      EXPECT_TRUE(seen.insert(pattern).second) << pattern << " stands there twice";
+      EXPECT_EQ(pattern.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ?[]\\ "), pattern.npos) << pattern;
+      EXPECT_FALSE(pattern.empty() || pattern.starts_with('/') || pattern.find("//") != pattern.npos) << pattern;
+      const size_t slash = pattern.find('/');
+      EXPECT_FALSE(slash != pattern.npos && slash + 1 < pattern.size() &&
+                   pattern.substr(0, slash).find('*') != pattern.npos)
+          << pattern;
+    }
+  EXPECT_GT(seen.size(), 1000u);
+}
+
+TEST(GitPath, stands_for_what_git_makes_of_it) {
+  const auto of = [](std::string_view value) { return git_path(value, {"/home/a", "/home/b"}).paths; };
+  EXPECT_THAT(of("x/~y"), testing::ElementsAre("x/~y"));
+  EXPECT_THAT(of("~/x"), testing::ElementsAre("/home/a/x", "/home/b/x"));
+  EXPECT_THAT(of("~"), testing::ElementsAre("/home/a", "/home/b"));
+  EXPECT_THAT(of("~root/x"), testing::ElementsAre("/root/x"));
+  EXPECT_THAT(of("%(prefix)/x"), testing::IsSupersetOf({"/usr/x", "/usr/local/x"}));
+  EXPECT_THAT(of(":(optional)~/x"), testing::ElementsAre("/home/a/x", "/home/b/x"));
+  const GitPath nobody = git_path("~nobody-of-that-name/x", {"/home/a"});
+  EXPECT_TRUE(nobody.paths.empty());
+  EXPECT_EQ(nobody.unknown, "nobody-of-that-name");
+}
 
 TEST(HazardsOf, a_repository_is_known_by_content_whatever_its_name) {
   EXPECT_EQ(flags({"data/hooks/update", {}, file(), "", {{"data"}}}), "git");
@@ -186,7 +267,7 @@ TEST(HazardsOf, a_link_is_flagged_by_what_would_be_below_its_name) {
   link.type = Type::link;
   const auto linked = [&](std::string_view path) { return flags({path, {}, link, "x", {}}); };
   EXPECT_EQ(linked(".vscode"), "editor");
-  EXPECT_EQ(linked("sub/.github"), "prompt,build");
+  EXPECT_EQ(linked("sub/.github"), "agent,prompt,build");
   EXPECT_EQ(linked(".husky"), "build");
   EXPECT_EQ(linked(".git/modules"), "git");
   EXPECT_EQ(linked(".git/hooks"), "git");
