@@ -1,6 +1,7 @@
 #include "supervisor/box/seccomp_arguments.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -22,6 +23,10 @@
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
 #endif
+// linux/in6.h cannot be included beside netinet/in.h.
+#ifndef IPV6_FLOWLABEL_MGR
+#define IPV6_FLOWLABEL_MGR 32
+#endif
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
@@ -31,6 +36,8 @@ namespace {
 
 constexpr uint32_t kRefuse = SCMP_ACT_ERRNO(EPERM);
 constexpr uint32_t kAllow = SCMP_ACT_ALLOW;
+// Not in the kernel's headers: _IOW(0xbc, 16 and 17, struct bch_ioctl_subvolume) of bcachefs.
+constexpr uint64_t kBcachefsSubvolumeCreate = 0x4020bc10, kBcachefsSubvolumeDestroy = 0x4020bc11;
 constexpr uint64_t kLowWord = 0xffffffff;
 
 // The kernel looks at the low 32 bits of an int argument only, so these compare under a mask: TIOCSTI + 2^32 is
@@ -65,6 +72,16 @@ void no_terminal_tricks(Rules& rules) {
   for (const uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) rules.push_back({"ioctl", kRefuse, {is(1, request)}});
 }
 
+// A snapshot shows a tree once more, with what is masked in it, and needs no right but to own its top and to write
+// somewhere on its file system; neither Landlock nor a mount is asked. The others of these take a whole tree away, or
+// make it read-only, below what is mounted of it.
+void no_snapshots(Rules& rules) {
+  for (const uint64_t request :
+       {BTRFS_IOC_SNAP_CREATE, BTRFS_IOC_SNAP_CREATE_V2, BTRFS_IOC_SNAP_DESTROY, BTRFS_IOC_SNAP_DESTROY_V2,
+        BTRFS_IOC_SUBVOL_SETFLAGS, kBcachefsSubvolumeCreate, kBcachefsSubvolumeDestroy})
+    rules.push_back({"ioctl", kRefuse, {bits(1, kLowWord, request)}});
+}
+
 // What reaches the host through a file that is only mounted to be read: a lease makes whoever opens the file there wait
 // (45 s, fs.lease-break-time; the file's owner may take one), F_NOTIFY tells of others' work in a directory. SHM_LOCK
 // counts for the caller of alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing who has the same;
@@ -73,6 +90,15 @@ void nothing_shared_with_the_host(Rules& rules) {
   for (const uint32_t command : {F_SETLEASE, F_NOTIFY}) rules.push_back({"fcntl", kRefuse, {is(1, command)}});
   rules.push_back({"shmctl", kRefuse, {is(1, SHM_LOCK)}});
   rules.push_back({"madvise", SCMP_ACT_ERRNO(EINVAL), {is(2, MADV_MERGEABLE)}});
+}
+
+// Pages that are sent without being copied count for the caller of alos, up to his RLIMIT_MEMLOCK, until somebody
+// receives them. Flow labels are one table for every network of the machine (FL_MAX_SIZE), and stay for a minute after
+// their socket.
+void nothing_counted_through_sockets(Rules& rules) {
+  constexpr uint32_t kUnknown = SCMP_ACT_ERRNO(ENOPROTOOPT);
+  rules.push_back({"setsockopt", kUnknown, {is(1, SOL_SOCKET), is(2, SO_ZEROCOPY)}});
+  rules.push_back({"setsockopt", kUnknown, {is(1, IPPROTO_IPV6), is(2, IPV6_FLOWLABEL_MGR)}});
 }
 
 // Unix sockets of every kind, TCP and UDP. Not raw sockets, ICMP echo sockets, SCTP, DCCP, UDP-Lite, L2TP, MPTCP: each
@@ -156,7 +182,9 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   Rules rules;
   no_namespaces(rules);
   no_terminal_tricks(rules);
+  no_snapshots(rules);
   nothing_shared_with_the_host(rules);
+  nothing_counted_through_sockets(rules);
   sockets(rules, options.internet);
   process_controls(rules);
   personalities(rules);

@@ -164,6 +164,20 @@ print(len(socket.recv_fds(b, 1, 1)[1]))
   EXPECT_EQ(next.out, "ran\n") << next.err;
 }
 
+// MSG_ZEROCOPY holds pages of the user's RLIMIT_MEMLOCK; flow labels are one table for all networks of the machine.
+TEST_P(KernelReview, sockets_take_nothing_that_is_counted_for_others) {
+  const Outcome run = python(R"(
+import errno, socket
+tcp, udp = socket.socket(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+label = socket.inet_pton(socket.AF_INET6, '::1') + bytes(4) + b'\0\xff\1\0\6\0\6\0' + bytes(4)
+for one, level, option, value in (tcp, socket.SOL_SOCKET, 60, bytes([1, 0, 0, 0])), (udp, 41, 32, label):
+    try: one.setsockopt(level, option, value)
+    except OSError as e: print(errno.errorcode[e.errno])
+    else: print('taken')
+)");
+  EXPECT_EQ(run.out, "ENOPROTOOPT\nENOPROTOOPT\n") << run.err;
+}
+
 // cgroup v1 counts the buffers of TCP apart from memory, without a limit unless one is set.
 TEST_P(KernelReview, what_waits_in_tcp_sockets_is_bounded_as_memory_is) {
   const std::string groups = "/sys/fs/cgroup/memory", file = "memory.kmem.tcp.limit_in_bytes";

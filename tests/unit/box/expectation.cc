@@ -22,7 +22,7 @@ constexpr std::string_view kFrom0 =
     "rt_sigreturn ?ioctl pread64 pwrite64 readv writev access pipe select sched_yield mremap msync mincore "
     "?madvise shmget ?shmat ?shmctl dup dup2 pause nanosleep getitimer alarm setitimer getpid sendfile ?socket "
     "connect accept sendto recvfrom sendmsg recvmsg shutdown bind listen getsockname getpeername ?socketpair "
-    "setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
+    "?setsockopt getsockopt ?clone fork vfork execve exit wait4 kill uname semget semop semctl shmdt msgget msgsnd "
     "msgrcv msgctl ?fcntl flock fsync fdatasync truncate ftruncate getdents getcwd chdir fchdir rename mkdir rmdir "
     "?creat link unlink symlink readlink ?chmod ?fchmod chown fchown lchown umask gettimeofday getrlimit getrusage "
     "sysinfo times -ptrace getuid -syslog getgid setuid setgid geteuid getegid setpgid getppid getpgrp setsid "
@@ -149,6 +149,24 @@ uint32_t prctl_answer(uint32_t operation) {
   }
 }
 
+uint32_t ioctl_answer(uint32_t request) {
+  switch (request) {
+    case 0x5412:  // type into a terminal, paste into a console, line disciplines
+    case 0x541c:
+    case 0x5423:
+    case 0x50009401:  // btrfs: snapshots made and removed, trees made read-only
+    case 0x50009417:
+    case 0x5000940f:
+    case 0x5000943f:
+    case 0x4008941a:
+    case 0x4020bc10:  // bcachefs: the same
+    case 0x4020bc11:
+      return error(EPERM);
+    default:
+      return kAllow;
+  }
+}
+
 // Where the call's mode stands, and its flags if it has some: these decide whether the mode is read.
 uint32_t mode_answer(const seccomp_data& call, const FilterOptions& options, int mode, int flags = -1) {
   const bool read = flags < 0 || (low(call, flags) & 0100) != 0 || (low(call, flags) & 020000000) != 0;
@@ -158,12 +176,15 @@ uint32_t mode_answer(const seccomp_data& call, const FilterOptions& options, int
 
 uint32_t by_arguments(std::string_view name, const seccomp_data& call, const FilterOptions& options) {
   const bool strict_memory = options.write_execute == WriteExecute::refused;
-  if (name == "ioctl")
-    return allow_if(low(call, 1) != 0x5412 && low(call, 1) != 0x541c && low(call, 1) != 0x5423, EPERM);
+  if (name == "ioctl") return ioctl_answer(low(call, 1));
   if (name == "fcntl") return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026, EPERM);  // lease, notify
   if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);                           // lock
   if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);                         // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
+  if (name == "setsockopt") {  // zerocopy, flow labels
+    const uint32_t level = low(call, 1), option = low(call, 2);
+    return allow_if(!(level == 1 && option == 60) && !(level == 41 && option == 32), ENOPROTOOPT);
+  }
   if (name == "socket") return socket_answer(call, options);
   if (name == "socketpair") return low(call, 0) == 1 ? socket_answer(call, options) : error(EAFNOSUPPORT);
   if (name == "prctl") return prctl_answer(low(call, 0));
@@ -206,10 +227,14 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"mknodat", {any, any, modes}},
       {"open", {any, flags, modes}},
       {"openat", {any, any, flags, modes}},
-      {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
+      {"ioctl",
+       {any, range(0x5400, 0x5470,
+                   {0, 0x5401, 0x40086602, 0x401c5820, 0x50009401, 0x50009417, 0x5000940f, 0x5000943f, 0x4008941a,
+                    0x4020bc10, 0x4020bc11, 0x40049409, 0x4020940d, 0x50009402})}},
       {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 0x80000400})}},
       {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
       {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
+      {"setsockopt", {any, {0, 1, 6, 17, 41, 1ull << 32 | 1}, range(0, 80, {0x10000003c, 0x100000020})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},
       {"socketpair", {range(0, 50), types, {0, 1, 6, 17}}},
