@@ -21,6 +21,7 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
+#include "supervisor/box/host_mounts.h"
 #include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
@@ -193,6 +194,15 @@ Result<int> landlock_floor(const Order& order) {
               "boot with lsm=...,landlock, or say 'degrade: [landlock]': mounts and ids alone would hold files then");
 }
 
+Result<bool> hosts_mounts_show_twice(const policy::BoxPlan& plan, const std::vector<Place>& places) {
+  if (plan.masks.empty()) return false;
+  std::vector<std::string> paths;
+  for (const Place& place : places)
+    if (place.kind == Place::Kind::mount && !lies_below(place.target, "/dev")) paths.push_back(place.target);
+  if (!plan.workspace.empty()) paths.push_back(plan.workspace);
+  return shown_twice(paths);
+}
+
 // A nested rule's place must come after the tree that holds it.
 void order_places(std::vector<Place>& places) {
   std::ranges::stable_sort(places, {}, [](const Place& p) { return std::ranges::count(p.target, '/'); });
@@ -326,6 +336,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
   // While every directory of the host is still seen.
   const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
+  const bool twice = STEP(Step::sources, hosts_mounts_show_twice(plan, box.places));
   box.staging = STEP(Step::workspace, make_staging());
   if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
   const UniqueFd merged =
@@ -343,7 +354,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   }
   const UniqueFd in_place;
   const UniqueFd& host = opened.layer ? opened.directory : in_place;
-  box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets));
+  box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets, twice));
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
