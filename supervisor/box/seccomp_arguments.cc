@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/btrfs.h>
+#include <linux/fs.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -90,6 +91,12 @@ void nothing_shared_with_the_host(Rules& rules) {
   for (const uint32_t command : {F_SETLEASE, F_NOTIFY}) rules.push_back({"fcntl", kRefuse, {is(1, command)}});
   rules.push_back({"shmctl", kRefuse, {is(1, SHM_LOCK)}});
   rules.push_back({"madvise", SCMP_ACT_ERRNO(EINVAL), {is(2, MADV_MERGEABLE)}});
+}
+
+// What is left behind by such a rename is a device node (0, 0), which nobody in a box makes otherwise: in a tree of the
+// host, which is written directly, it would hide a name from every overlayfs that the host mounts there.
+void no_whiteouts(Rules& rules) {
+  rules.push_back({"renameat2", SCMP_ACT_ERRNO(EINVAL), {has(4, RENAME_WHITEOUT)}});
 }
 
 // Pages that are sent without being copied count for the caller of alos, up to his RLIMIT_MEMLOCK, until somebody
@@ -183,6 +190,7 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   no_namespaces(rules);
   no_terminal_tricks(rules);
   no_snapshots(rules);
+  no_whiteouts(rules);
   nothing_shared_with_the_host(rules);
   nothing_counted_through_sockets(rules);
   sockets(rules, options.internet);

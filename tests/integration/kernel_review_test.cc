@@ -217,6 +217,18 @@ for one, level, option, value in (tcp, socket.SOL_SOCKET, 60, bytes([1, 0, 0, 0]
   EXPECT_EQ(run.out, "ENOPROTOOPT\nENOPROTOOPT\n") << run.err;
 }
 
+// RENAME_WHITEOUT leaves a device node, which Landlock lets nobody make by its name.
+TEST_P(KernelReview, no_device_is_left_in_a_tree_of_the_host) {
+  const Outcome run = world().run(direct(), {"/usr/bin/python3", "-c", R"(
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+open('from', 'w').close()
+print(libc.syscall(316, -100, b'from', -100, b'to', ctypes.c_uint(4)), errno.errorcode[ctypes.get_errno()])
+)"});
+  EXPECT_EQ(run.out, "-1 EINVAL\n") << run.err;
+  EXPECT_FALSE(world().exists("to"));
+}
+
 // cgroup v1 counts the buffers of TCP apart from memory, without a limit unless one is set.
 TEST_P(KernelReview, what_waits_in_tcp_sockets_is_bounded_as_memory_is) {
   const std::string groups = "/sys/fs/cgroup/memory", file = "memory.kmem.tcp.limit_in_bytes";

@@ -48,7 +48,7 @@ constexpr std::string_view kFrom0 =
     "signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo -perf_event_open "
     "recvmmsg -fanotify_init -fanotify_mark ?prlimit64 -name_to_handle_at -open_by_handle_at -clock_adjtime "
     "syncfs sendmmsg -setns getcpu -process_vm_readv -process_vm_writev -kcmp -finit_module sched_setattr "
-    "sched_getattr renameat2 ?seccomp getrandom memfd_create -kexec_file_load -bpf execveat -userfaultfd "
+    "sched_getattr ?renameat2 ?seccomp getrandom memfd_create -kexec_file_load -bpf execveat -userfaultfd "
     "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx !io_pgetevents "
     "rseq uretprobe uprobe ";
 constexpr std::string_view kFrom424 =
@@ -181,7 +181,8 @@ uint32_t by_arguments(std::string_view name, const seccomp_data& call, const Fil
   if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);                           // lock
   if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);                         // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
-  if (name == "setsockopt") {  // zerocopy, flow labels
+  if (name == "renameat2") return allow_if((low(call, 4) & 4) == 0, EINVAL);  // whiteout
+  if (name == "setsockopt") {                                                 // zerocopy, flow labels
     const uint32_t level = low(call, 1), option = low(call, 2);
     return allow_if(!(level == 1 && option == 60) && !(level == 41 && option == 32), ENOPROTOOPT);
   }
@@ -234,6 +235,7 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 0x80000400})}},
       {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
       {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
+      {"renameat2", {any, any, any, any, range(0, 8, {1ull << 32, 1ull << 32 | 4})}},
       {"setsockopt", {any, {0, 1, 6, 17, 41, 1ull << 32 | 1}, range(0, 80, {0x10000003c, 0x100000020})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},

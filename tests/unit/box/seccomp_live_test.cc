@@ -124,6 +124,8 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"a record lock reaches the kernel", SYS_fcntl, {~0ull, F_SETLK, 0}, EBADF},
       {"SHM_LOCK", SYS_shmctl, {~0ull, SHM_LOCK}, EPERM},
       {"MADV_MERGEABLE", SYS_madvise, {0, 0, MADV_MERGEABLE}, EINVAL},
+      {"a rename that leaves a device node", SYS_renameat2, {0, 0, 0, 0, RENAME_WHITEOUT}, EINVAL},
+      {"another rename reaches the kernel", SYS_renameat2, {0, 0, 0, 0, RENAME_NOREPLACE}, EFAULT},
       {"SO_ZEROCOPY", SYS_setsockopt, {~0ull, SOL_SOCKET, SO_ZEROCOPY}, ENOPROTOOPT},
       {"another option reaches the kernel", SYS_setsockopt, {~0ull, SOL_SOCKET, SO_REUSEADDR}, EBADF},
       {"clone in a new user namespace", SYS_clone, {CLONE_NEWUSER | SIGCHLD}, EPERM},
