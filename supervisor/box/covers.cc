@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <deque>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -85,8 +86,8 @@ struct Names {
 
 class Walk {
  public:
-  Walk(const policy::BoxPlan& plan, std::deque<Matcher> matchers, View& view)
-      : plan_(plan), matchers_(std::move(matchers)), view_(view) {}
+  Walk(const policy::BoxPlan& plan, std::deque<Matcher> matchers, View& view, bool shown_twice)
+      : plan_(plan), matchers_(std::move(matchers)), view_(view), shown_twice_(shown_twice) {}
 
   Result<void> place(const Place& place) {
     if (place.target.starts_with("/dev/")) return {};
@@ -209,9 +210,10 @@ class Walk {
 
   // What a hidden directory holds is covered with it; its other names are not.
   Result<Next> hidden_with_others(int parent, const sys::Entry& entry, const std::string& name) {
-    if (entry.type == DT_DIR) return Next::enter;
-    TRY(note(parent, entry.name, name, TRY(sys::lstatat(parent, entry.name)), Cover::Kind::hide));
-    return Next::pass;
+    const bool directory = entry.type == DT_DIR;
+    if (!directory || shown_twice_)
+      TRY(note(parent, entry.name, name, TRY(sys::lstatat(parent, entry.name)), Cover::Kind::hide));
+    return directory ? Next::enter : Next::pass;
   }
 
   // A link that matches, or that a pattern goes through.
@@ -310,7 +312,7 @@ class Walk {
     if (pin) TRY(pin_parents(path));
     if (denied.empty()) return Verdict::free;
     auto kind = denied.overlaps(policy::kRead) ? Cover::Kind::hide : Cover::Kind::restrict;
-    if (!directory && denied.overlaps(policy::kRead | policy::kWrite)) {
+    if ((!directory || shown_twice_) && denied.overlaps(policy::kRead | policy::kWrite)) {
       const struct stat st = TRY(entry.empty() ? sys::fstat(parent) : sys::lstatat(parent, entry));
       // A read-only mount keeps nobody from writing into a pipe: it is asked for files alone (fs/open.c).
       if (S_ISFIFO(st.st_mode) && denied.overlaps(policy::kWrite) && writes_all_names(path)) kind = Cover::Kind::hide;
@@ -352,13 +354,19 @@ class Walk {
     return out;
   }
 
+  // Where a part of a file system is mounted twice, a file with one name is seen by two, and so is a directory.
+  bool may_have_others(const struct stat& st) const { return shown_twice_ || st.st_nlink > 1; }
+  nlink_t names_of(const struct stat& st) const {
+    return shown_twice_ ? std::numeric_limits<nlink_t>::max() : st.st_nlink;
+  }
+
   Result<void> note(int parent, const std::string& entry, const std::string& path, const struct stat& st,
                     Cover::Kind kind) {
     bool linked = false;
     for (const struct stat& side : sides(path, st)) {
-      if (side.st_nlink < 2) continue;
+      if (!may_have_others(side)) continue;
       Names& names = linked_[{side.st_dev, side.st_ino}];
-      names.all = side.st_nlink;
+      names.all = names_of(side);
       if (kind == Cover::Kind::hide) names.kind = kind;
       names.of_copy_alone = names.of_copy_alone && copied(path);
       linked = true;
@@ -374,10 +382,10 @@ class Walk {
                       {.entry = [&](int parent, const sys::Entry& entry, const std::string&) -> Result<Next> {
                          if (entry.type == DT_DIR) return Next::enter;
                          const auto st = TRY(sys::lstatat(parent, entry.name));
-                         if (entry.type == DT_LNK || st.st_nlink < 2) return Next::pass;
+                         if (entry.type == DT_LNK || !may_have_others(st)) return Next::pass;
                          const auto directory = TRY(sys::fstat(parent));
                          Names& names = linked_[{st.st_dev, st.st_ino}];
-                         names.all = st.st_nlink;
+                         names.all = names_of(st);
                          names.kind = Cover::Kind::hide;
                          names.found.insert({directory.st_dev, directory.st_ino, entry.name});
                          return Next::pass;
@@ -408,6 +416,7 @@ class Walk {
     top_ = place.target;
     if (!place.directory) return other_name(place.target, TRY(sys::fstat(place.source.get())));
     const UniqueFd root = TRY(sys::openat(place.source.get(), ".", O_RDONLY | O_DIRECTORY));
+    if (shown_twice_) TRY(other_name(place.target, TRY(sys::fstat(root.get()))));
     return other_names_below(root, place.target);
   }
 
@@ -417,9 +426,13 @@ class Walk {
                          if (entry.type == DT_LNK || !shown(name)) return Next::pass;
                          const auto covered = covers_.find(name);
                          const bool hidden = covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
-                         if (entry.type == DT_DIR) return hidden ? Next::pass : Next::enter;
+                         if (entry.type == DT_DIR) {
+                           if (hidden || !shown_twice_) return hidden ? Next::pass : Next::enter;
+                           TRY(other_name(name, TRY(sys::lstatat(parent, entry.name))));
+                           return Next::enter;
+                         }
                          const auto st = TRY(sys::lstatat(parent, entry.name));
-                         if (st.st_nlink < 2 && !copied(name)) return Next::pass;
+                         if (!may_have_others(st) && !copied(name)) return Next::pass;
                          TRY(count(parent, entry.name, name, st));
                          if (!hidden) TRY(other_name(name, st));
                          return Next::pass;
@@ -428,15 +441,16 @@ class Walk {
   }
 
   Result<void> other_name(const std::string& path, const struct stat& st) {
+    const bool directory = S_ISDIR(st.st_mode);
     for (const struct stat& side : sides(path, st)) {
       const auto names = linked_.find({side.st_dev, side.st_ino});
       if (names == linked_.end() || (names->second.of_copy_alone && copied(path))) continue;
       const auto covered = covers_.find(path);
       const bool bare = covered == covers_.end() || covered->second.kind == Cover::Kind::pin;
       if (names->second.kind == Cover::Kind::hide)
-        TRY(add({Cover::Kind::hide, path, false, 0}));
+        TRY(add({Cover::Kind::hide, path, directory, 0}));
       else if (bare && writes_all_names(path))
-        TRY(add({Cover::Kind::restrict, path, false, MOUNT_ATTR_RDONLY}));
+        TRY(add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
     }
     return {};
   }
@@ -450,7 +464,7 @@ class Walk {
     const bool writable = view_.writable(place.target);
     return std::ranges::any_of(linked_, [&](const auto& linked) {
       const auto& [inode, names] = linked;
-      return names.missing() && (inode.first == st.st_dev || fs.f_type == OVERLAYFS_SUPER_MAGIC) &&
+      return names.missing() && (shown_twice_ || inode.first == st.st_dev || fs.f_type == OVERLAYFS_SUPER_MAGIC) &&
              (writable || names.kind == Cover::Kind::hide);
     });
   }
@@ -500,6 +514,7 @@ class Walk {
   const policy::BoxPlan& plan_;
   std::deque<Matcher> matchers_;  // those of the plan's masks, then what they say through links
   View& view_;
+  bool shown_twice_;
   std::string top_;  // the tree being walked: nothing above it is pinned
   std::map<std::string, Cover> covers_;
   std::map<Inode, Names> linked_;
@@ -524,9 +539,10 @@ Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& v
 }  // namespace
 
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
-                                       const std::vector<Place>& places, const std::vector<std::string>& sockets) {
+                                       const std::vector<Place>& places, const std::vector<std::string>& sockets,
+                                       bool shown_twice) {
   View view(plan, places, host);
-  Walk walk(plan, TRY(matchers(plan)), view);
+  Walk walk(plan, TRY(matchers(plan)), view, shown_twice);
   for (const Place& place : places) {
     if (plan.masks.empty()) break;
     if (place.kind == Place::Kind::mount) TRY(walk.place(place));

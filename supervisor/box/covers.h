@@ -12,9 +12,10 @@ namespace alos::box {
 // pending layer included), so that a secret which an earlier run renamed is found under its new name.
 //
 // Reading denied: hidden by a mode-000 node, together with every other name (hard link) that the same file has in the
-// box. Only writing or executing denied: its own mount without that, and other names where writing to them writes to
-// it; a pipe that the host shares is hidden, since a read-only mount does not keep it from being written. What lies in
-// a hidden directory is covered with it, and looked at for its other names alone.
+// box. Where `shown_twice` (host_mounts.h), other names are those that another mount gives as well, of files and of
+// directories. Only writing or executing denied: its own mount without that, and other names where writing to them
+// writes to it; a pipe that the host shares is hidden, since a read-only mount does not keep it from being written.
+// What lies in a hidden directory is covered with it, and looked at for its other names alone.
 //
 // A link that matches, or that a pattern goes through, is followed as it leads in the box, and the deny holds there as
 // well: of a link that only lies in a denied directory, for a file of the same tree. What a link leads to and lies in
@@ -31,6 +32,7 @@ namespace alos::box {
 // lie in a tree of the host that is mounted as it is. A socket that is a place of its own is what its rule names, and
 // stays.
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
-                                       const std::vector<Place>& places, const std::vector<std::string>& sockets);
+                                       const std::vector<Place>& places, const std::vector<std::string>& sockets,
+                                       bool shown_twice);
 
 }  // namespace alos::box

@@ -418,6 +418,14 @@ int open_terminal(const Layout& box, const Reporter& report) {
   return peer;
 }
 
+// POSIX message queues are files of a file system that every IPC namespace has, whether it is mounted or not, and
+// Landlock judges their opening (EACCES): the box gets no path to it, only the right. -1: a kernel without them.
+int open_message_queues(const Reporter& report) {
+  const long queues = mount_new("mqueue", nullptr, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  if (queues < 0 && errno == ENODEV) return -1;
+  return static_cast<int>(report.must(Step::devices, "mqueue", queues));
+}
+
 // Scheduling was reset by the clone; the class for disks is another matter, and is handed on (ioprio_set(2)).
 void leave_disk_priority(const Reporter& report) {
   constexpr int kProcess = 1, kClassShift = 13, kLevel = 7, kRealtime = 1, kBestEffort = 2, kMiddle = 4;
@@ -485,7 +493,7 @@ void add_path(const Reporter& report, int ruleset, const char* path, uint64_t ac
   ::close(fd);
 }
 
-void restrict_files(const Layout& box, const Reporter& report) {
+void restrict_files(const Layout& box, const Reporter& report, int queues) {
   if (box.landlock_abi == 0) return;  // the policy or the operator said so, and it was printed
   const uint64_t known = landlock_known(box.landlock_abi);
   LandlockRulesetAttr attr{};
@@ -505,6 +513,7 @@ void restrict_files(const Layout& box, const Reporter& report) {
   for (const GeneratedFile& file : box.files) add_path(report, ruleset, file.path.c_str(), kLandlockReadFile);
   for (const Place& place : box.places)
     if (place.access != 0) add_path(report, ruleset, place.target.c_str(), place.access & known);
+  if (queues >= 0) add_rule(report, ruleset, queues, "mqueue", kLandlockReadFile | kLandlockWriteFile);
   // Execution opens for reading as well, and Landlock asks for both.
   add_rule(report, ruleset, box.init.get(), "alos-init", kLandlockExecute | kLandlockReadFile);
   report.must(Step::landlock, "landlock_restrict_self", ::syscall(SYS_landlock_restrict_self, ruleset, 0));
@@ -581,6 +590,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   make_private_space(box, report, root);
   mount_proc(report, root);
   mount_devices(report, root);
+  const int queues = open_message_queues(report);
   place_all(box, report, root);
   write_files(box, report, root);
   cover_all(box, report, root);
@@ -593,7 +603,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   new_session(report);
   drop_capabilities(report);
   give_up_privileges(box, report);
-  restrict_files(box, report);
+  restrict_files(box, report, queues);
   const Reporter last = arrange_descriptors(box, report, terminal);
   load_filters(box, last);  // last: nothing after it needs more than execveat
   last.must(Step::exec, "alos-init", 0);

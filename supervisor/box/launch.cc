@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -21,6 +22,7 @@
 #include "base/sys.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/enter.h"
+#include "supervisor/box/host_mounts.h"
 #include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
@@ -109,11 +111,20 @@ uint64_t open_files(const Order& order) {
   return std::min(wanted, callers - std::min(kReserve, callers / 4));
 }
 
+// Rootless, what a box's message queues hold counts against the caller's own limit, on most machines 800 KiB: nine
+// queues.
+uint64_t message_queues(const Order& order) {
+  constexpr uint64_t kEnough = 1 << 20;
+  if (order.privilege == Privilege::root) return kEnough;
+  rlimit callers{};
+  return ::getrlimit(RLIMIT_MSGQUEUE, &callers) == 0 ? std::min<uint64_t>(kEnough, callers.rlim_cur / 2) : 0;
+}
+
 std::vector<LimitValue> resource_limits(const Order& order) {
   const policy::Limits& limits = order.policy.plan.limits;
   // 1 and not 0: at 0 the kernel still starts the host's crash handler where core_pattern is a pipe, at 1 it does not
   // (fs/coredump.c).
-  std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, 1 << 20}};
+  std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, message_queues(order)}};
   out.push_back({RLIMIT_NOFILE, open_files(order)});
   // Timers and queued signals: counted for the box's namespace, and for the caller as well.
   out.push_back({RLIMIT_SIGPENDING, 1024});
@@ -201,6 +212,15 @@ Result<bool> mdwe_floor(const Order& order) {
               "memory that is writable and executable then");
 }
 
+Result<bool> hosts_mounts_show_twice(const policy::BoxPlan& plan, const std::vector<Place>& places) {
+  if (plan.masks.empty()) return false;
+  std::vector<std::string> paths;
+  for (const Place& place : places)
+    if (place.kind == Place::Kind::mount && !lies_below(place.target, "/dev")) paths.push_back(place.target);
+  if (!plan.workspace.empty()) paths.push_back(plan.workspace);
+  return shown_twice(paths);
+}
+
 // A nested rule's place must come after the tree that holds it.
 void order_places(std::vector<Place>& places) {
   std::ranges::stable_sort(places, {}, [](const Place& p) { return std::ranges::count(p.target, '/'); });
@@ -213,6 +233,20 @@ void take_arguments(Layout& box, RunRequest& run, std::string& flags, bool notif
   for (std::string& arg : run.argv) box.argv.push_back(arg.data());
   box.argv.push_back(nullptr);
   box.env = sys::pointers_to(run.env);
+}
+
+// What a user namespace holds (inotify, queued signals, message queues) is counted for who made it, too
+// (user_namespaces(7)): made by root's id, four boxes would have all of root's inotify instances, and its services
+// none. So it is made by the box's own, which is nobody else's. An id other than 0 has no capabilities in effect; they
+// stay permitted, because the real one is still 0 (capabilities(7)).
+Result<void> take_effective_id(uid_t uid) {
+  if (::syscall(SYS_setresuid, -1, uid, -1) != 0) return fail_errno("setresuid", "owner of the user namespace");
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct data[2] = {};
+  if (::syscall(SYS_capget, &header, data) != 0) return fail_errno("capget", "launcher");
+  for (auto& half : data) half.effective = half.permitted;
+  if (::syscall(SYS_capset, &header, data) != 0) return fail_errno("capset", "launcher");
+  return {};
 }
 
 struct Cloned {
@@ -251,6 +285,15 @@ Result<Cloned> clone_box(const Layout& box, const sys::Pair& report, const std::
   if (pid < 0) return fail("clone3", "box", errno, "see 'alos doctor'");
   if (pid == 0) enter_box(box, report.b.get(), report.a.get());
   return Cloned{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+Result<Cloned> clone_as_own(const Order& order, const Layout& box, const sys::Pair& report,
+                            const std::optional<Cgroup>& cgroup) {
+  if (order.privilege == Privilege::rootless) return clone_box(box, report, cgroup);
+  TRY(take_effective_id(order.run.host_uid));
+  auto cloned = clone_box(box, report, cgroup);
+  TRY(take_effective_id(0));
+  return cloned;
 }
 
 // Reads the child's reports until init runs (end of file) or a step failed.
@@ -312,6 +355,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
   // While every directory of the host is still seen.
   const std::vector<std::string> sockets = STEP(Step::sources, named_sockets());
+  const bool twice = STEP(Step::sources, hosts_mounts_show_twice(plan, box.places));
   box.staging = STEP(Step::workspace, make_staging());
   if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
   const UniqueFd merged =
@@ -329,7 +373,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   }
   const UniqueFd in_place;
   const UniqueFd& host = opened.layer ? opened.directory : in_place;
-  box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets));
+  box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets, twice));
 
   box.files = generated_files(order.run);
   box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
@@ -352,7 +396,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   sys::Pair report = STEP(Step::clone, sys::socketpair(SOCK_SEQPACKET));
   box.control = std::move(control.b);
   STEP(Step::clone, reset_priority_on_fork());
-  Cloned child = STEP(Step::clone, clone_box(box, report, out.cgroup));
+  Cloned child = STEP(Step::clone, clone_as_own(order, box, report, out.cgroup));
   report.b.reset();
 
   const auto started = [&]() -> Launched<UniqueFd> {

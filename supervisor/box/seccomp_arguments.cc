@@ -1,6 +1,8 @@
 #include "supervisor/box/seccomp_arguments.h"
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
 #include <linux/seccomp.h>
@@ -24,6 +26,10 @@
 #ifndef PR_SET_MEMORY_MERGE
 #define PR_SET_MEMORY_MERGE 67
 #endif
+// linux/in6.h cannot be included beside netinet/in.h.
+#ifndef IPV6_FLOWLABEL_MGR
+#define IPV6_FLOWLABEL_MGR 32
+#endif
 #ifndef PR_GET_AUXV
 #define PR_GET_AUXV 0x41555856
 #endif
@@ -36,6 +42,8 @@ namespace {
 
 constexpr uint32_t kRefuse = SCMP_ACT_ERRNO(EPERM);
 constexpr uint32_t kAllow = SCMP_ACT_ALLOW;
+// Not in the kernel's headers: _IOW(0xbc, 16 and 17, struct bch_ioctl_subvolume) of bcachefs.
+constexpr uint64_t kBcachefsSubvolumeCreate = 0x4020bc10, kBcachefsSubvolumeDestroy = 0x4020bc11;
 constexpr uint64_t kLowWord = 0xffffffff;
 
 // The kernel looks at the low 32 bits of an int argument only, so these compare under a mask: TIOCSTI + 2^32 is
@@ -68,6 +76,16 @@ void no_namespaces(Rules& rules) {
 // kernel gives to capabilities that no box has.
 void no_terminal_tricks(Rules& rules) {
   for (const uint32_t request : {TIOCSTI, TIOCLINUX, TIOCSETD}) rules.push_back({"ioctl", kRefuse, {is(1, request)}});
+}
+
+// A snapshot shows a tree once more, with what is masked in it, and needs no right but to own its top and to write
+// somewhere on its file system; neither Landlock nor a mount is asked. The others of these take a whole tree away, or
+// make it read-only, below what is mounted of it.
+void no_snapshots(Rules& rules) {
+  for (const uint64_t request :
+       {BTRFS_IOC_SNAP_CREATE, BTRFS_IOC_SNAP_CREATE_V2, BTRFS_IOC_SNAP_DESTROY, BTRFS_IOC_SNAP_DESTROY_V2,
+        BTRFS_IOC_SUBVOL_SETFLAGS, kBcachefsSubvolumeCreate, kBcachefsSubvolumeDestroy})
+    rules.push_back({"ioctl", kRefuse, {bits(1, kLowWord, request)}});
 }
 
 // What reaches the host through a file that is only mounted to be read: a lease or delegation makes whoever opens the
@@ -104,6 +122,21 @@ void no_code_in_the_kernel(Rules& rules) {
   rules.push_back({"setsockopt", kUnknown, {is(1, IPPROTO_TCP), is(2, TCP_ULP)}});
   rules.push_back({"seccomp", SCMP_ACT_ERRNO(EINVAL), {is(0, SECCOMP_SET_MODE_FILTER)}});
   rules.push_back({"prctl", kAllow, {is(0, PR_SET_SECCOMP), is(1, SECCOMP_MODE_STRICT)}});
+}
+
+// What is left behind by such a rename is a device node (0, 0), which nobody in a box makes otherwise: in a tree of the
+// host, which is written directly, it would hide a name from every overlayfs that the host mounts there.
+void no_whiteouts(Rules& rules) {
+  rules.push_back({"renameat2", SCMP_ACT_ERRNO(EINVAL), {has(4, RENAME_WHITEOUT)}});
+}
+
+// Pages that are sent without being copied count for the caller of alos, up to his RLIMIT_MEMLOCK, until somebody
+// receives them. Flow labels are one table for every network of the machine (FL_MAX_SIZE), and stay for a minute after
+// their socket.
+void nothing_counted_through_sockets(Rules& rules) {
+  constexpr uint32_t kUnknown = SCMP_ACT_ERRNO(ENOPROTOOPT);
+  rules.push_back({"setsockopt", kUnknown, {is(1, SOL_SOCKET), is(2, SO_ZEROCOPY)}});
+  rules.push_back({"setsockopt", kUnknown, {is(1, IPPROTO_IPV6), is(2, IPV6_FLOWLABEL_MGR)}});
 }
 
 // Unix sockets of every kind, TCP and UDP. Not raw sockets, ICMP echo sockets, SCTP, DCCP, UDP-Lite, L2TP, MPTCP: each
@@ -182,7 +215,10 @@ std::vector<ArgumentRule> argument_rules(const FilterOptions& options) {
   Rules rules;
   no_namespaces(rules);
   no_terminal_tricks(rules);
+  no_snapshots(rules);
+  no_whiteouts(rules);
   nothing_shared_with_the_host(rules);
+  nothing_counted_through_sockets(rules);
   sockets(rules, options.internet);
   process_controls(rules);
   personalities(rules);

@@ -164,6 +164,83 @@ print(len(socket.recv_fds(b, 1, 1)[1]))
   EXPECT_EQ(next.out, "ran\n") << next.err;
 }
 
+// What a user namespace holds is counted for its owner as well, whom the kernel shows by an id of who asks
+// (ioctl_ns(2)): inotify instances, of which root's services have 128 in all.
+TEST_P(KernelReview, what_a_box_holds_is_counted_for_its_own_id) {
+  const Outcome run = python(R"(
+import array, fcntl, os
+owner = array.array('I', [0])
+fcntl.ioctl(os.open('/proc/self/ns/user', os.O_RDONLY), 0xb704, owner)
+print(owner[0] == os.getuid(), owner[0])
+)");
+  EXPECT_EQ(run.out, "True 1000\n") << run.err;
+}
+
+// RLIMIT_MSGQUEUE is of the user, too.
+TEST_P(KernelReview, message_queues_of_the_user_are_not_used_up) {
+  const std::string queues = R"(
+import ctypes, errno, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+made = 0
+def make():
+    global made
+    made += 1
+    if libc.mq_open(b'/alos-test-%d' % made, os.O_RDWR | os.O_CREAT, 0o600, None) >= 0: return 'made'
+    return errno.errorcode[ctypes.get_errno()]
+if sys.argv[1] == 'one':
+    print(make())
+    libc.mq_unlink(b'/alos-test-1')
+else:
+    # One that may not be opened is there, and counted, all the same.
+    while made < 100 and make() != 'EMFILE': pass
+    print('used up', made)
+    time.sleep(20)
+)";
+  const auto box = start("coding", {"/usr/bin/python3", "-uc", queues, "all"});
+  EXPECT_TRUE(wait_for(box, "used up "));
+  const Outcome host = world().call({"/usr/bin/python3", "-c", queues, "one"});
+  end(box);
+  EXPECT_EQ(host.out, "made\n") << host.err;
+}
+
+TEST_P(KernelReview, message_queues_of_the_boxs_own_carry_messages) {
+  const Outcome run = python(R"(
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+queue = libc.mq_open(b'/alos-test', os.O_RDWR | os.O_CREAT, 0o600, None)
+message = ctypes.create_string_buffer(8192)
+print(os.strerror(ctypes.get_errno()), libc.mq_send(queue, b'said', 4, 0), libc.mq_receive(queue, message, 8192, None),
+      message.value)
+)");
+  EXPECT_EQ(run.out, "Success 0 4 b'said'\n") << run.err;
+}
+
+// MSG_ZEROCOPY holds pages of the user's RLIMIT_MEMLOCK; flow labels are one table for all networks of the machine.
+TEST_P(KernelReview, sockets_take_nothing_that_is_counted_for_others) {
+  const Outcome run = python(R"(
+import errno, socket
+tcp, udp = socket.socket(), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+label = socket.inet_pton(socket.AF_INET6, '::1') + bytes(4) + b'\0\xff\1\0\6\0\6\0' + bytes(4)
+for one, level, option, value in (tcp, socket.SOL_SOCKET, 60, bytes([1, 0, 0, 0])), (udp, 41, 32, label):
+    try: one.setsockopt(level, option, value)
+    except OSError as e: print(errno.errorcode[e.errno])
+    else: print('taken')
+)");
+  EXPECT_EQ(run.out, "ENOPROTOOPT\nENOPROTOOPT\n") << run.err;
+}
+
+// RENAME_WHITEOUT leaves a device node, which Landlock lets nobody make by its name.
+TEST_P(KernelReview, no_device_is_left_in_a_tree_of_the_host) {
+  const Outcome run = world().run(direct(), {"/usr/bin/python3", "-c", R"(
+import ctypes, errno
+libc = ctypes.CDLL(None, use_errno=True)
+open('from', 'w').close()
+print(libc.syscall(316, -100, b'from', -100, b'to', ctypes.c_uint(4)), errno.errorcode[ctypes.get_errno()])
+)"});
+  EXPECT_EQ(run.out, "-1 EINVAL\n") << run.err;
+  EXPECT_FALSE(world().exists("to"));
+}
+
 // cgroup v1 counts the buffers of TCP apart from memory, without a limit unless one is set.
 TEST_P(KernelReview, what_waits_in_tcp_sockets_is_bounded_as_memory_is) {
   const std::string groups = "/sys/fs/cgroup/memory", file = "memory.kmem.tcp.limit_in_bytes";

@@ -283,6 +283,37 @@ TEST_P(OtherName, of_a_denied_file_is_hidden_in_every_tree_that_is_mounted) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, DeniedLink, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+// mount --bind: a file with one name is seen by two.
+TEST_P(DeniedLink, hides_what_another_mount_shows_again) {
+  if (GetParam() == Mode::rootless) return;  // an ordinary user mounts nothing
+  const std::string again = world().root() + "/again";
+  put(data() + "/key", "KEY\n");
+  put(data() + "/deep/key", "KEY\n");
+  put(data() + "/fixed", "fixed\n");
+  put(again + "/other", "other\n");
+  put("own.env", "hunter2\n");
+  const std::string policy = world().policy(
+      "again",
+      "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir, data: dir}\nworkspace: layer\nfiles:\n"
+      "  tree: {allow: rwx, path: $workspace/**}\n  data: {allow: rw, path: $data/**}\n  again: {allow: rw, path: " +
+          again + "/**}\n  denied: {deny: rwx, path: [$data/key, $data/deep/**, $workspace/own.env]}\n" +
+          "  fixed: {deny: w, path: $data/fixed}\n");
+  for (const char* directory : {"/data", "/workspace"}) world().write(again + directory + "/mounted", "");
+  give_away();
+  ASSERT_EQ(world().call({"chown", "-hR", "12345:12345", again}).code, 0);
+  auto argv = world().run_arguments(policy, {"--var", "data=" + data()});
+  const std::string mounts = "mount --bind " + data() + " " + again + "/data && mount --bind " + world().workspace() +
+                             " " + again + "/workspace && exec \"$@\"";
+  argv.insert(argv.begin(), {"/usr/bin/unshare", "-m", "/bin/bash", "-c", mounts, "-"});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c",
+                           "cd " + again +
+                               "; cat data/plain data/key data/deep/key data/fixed workspace/own.env;"
+                               "ls data/deep; echo changed > data/fixed"});
+  const Outcome run = world().call(argv);
+  EXPECT_EQ(run.out, "plain\nfixed\n") << run.err;
+  EXPECT_EQ(world().read(data() + "/fixed"), "fixed\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Links, OtherName, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace

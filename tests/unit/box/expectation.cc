@@ -48,7 +48,7 @@ constexpr std::string_view kFrom0 =
     "signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 preadv pwritev rt_tgsigqueueinfo -perf_event_open "
     "recvmmsg -fanotify_init -fanotify_mark ?prlimit64 -name_to_handle_at -open_by_handle_at -clock_adjtime "
     "syncfs sendmmsg -setns getcpu -process_vm_readv -process_vm_writev -kcmp -finit_module sched_setattr "
-    "sched_getattr renameat2 ?seccomp getrandom ?memfd_create -kexec_file_load -bpf execveat -userfaultfd "
+    "sched_getattr ?renameat2 ?seccomp getrandom ?memfd_create -kexec_file_load -bpf execveat -userfaultfd "
     "membarrier mlock2 copy_file_range preadv2 pwritev2 ?pkey_mprotect pkey_alloc pkey_free statx !io_pgetevents "
     "rseq uretprobe uprobe ";
 constexpr std::string_view kFrom424 =
@@ -153,12 +153,31 @@ uint32_t prctl_answer(uint32_t operation, uint32_t value) {
 uint32_t setsockopt_answer(uint32_t level, uint32_t option) {
   const bool loads_code = level == 1 && (option == 26 || (option >= 50 && option <= 52));
   const bool above_tcp = level == 6 && option == 31;
-  return allow_if(!loads_code && !above_tcp, ENOPROTOOPT);
+  const bool counted = (level == 1 && option == 60) || (level == 41 && option == 32);  // zerocopy, flow labels
+  return allow_if(!loads_code && !above_tcp && !counted, ENOPROTOOPT);
 }
 
 uint32_t ioprio_answer(uint32_t priority) {
   const bool best_effort = (priority >> 13 & 7) == 2;
   return allow_if(!best_effort || (priority & 7) >= 4, EPERM);
+}
+
+uint32_t ioctl_answer(uint32_t request) {
+  switch (request) {
+    case 0x5412:  // type into a terminal, paste into a console, line disciplines
+    case 0x541c:
+    case 0x5423:
+    case 0x50009401:  // btrfs: snapshots made and removed, trees made read-only
+    case 0x50009417:
+    case 0x5000940f:
+    case 0x5000943f:
+    case 0x4008941a:
+    case 0x4020bc10:  // bcachefs: the same
+    case 0x4020bc11:
+      return error(EPERM);
+    default:
+      return kAllow;
+  }
 }
 
 // Where the call's mode stands, and its flags if it has some: these decide whether the mode is read.
@@ -170,13 +189,13 @@ uint32_t mode_answer(const seccomp_data& call, const FilterOptions& options, int
 
 uint32_t by_arguments(std::string_view name, const seccomp_data& call, const FilterOptions& options) {
   const bool strict_memory = options.write_execute == WriteExecute::refused;
-  if (name == "ioctl")
-    return allow_if(low(call, 1) != 0x5412 && low(call, 1) != 0x541c && low(call, 1) != 0x5423, EPERM);
+  if (name == "ioctl") return ioctl_answer(low(call, 1));
   if (name == "fcntl")  // lease, notify, delegation
     return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026 && low(call, 1) != 1040, EPERM);
   if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);    // lock
   if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);  // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
+  if (name == "renameat2") return allow_if((low(call, 4) & 4) == 0, EINVAL);  // whiteout
   if (name == "socket") return socket_answer(call, options);
   if (name == "socketpair") return low(call, 0) == 1 ? socket_answer(call, options) : error(EAFNOSUPPORT);
   if (name == "prctl") return prctl_answer(low(call, 0), low(call, 1));
@@ -224,10 +243,14 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"mknodat", {any, any, modes}},
       {"open", {any, flags, modes}},
       {"openat", {any, any, flags, modes}},
-      {"ioctl", {any, range(0x5400, 0x5470, {0, 0x5401, 0x40086602, 0x401c5820})}},
+      {"ioctl",
+       {any, range(0x5400, 0x5470,
+                   {0, 0x5401, 0x40086602, 0x401c5820, 0x50009401, 0x50009417, 0x5000940f, 0x5000943f, 0x4008941a,
+                    0x4020bc10, 0x4020bc11, 0x40049409, 0x4020940d, 0x50009402})}},
       {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 1039, 1040, 1041, 0x80000400})}},
       {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
       {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
+      {"renameat2", {any, any, any, any, range(0, 8, {1ull << 32, 1ull << 32 | 4})}},
       {"clone", {powers({0, 0x11, 0x01200011, 0x003d0f00, 0x10000011, 0x7e020000})}},
       {"socket", {range(0, 50), types, {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 262}}},
       {"socketpair", {range(0, 50), types, {0, 1, 6, 17}}},
@@ -237,7 +260,8 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
       {"setrlimit", {range(0, 20)}},
       {"prlimit64", {any, range(0, 20), {0, 1, 1ull << 32, 0x7ffc12345678, 0xfffffffful}}},
       {"mmap", {any, any, range(0, 15, {0x01000007, 0x02000006}), powers({0, 0x22, 0x40022, 0x7c040022})}},
-      {"setsockopt", {any, {0, 1, 2, 6, 17, 255, 263, 0x80000001}, range(0, 80, {0x8000001a})}},
+      {"setsockopt",
+       {any, {0, 1, 2, 6, 17, 41, 255, 263, 0x80000001, 1ull << 32 | 1}, range(0, 80, {0x8000001a, 0x10000003c})}},
       {"ioprio_set", {any, any, powers({0, 0x4000, 0x4003, 0x4004, 0x4007, 0x6000, 0x2000, 0x4ff8, 0x24000, 0x14004})}},
       {"memfd_create", {any, powers({0, 3, 7, 0x54000004})}},
       {"shmget", {any, any, powers({0, 01600, 05600, 0x54000980})}},

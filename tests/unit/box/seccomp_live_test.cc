@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/btrfs.h>
+#include <linux/fs.h>
 #include <linux/landlock.h>
 #include <linux/memfd.h>
 #include <linux/prctl.h>
@@ -119,6 +121,8 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"TIOCSTI + 2^32", SYS_ioctl, {0, TIOCSTI + kBit32, reinterpret_cast<uint64_t>(&byte)}, EPERM},
       {"TIOCLINUX + 2^63", SYS_ioctl, {0, TIOCLINUX + (1ull << 63), reinterpret_cast<uint64_t>(&byte)}, EPERM},
       {"TIOCSETD", SYS_ioctl, {0, TIOCSETD}, EPERM},
+      {"a snapshot", SYS_ioctl, {~0ull, BTRFS_IOC_SNAP_CREATE_V2}, EPERM},
+      {"a clone of a file reaches the kernel", SYS_ioctl, {~0ull, FICLONE, 0}, EBADF},
       {"another ioctl reaches the kernel", SYS_ioctl, {~0ull, FIONREAD}, EBADF},
       {"a lease", SYS_fcntl, {~0ull, F_SETLEASE, F_WRLCK}, EPERM},
       {"a lease with a high bit", SYS_fcntl, {~0ull, F_SETLEASE + kBit32, F_WRLCK}, EPERM},
@@ -126,6 +130,10 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"a record lock reaches the kernel", SYS_fcntl, {~0ull, F_SETLK, 0}, EBADF},
       {"SHM_LOCK", SYS_shmctl, {~0ull, SHM_LOCK}, EPERM},
       {"MADV_MERGEABLE", SYS_madvise, {0, 0, MADV_MERGEABLE}, EINVAL},
+      {"a rename that leaves a device node", SYS_renameat2, {0, 0, 0, 0, RENAME_WHITEOUT}, EINVAL},
+      {"another rename reaches the kernel", SYS_renameat2, {0, 0, 0, 0, RENAME_NOREPLACE}, EFAULT},
+      {"SO_ZEROCOPY", SYS_setsockopt, {~0ull, SOL_SOCKET, SO_ZEROCOPY}, ENOPROTOOPT},
+      {"another option reaches the kernel", SYS_setsockopt, {~0ull, SOL_SOCKET, SO_REUSEADDR}, EBADF},
       {"clone in a new user namespace", SYS_clone, {CLONE_NEWUSER | SIGCHLD}, EPERM},
       {"the same with a high bit", SYS_clone, {CLONE_NEWUSER | kBit32 | SIGCHLD}, EPERM},
       {"clone3", SYS_clone3, {}, ENOSYS},
