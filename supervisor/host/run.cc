@@ -317,11 +317,20 @@ Result<UniqueFd> lock_home(const std::string& directory, const std::string& name
   return fd;
 }
 
+// One directory name for each policy, that of a file included: two never share a home.
+std::string home_name(std::string_view policy) {
+  std::string out;
+  for (const char c : policy)
+    if (c == '/' || c == '%')
+      out += c == '/' ? "%2F" : "%25";
+    else
+      out += c;
+  return out;
+}
+
 Result<void> Start::take_home() {
   if (!compiled_.plan.keep_home) return {};
-  std::string policy = compiled_.plan.policy;
-  std::ranges::replace(policy, '/', '%');
-  const std::string above = directories_.state + "/homes/" + policy;
+  const std::string above = directories_.state + "/homes/" + home_name(compiled_.plan.policy);
   TRY(sys::make_dirs(above, 0700));
   home_lock_ = TRY(lock_home(above, *compiled_.plan.keep_home, request_.id));
   request_.home = above + "/" + *compiled_.plan.keep_home;

@@ -120,6 +120,13 @@ TEST_P(KernelReview, a_kept_home_is_of_one_run_at_a_time) {
   EXPECT_EQ(world().shell(policy, "echo again").out, "again\n");
 }
 
+TEST_P(KernelReview, a_kept_home_is_of_one_policy) {
+  const std::string yaml = "alos: 1\nabout: homely\nextends: [base]\nhome: {keep: mine}\n";
+  EXPECT_EQ(world().shell(world().policy("a%b", yaml), "echo kept > ~/file; cat ~/file").out, "kept\n");
+  EXPECT_EQ(world().shell(world().policy("a/b", yaml), "ls ~").out, "");
+  EXPECT_EQ(world().shell(world().policy("a%b", yaml), "cat ~/file").out, "kept\n");
+}
+
 // RLIMIT_SIGPENDING is of the user: a machine gives tens of thousands, and every timer takes one.
 TEST_P(KernelReview, timers_and_queued_signals_of_the_user_are_not_used_up) {
   const Outcome run = python(R"(
