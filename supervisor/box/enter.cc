@@ -2,10 +2,8 @@
 
 #include <cap-ng.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/keyctl.h>
 #include <linux/landlock.h>
-#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <net/if.h>
@@ -14,112 +12,19 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 
 #include "supervisor/box/kernel_abi.h"
-#include "supervisor/box/launch_times.h"
+#include "supervisor/box/reporter.h"
+#include "supervisor/box/root.h"
 
 namespace alos::box {
 namespace {
-
-// Sends the first failure up and ends the child.
-class Reporter {
- public:
-  Reporter(int fd, Fault fault, int64_t* times) : fd_(fd), fault_(fault), times_(times) {}
-
-  // Every call that a step makes passes through here; `rc` below 0 is a failure with errno.
-  long must(Step step, const char* object, long rc) const {
-    if (fault_.delays(step)) {
-      const timespec half{.tv_sec = 0, .tv_nsec = 500'000'000};
-      ::nanosleep(&half, nullptr);
-    }
-    if (fault_.hits(step)) {
-      errno = fault_.error;
-      rc = -1;
-    }
-    if (rc < 0) fail(step, object);
-    mark_step(times_, step);
-    return rc;
-  }
-
-  [[noreturn]] void fail(Step step, const char* object) const {
-    StepReport report;
-    report.step = step;
-    report.error = errno;
-    std::strncpy(report.object.data(), object, report.object.size() - 1);
-    ::send(fd_, &report, sizeof report, MSG_NOSIGNAL);
-    ::_exit(127);
-  }
-
-  int fd() const { return fd_; }
-
- private:
-  int fd_;
-  mutable Fault fault_;
-  int64_t* times_;
-};
-
-// RESOLVE_IN_ROOT takes "/a/b" as it is.
-long open_below(int dir, const char* path, uint64_t flags) {
-  open_how how{.flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS};
-  return ::syscall(SYS_openat2, dir, path, &how, sizeof how);
-}
-
-// What is covered may lie deeper than the path of one call reaches (PATH_MAX): it is opened piece by piece.
-long open_path(int root, const char* path, uint64_t flags) {
-  char piece[PATH_MAX];
-  int at = root;
-  while (::strnlen(path, sizeof piece) == sizeof piece) {
-    const auto* end = static_cast<const char*>(::memrchr(path, '/', sizeof piece - 1));
-    if (end == nullptr || end == path) return errno = ENAMETOOLONG, -1;
-    const auto size = static_cast<size_t>(end - path);
-    std::memcpy(piece, path, size);
-    piece[size] = '\0';
-    const long next = open_below(at, piece, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    if (at != root) ::close(at);
-    if (next < 0) return -1;
-    at = static_cast<int>(next);
-    path = end + 1;
-  }
-  const long opened = open_below(at, path, flags);
-  if (at != root) ::close(at);
-  return opened;
-}
-
-long mount_new(const char* type, const char* const (*options)[2], size_t count, uint64_t attributes) {
-  const long context = ::syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-  if (context < 0) return -1;
-  const int fs = static_cast<int>(context);
-  for (size_t i = 0; i < count; ++i)
-    if (::syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, options[i][0], options[i][1], 0) < 0) return -1;
-  if (::syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) return -1;
-  const long mount = ::syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes);
-  ::close(fs);
-  return mount;
-}
-
-long attach(int mount, int root, const char* target) {
-  const long at = open_path(root, target, O_PATH | O_NOFOLLOW);
-  if (at < 0) return -1;
-  const long rc =
-      ::syscall(SYS_move_mount, mount, "", static_cast<int>(at), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
-  ::close(static_cast<int>(at));
-  return rc;
-}
-
-long set_attributes(int mount, uint64_t attributes, unsigned flags) {
-  mount_attr attr{};
-  attr.attr_set = attributes;
-  return ::syscall(SYS_mount_setattr, mount, "", AT_EMPTY_PATH | flags, &attr, sizeof attr);
-}
 
 // The box's inotify instances and watches count against the user who started it, too: without a bound of its own, one
 // box could use up all of them (namespaces' own limits: user_namespaces(7), /proc/sys/user).
@@ -135,46 +40,6 @@ void bound_shared_counts(const Reporter& report) {
     report.must(Step::limits, bound.path, fd < 0 ? -1 : ::write(fd, bound.value, std::strlen(bound.value)));
     ::close(fd);
   }
-}
-
-struct Root {
-  int fd;
-  dev_t device;
-  dev_t private_device;  // of what /tmp and the home are on
-};
-
-// Makes `target` and its parents, but only on the box's own tmpfs: nothing is ever created in a tree of the host, so a
-// target that is missing there is ENOENT.
-long make_target(const Root& root, const char* target, bool directory) {
-  int at = ::fcntl(root.fd, F_DUPFD_CLOEXEC, 3);
-  if (at < 0) return -1;
-  char part[256];
-  for (const char* rest = target + 1; *rest;) {
-    const char* end = ::strchrnul(rest, '/');
-    const auto size = static_cast<size_t>(end - rest);
-    if (size >= sizeof part) return errno = ENAMETOOLONG, -1;
-    std::memcpy(part, rest, size);
-    part[size] = '\0';
-    const bool last = *end == '\0';
-    rest = last ? end : end + 1;
-    int next = ::openat(at, part, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (next < 0 && errno == ENOENT) {
-      struct stat st{};
-      if (::fstat(at, &st) != 0 || (st.st_dev != root.device && st.st_dev != root.private_device))
-        return errno = ENOENT, -1;
-      if (last && !directory) {
-        next = ::openat(at, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-      } else {
-        if (::mkdirat(at, part, 0755) != 0) return -1;
-        next = ::openat(at, part, O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
-      }
-    }
-    ::close(at);
-    if (next < 0) return -1;
-    at = next;
-  }
-  ::close(at);
-  return 0;
 }
 
 void wait_for_go(const Reporter& report) {
@@ -207,176 +72,6 @@ void join_cgroups(const Layout& box, const Reporter& report) {
   for (const UniqueFd& tasks : box.cgroup_tasks)
     report.must(Step::attach, "cgroup tasks", ::write(tasks.get(), "0", 1) == 1 ? 0 : -1);
   report.must(Step::attach, "cgroup namespace", ::unshare(CLONE_NEWCGROUP));
-}
-
-Root make_root(const Layout& box, const Reporter& report) {
-  static constexpr const char* kOptions[][2] = {{"size", "4m"}, {"nr_inodes", "65536"}, {"mode", "755"}};
-  const long fd = report.must(
-      Step::root, "tmpfs", mount_new("tmpfs", kOptions, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-  char at[PATH_MAX];
-  std::snprintf(at, sizeof at, "%s/root", box.staging.c_str());
-  report.must(Step::root, at,
-              ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH));
-  struct stat st{};
-  report.must(Step::root, at, ::fstat(static_cast<int>(fd), &st));
-  return {static_cast<int>(fd), st.st_dev, st.st_dev};
-}
-
-// One tmpfs bounds all that a box keeps in memory as files; its parts are clones of subdirectories.
-void make_private_space(const Layout& box, const Reporter& report, Root& root) {
-  char size[32], inodes[32];
-  std::snprintf(size, sizeof size, "%llu", static_cast<unsigned long long>(box.private_bytes));
-  std::snprintf(inodes, sizeof inodes, "%llu", static_cast<unsigned long long>(box.private_inodes));
-  const char* const options[][2] = {{"size", size}, {"nr_inodes", inodes}, {"mode", "755"}};
-  const auto space = static_cast<int>(
-      report.must(Step::private_space, "tmpfs", mount_new("tmpfs", options, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)));
-  struct stat st{};
-  report.must(Step::private_space, "tmpfs", ::fstat(space, &st));
-  root.private_device = st.st_dev;
-  report.must(Step::private_space, "/.private", make_target(root, "/.private", true));
-  report.must(Step::private_space, "/.private", attach(space, root.fd, "/.private"));
-  struct Part {
-    const char* name;
-    const char* target;
-    mode_t mode;
-  };
-  for (const Part& part :
-       {Part{"tmp", "/tmp", 01777}, Part{"shm", "/dev/shm", 01777}, Part{"home", "/home/agent", 0700}}) {
-    const bool lasting_home = box.home && std::strcmp(part.name, "home") == 0;
-    int source = lasting_home ? box.home->get() : -1;
-    if (!lasting_home) {
-      report.must(Step::private_space, part.target, ::mkdirat(space, part.name, part.mode));
-      report.must(Step::private_space, part.target, ::fchmodat(space, part.name, part.mode, 0));
-      source = static_cast<int>(
-          report.must(Step::private_space, part.target,
-                      ::syscall(SYS_open_tree, space, part.name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
-    }
-    report.must(Step::private_space, part.target, make_target(root, part.target, true));
-    report.must(Step::private_space, part.target, attach(source, root.fd, part.target));
-  }
-  ::close(space);
-  const long at = report.must(Step::private_space, "/.private", open_path(root.fd, "/.private", O_PATH));
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%ld", at);
-  report.must(Step::private_space, "/.private", ::umount2(path, MNT_DETACH));
-  ::close(static_cast<int>(at));
-  report.must(Step::private_space, "/.private", ::unlinkat(root.fd, ".private", AT_REMOVEDIR));
-}
-
-void mount_proc(const Reporter& report, const Root& root) {
-  report.must(Step::proc, "/proc", make_target(root, "/proc", true));
-  const long proc = report.must(
-      Step::proc, "/proc",
-      mount_new("proc", nullptr, 0, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY));
-  report.must(Step::proc, "/proc", attach(static_cast<int>(proc), root.fd, "/proc"));
-  ::close(static_cast<int>(proc));
-}
-
-void mount_devices(const Reporter& report, const Root& root) {
-  static constexpr const char* kPts[][2] = {{"ptmxmode", "0666"}, {"mode", "620"}, {"max", "64"}};
-  report.must(Step::devices, "/dev/pts", make_target(root, "/dev/pts", true));
-  const long pts =
-      report.must(Step::devices, "/dev/pts", mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  report.must(Step::devices, "/dev/pts", attach(static_cast<int>(pts), root.fd, "/dev/pts"));
-  ::close(static_cast<int>(pts));
-}
-
-void place_all(const Layout& box, const Reporter& report, const Root& root) {
-  for (const Place& place : box.places) {
-    const char* target = place.target.c_str();
-    if (place.kind == Place::Kind::link) {
-      const char* slash = std::strrchr(target, '/');
-      char parent[PATH_MAX];
-      std::snprintf(parent, sizeof parent, "%.*s", static_cast<int>(slash - target), target);
-      if (parent[0]) report.must(Step::place, target, make_target(root, parent, true));
-      const long dir = report.must(Step::place, target, open_path(root.fd, parent[0] ? parent : "/", O_PATH));
-      const long rc = ::symlinkat(place.link_target.c_str(), static_cast<int>(dir), slash + 1);
-      // A link that an earlier mount already shows needs no second one.
-      report.must(Step::place, target, rc < 0 && errno == EEXIST ? 0 : rc);
-      ::close(static_cast<int>(dir));
-      continue;
-    }
-    report.must(Step::place, target, make_target(root, target, place.directory));
-    report.must(Step::place, target, attach(place.source.get(), root.fd, target));
-  }
-}
-
-void cover(const Reporter& report, const Root& root, const Cover& what, int mask_file, int mask_directory) {
-  const char* target = what.target.c_str();
-  int from = what.directory ? mask_directory : mask_file;
-  if (what.kind != Cover::Kind::hide)
-    from = static_cast<int>(report.must(Step::mask, target, open_path(root.fd, target, O_PATH | O_NOFOLLOW)));
-  const unsigned recursive = what.kind == Cover::Kind::hide ? 0 : AT_RECURSIVE;
-  const auto mount = static_cast<int>(
-      report.must(Step::mask, target,
-                  ::syscall(SYS_open_tree, from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive)));
-  if (what.kind == Cover::Kind::restrict)
-    report.must(Step::mask, target, set_attributes(mount, what.attributes, AT_RECURSIVE));
-  report.must(Step::mask, target, attach(mount, root.fd, target));
-  ::close(mount);
-  if (what.kind != Cover::Kind::hide) ::close(from);
-}
-
-// Kernel state that procfs shows to everybody and that no agent has business with; absent ones are skipped.
-constexpr const char* kProcHidden[] = {
-    "/proc/acpi",          "/proc/asound",        "/proc/bus",         "/proc/cmdline",       "/proc/config.gz",
-    "/proc/driver",        "/proc/dynamic_debug", "/proc/fs",          "/proc/interrupts",    "/proc/iomem",
-    "/proc/ioports",       "/proc/irq",           "/proc/kallsyms",    "/proc/kcore",         "/proc/key-users",
-    "/proc/keys",          "/proc/kmsg",          "/proc/kpagecgroup", "/proc/kpagecount",    "/proc/kpageflags",
-    "/proc/latency_stats", "/proc/modules",       "/proc/mtrr",        "/proc/partitions",    "/proc/sched_debug",
-    "/proc/scsi",          "/proc/slabinfo",      "/proc/softirqs",    "/proc/sysrq-trigger", "/proc/sysvipc",
-    "/proc/timer_list",    "/proc/timer_stats",   "/proc/tty",         "/proc/vmallocinfo"};
-
-void cover_all(const Layout& box, const Reporter& report, const Root& root) {
-  char path[PATH_MAX];
-  const auto open_mask = [&](const char* name) {
-    std::snprintf(path, sizeof path, "%s/mask/%s", box.staging.c_str(), name);
-    return static_cast<int>(report.must(Step::mask, path, ::open(path, O_PATH | O_CLOEXEC)));
-  };
-  const int file = open_mask("file");
-  const int directory = open_mask("directory");
-  for (const Cover& what : box.covers) cover(report, root, what, file, directory);
-  for (const char* target : kProcHidden) {
-    const long fd = open_path(root.fd, target, O_PATH | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT) continue;
-    struct stat st{};
-    report.must(Step::mask, target, fd < 0 ? -1 : ::fstat(static_cast<int>(fd), &st));
-    const auto mount = static_cast<int>(report.must(Step::mask, target,
-                                                    ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? directory : file, "",
-                                                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
-    report.must(Step::mask, target, attach(mount, root.fd, target));
-    ::close(mount);
-    ::close(static_cast<int>(fd));
-  }
-  ::close(file);
-  ::close(directory);
-}
-
-void write_files(const Layout& box, const Reporter& report, const Root& root) {
-  for (const GeneratedFile& file : box.files) {
-    const char* path = file.path.c_str();
-    report.must(Step::generated, path, make_target(root, path, false));
-    const long fd = report.must(Step::generated, path, open_path(root.fd, path, O_WRONLY | O_TRUNC | O_NOFOLLOW));
-    const ssize_t n = ::write(static_cast<int>(fd), file.content.data(), file.content.size());
-    report.must(Step::generated, path, n == static_cast<ssize_t>(file.content.size()) ? 0 : -1);
-    ::close(static_cast<int>(fd));
-  }
-}
-
-void pivot(const Layout& box, const Reporter& report, const Root& root) {
-  report.must(Step::pivot, "read-only root", set_attributes(root.fd, MOUNT_ATTR_RDONLY, 0));
-  report.must(Step::pivot, "fchdir", ::fchdir(root.fd));
-  report.must(Step::pivot, "pivot_root", ::syscall(SYS_pivot_root, ".", "."));
-  report.must(Step::pivot, "old root", ::umount2(".", MNT_DETACH));
-  report.must(Step::pivot, "/", ::chdir("/"));
-  report.must(Step::pivot, box.cwd.c_str(), ::chdir(box.cwd.c_str()));
-  // A working directory outside the root shows as "(unreachable)..." (CVE-2024-21626).
-  char cwd[PATH_MAX];
-  report.must(Step::pivot, "getcwd", ::syscall(SYS_getcwd, cwd, sizeof cwd));
-  if (cwd[0] != '/') {
-    errno = EPERM;
-    report.fail(Step::pivot, "working directory outside the root");
-  }
 }
 
 void raise_loopback(const Reporter& report) {

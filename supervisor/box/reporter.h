@@ -1,0 +1,53 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include "supervisor/box/launch_times.h"
+#include "supervisor/box/step.h"
+
+namespace alos::box {
+
+// Sends the first failure up and ends the child.
+class Reporter {
+ public:
+  Reporter(int fd, Fault fault, int64_t* times) : fd_(fd), fault_(fault), times_(times) {}
+
+  // Every call that a step makes passes through here; `rc` below 0 is a failure with errno.
+  long must(Step step, const char* object, long rc) const {
+    if (fault_.delays(step)) {
+      const timespec half{.tv_sec = 0, .tv_nsec = 500'000'000};
+      ::nanosleep(&half, nullptr);
+    }
+    if (fault_.hits(step)) {
+      errno = fault_.error;
+      rc = -1;
+    }
+    if (rc < 0) fail(step, object);
+    mark_step(times_, step);
+    return rc;
+  }
+
+  [[noreturn]] void fail(Step step, const char* object) const {
+    StepReport report;
+    report.step = step;
+    report.error = errno;
+    std::strncpy(report.object.data(), object, report.object.size() - 1);
+    ::send(fd_, &report, sizeof report, MSG_NOSIGNAL);
+    ::_exit(127);
+  }
+
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  mutable Fault fault_;
+  int64_t* times_;
+};
+
+}  // namespace alos::box
