@@ -152,6 +152,9 @@ Result<void> Start::choose() {
   // As root the supervisor, an ordinary id, passes through to what is its own, and cannot list what is not.
   for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"})
     TRY(sys::make_dirs(directory, root_ ? 0711 : 0700));
+  // Again, now that they are there.
+  for (const std::string& directory : {directories_.state, directories_.runtime})
+    TRY(must_be_own(directory, ::geteuid()));
   PolicyChoice choice;
   choice.policy = options_.policy;
   if (choice.policy.find('/') != choice.policy.npos) {
