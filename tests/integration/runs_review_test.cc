@@ -100,6 +100,31 @@ TEST_P(RunsReview, state_that_somebody_else_made_is_not_used) {
   EXPECT_THAT(run.err, HasSubstr(world().state()));
 }
 
+// As root, marks are written by an ordinary id, the supervisor's, and read by root.
+TEST_P(RunsReview, a_mark_removes_nothing_but_its_own_run) {
+  ASSERT_EQ(world().shell("strict", "true").code, 0);
+  const std::string precious = world().root() + "/home/precious";
+  world().write(precious + "/file", "mine");
+  const json run{{"v", 1},
+                 {"id", "../../../home/precious"},
+                 {"name", "before"},
+                 {"policy", "plain"},
+                 {"policy_hash", ""},
+                 {"about", ""},
+                 {"workspace", ""},
+                 {"workspace_mode", "none"},
+                 {"argv", {"x"}},
+                 {"started_ns", 1'000'000'000},
+                 {"supervisor", 1},
+                 {"box", 2},
+                 {"wall_ms", 0},
+                 {"degraded", json::array()}};
+  world().write(world().state() + "/open/run_0123456789abcdef", "running 1-1\n" + run.dump());
+  const Outcome ps = alos({"ps"});
+  EXPECT_TRUE(world().exists(precious + "/file")) << ps.out << ps.err;
+  EXPECT_THAT(ps.out, HasSubstr("run_0123456789abcdef")) << "a run is called as its mark is";
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, RunsReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
