@@ -331,12 +331,13 @@ class Supervisor {
     info.about = order_.about;
     info.workspace = order_.workspace;
     info.workspace_mode = order_.workspace_mode;
-    info.argv = order_.argv;
+    info.argv = shown_command(order_.argv);
     info.started_ns = wall_ns();
     info.supervisor = ::getpid();
     info.box = pid;
     info.wall_ms = order_.wall_ms.value_or(0);
     info.degraded = order_.degraded;
+    info.where = here();
     if (auto mark = RunMark::put(order_.marks_directory, info, intent_); mark)
       mark_ = std::move(*mark);
     else

@@ -64,6 +64,18 @@ class RunsReview : public InBothModes {
   }
 };
 
+std::string status_of(pid_t pid, const std::string& field) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(field + ":")) return line.substr(line.find_first_not_of(" \t", field.size() + 1));
+  return "";
+}
+
+void wait_until_stopped(pid_t pid) {
+  for (int i = 0; i < 400 && !status_of(pid, "State").starts_with("T"); ++i) ::usleep(25'000);
+  ASSERT_TRUE(status_of(pid, "State").starts_with("T"));
+}
+
 // ---- where alos keeps things ----
 
 TEST_P(RunsReview, what_somebody_else_put_where_runs_are_kept_is_not_obeyed) {
@@ -100,6 +112,19 @@ TEST_P(RunsReview, state_that_somebody_else_made_is_not_used) {
   EXPECT_THAT(run.err, HasSubstr(world().state()));
 }
 
+TEST_P(RunsReview, nothing_but_runs_is_tidied_up) {
+  ASSERT_EQ(world().shell("strict", "true").code, 0);
+  const std::string other = world().runtime() + "/runs/precious",
+                    run = world().runtime() + "/runs/run_0123456789abcdef";
+  for (const std::string& directory : {other, run}) {
+    world().write(directory + "/file", "x");
+    age(directory);
+  }
+  EXPECT_EQ(alos({"ps"}).code, 0);
+  EXPECT_TRUE(world().exists(other + "/file"));
+  EXPECT_FALSE(world().exists(run)) << "what a run left is";
+}
+
 // As root, marks are written by an ordinary id, the supervisor's, and read by root.
 TEST_P(RunsReview, a_mark_removes_nothing_but_its_own_run) {
   ASSERT_EQ(world().shell("strict", "true").code, 0);
@@ -123,6 +148,79 @@ TEST_P(RunsReview, a_mark_removes_nothing_but_its_own_run) {
   const Outcome ps = alos({"ps"});
   EXPECT_TRUE(world().exists(precious + "/file")) << ps.out << ps.err;
   EXPECT_THAT(ps.out, HasSubstr("run_0123456789abcdef")) << "a run is called as its mark is";
+}
+
+// ---- kill ----
+
+TEST_P(RunsReview, a_supervisor_of_another_machine_or_container_is_not_looked_for_among_the_processes_here) {
+  const auto run = start("strict", "echo up; sleep 60");
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  const auto other = world().start({"/bin/sh", "-c", "echo up; exec sleep 60"});
+  ASSERT_TRUE(wait_for(other, "up\n"));
+  // As it is in a directory that both see: the number of the supervisor there is the one of another process here.
+  const std::string file = run_directory() + "/run.json";
+  json info = json::parse(std::ifstream(file));
+  const json own = info;
+  info["supervisor"] = other.pid;
+  info["where"] = "of another boot:4026531836";
+  std::ofstream(file) << info.dump();
+  EXPECT_THAT(json::parse(alos({"ps", "--json"}).out)[0]["state"], "elsewhere");
+  const Outcome killed = alos({"kill", "--grace", "1", "victim"});
+  EXPECT_EQ(killed.code, 3) << killed.out << killed.err;
+  EXPECT_THAT(killed.err, HasSubstr("another machine or container"));
+  EXPECT_EQ(::waitpid(other.pid, nullptr, WNOHANG), 0) << "it has nothing to do with alos";
+  signal(other, SIGKILL);
+  ::waitpid(other.pid, nullptr, 0);
+  std::ofstream(file) << own.dump();
+  EXPECT_EQ(alos({"kill", "victim"}).code, 0);
+  ::waitpid(run.pid, nullptr, 0);
+}
+
+TEST_P(RunsReview, a_run_that_stands_still_is_ended_as_well) {
+  const auto run = start("strict", "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done");
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  signal(run, SIGTSTP);
+  wait_until_stopped(run.pid);
+  const Outcome killed = alos({"kill", "--grace", "10", "victim"});
+  EXPECT_EQ(killed.code, 0) << killed.err;
+  EXPECT_THAT(killed.out, HasSubstr("by itself")) << "and is asked first";
+  signal(run, SIGKILL);
+  ::waitpid(run.pid, nullptr, 0);
+}
+
+TEST_P(RunsReview, no_name_is_no_run) {
+  const auto run = start("strict", "echo up; sleep 60");
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  EXPECT_EQ(alos({"kill", "--grace", "0", ""}).code, 1) << "kill \"$UNSET\"";
+  EXPECT_EQ(::waitpid(run.pid, nullptr, WNOHANG), 0);
+  EXPECT_EQ(alos({"kill", "--grace", "0", "victim"}).code, 0);
+  ::waitpid(run.pid, nullptr, 0);
+}
+
+TEST_P(RunsReview, a_long_command_line_hides_no_run) {
+  const std::vector<std::string> words(15, std::string(120'000, '\x01'));
+  const auto run = start("strict", "echo up; sleep 60", words);
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  const json listed = json::parse(alos({"ps", "--json"}).out, nullptr, false);
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0]["name"], "victim");
+  EXPECT_EQ(listed[0]["argv"][0], "/bin/bash");
+  EXPECT_LT(listed.dump().size(), 100'000u);
+  signal(run, SIGKILL);
+  ::waitpid(run.pid, nullptr, 0);
+  EXPECT_THAT(alos({"ps"}).out, HasSubstr("(victim)")) << "nor its crash";
+}
+
+TEST_P(RunsReview, logs_say_that_they_hold_only_the_beginning) {
+  std::string line;
+  for (const std::string& word : world().run_arguments("strict", {"--name", "victim"})) line += word + " ";
+  line += "-- /bin/bash -c \"head -c 5000000 /dev/zero | tr '\\\\0' x; sleep 60\"";
+  const auto run = world().start({"/bin/bash", "-c", "exec script -qec \"$0\" /dev/null > /dev/null", line});
+  Outcome logs;
+  for (int i = 0; i < 400 && logs.out.size() < (4 << 20); ++i) ::usleep(25'000), logs = alos({"logs", "victim"});
+  EXPECT_THAT(logs.out.substr(0, 1000), HasSubstr("only the beginning is kept"));
+  EXPECT_EQ(alos({"kill", "--grace", "0", "victim"}).code, 0);
+  ::waitpid(run.pid, nullptr, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Around, RunsReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
