@@ -281,8 +281,9 @@ class Supervisor {
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
-    // A box that failed half-way is this process's child (CLONE_PARENT).
-    while (::waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
+    // A box that failed half-way is this process's child (CLONE_PARENT), and one without an exit signal: launcher and
+    // carriers, which are known by their pids yet, are not waited for here.
+    while (::waitpid(-1, nullptr, WNOHANG | __WCLONE) > 0) {
     }
   }
 

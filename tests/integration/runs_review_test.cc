@@ -223,6 +223,40 @@ TEST_P(RunsReview, logs_say_that_they_hold_only_the_beginning) {
   ::waitpid(run.pid, nullptr, 0);
 }
 
+// ---- events ----
+
+TEST_P(RunsReview, events_that_nobody_reads_hold_up_no_run_however_long_a_line_is) {
+  // bash keeps the reading end open and reads nothing.
+  const Outcome run =
+      world().call({"/bin/bash", "-c",
+                    "mkfifo events && exec 8<>events && words=$(head -c 100000 /dev/zero | tr '\\0' x) && "
+                    "alos run --policy strict --degrade memory,cpus,cpu-time --events events -- "
+                    "/bin/sh -c 'exit 5' \"$words\" \"$words\"; echo $?"},
+                   {.timeout = std::chrono::seconds(30)});
+  EXPECT_EQ(run.out, "5\n") << run.err;
+}
+
+// ---- streams ----
+
+TEST_P(RunsReview, what_is_written_to_a_stream_that_does_not_block_arrives_whole) {
+  auto argv = world().run_arguments("strict", {});
+  std::string words;
+  for (const std::string& word : argv) words += "'" + word + "',";
+  const Outcome run = world().call({"/usr/bin/python3", "-c",
+                                    "import os, subprocess, time\n"
+                                    "r, w = os.pipe()\n"
+                                    "os.set_blocking(w, False)\n"
+                                    "p = subprocess.Popen([" +
+                                        words +
+                                        "'--', '/usr/bin/head', '-c', '1000000', '/dev/zero'], stdout=w)\n"
+                                        "os.close(w)\n"
+                                        "time.sleep(0.5)\n"
+                                        "n = 0\n"
+                                        "while b := os.read(r, 65536): n += len(b)\n"
+                                        "print(n, p.wait())\n"});
+  EXPECT_EQ(run.out, "1000000 0\n") << run.err;
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, RunsReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
