@@ -445,6 +445,8 @@ Result<void> Start::send_order(int socket) {
   if (layer_) also(message.has_layer, layer_->dir);
   if (layer_) also(message.has_image, layer_->disk.mount);
   also(message.has_home, home_);
+  for (const UniqueFd* lock : {layer_ ? &layer_->lock : nullptr, &id_.lock, &home_lock_})
+    if (lock && *lock) ++message.locks, fds.push_back(lock->get());
   return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
 }
 
@@ -470,7 +472,7 @@ Result<void> Start::go() {
   const pid_t launcher = ::fork();
   if (launcher < 0) return fail_errno("fork", "launcher");
   if (launcher == 0) {
-    // Nothing of the front's descriptors but the socket: locks would outlive the run in it.
+    // Nothing of the front's descriptors but the socket: it is told what it holds.
     if (::dup2(pair.b.get(), 3) == 3) {
       // Where the kernel cannot, the launch itself refuses, and says so: a box needs it as well.
       ::syscall(SYS_close_range, 4, ~0U, 0);

@@ -76,6 +76,15 @@ void wait_until_stopped(pid_t pid) {
   ASSERT_TRUE(status_of(pid, "State").starts_with("T"));
 }
 
+pid_t launcher_of(pid_t supervisor) {
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    if (pid > 0 && status_of(pid, "Name") == "alos-launcher" && status_of(pid, "PPid") == std::to_string(supervisor))
+      return pid;
+  }
+  return -1;
+}
+
 // ---- where alos keeps things ----
 
 TEST_P(RunsReview, what_somebody_else_put_where_runs_are_kept_is_not_obeyed) {
@@ -255,6 +264,35 @@ TEST_P(RunsReview, what_is_written_to_a_stream_that_does_not_block_arrives_whole
                                         "while b := os.read(r, 65536): n += len(b)\n"
                                         "print(n, p.wait())\n"});
   EXPECT_EQ(run.out, "1000000 0\n") << run.err;
+}
+
+// ---- what of a box is left when its supervisor is killed ----
+
+TEST_P(RunsReview, a_box_that_is_still_there_keeps_its_layer_and_id) {
+  const auto run = start(layered(), "echo up > file; echo up; while :; do sleep 0.05; done");
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  const pid_t launcher = launcher_of(run.pid);
+  ASSERT_GT(launcher, 0);
+  const UniqueFd held(static_cast<int>(::syscall(SYS_pidfd_open, launcher, 0)));
+  // As a group, where it has one that can be frozen, the box stands still and does not notice the end of its
+  // supervisor; who would end it, the launcher, is kept from it.
+  signal(run, SIGTSTP);
+  wait_until_stopped(run.pid);
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, held.get(), SIGSTOP, nullptr, 0), 0);
+  signal(run, SIGKILL);
+  ::waitpid(run.pid, nullptr, 0);
+  const Outcome next = world().shell(layered(), "cat file");
+  EXPECT_EQ(next.code, 125) << next.out;
+  EXPECT_THAT(next.err, HasSubstr("wait"));
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, held.get(), SIGCONT, nullptr, 0), 0);
+  Outcome later = next;
+  for (int i = 0; i < 200 && later.code == 125; ++i) {
+    ::usleep(50'000);
+    later = world().shell(layered(), "cat file");
+  }
+  EXPECT_EQ(later.out, "up\n") << later.err;
+  for (int i = 0; i < 40 && !world().leftovers().empty(); ++i) ::usleep(25'000);
+  EXPECT_EQ(world().leftovers(), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Around, RunsReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
