@@ -334,7 +334,7 @@ Result<void> Start::take_home() {
   const auto st = TRY(sys::fstat(home_.get()));
   if (root_ && st.st_uid == 0) {
     TRY(sys::fchown(home_.get(), request_.host_uid, request_.host_gid));
-    if (!layer_) TRY(reserve_id(id_, request_.home));
+    TRY(reserve_id(id_, request_.home));
   }
   return {};
 }

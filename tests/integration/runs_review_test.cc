@@ -295,6 +295,26 @@ TEST_P(RunsReview, a_box_that_is_still_there_keeps_its_layer_and_id) {
   EXPECT_EQ(world().leftovers(), "");
 }
 
+TEST_P(RunsReview, a_lasting_home_keeps_its_id_though_the_layer_beside_it_is_gone) {
+  if (GetParam() != Mode::root) return;  // only root gives ids
+  const std::string kept = world().policy("kept",
+                                          "alos: 1\nabout: kept\nextends: [base]\nvars: {workspace: dir}\n"
+                                          "files:\n  all: {allow: rwx, path: $workspace/**}\n"
+                                          "workspace: layer\nhome: {keep: k}\n");
+  ASSERT_EQ(world().shell(kept, "echo mine > ~/file").code, 0);
+  ASSERT_EQ(alos({"gc", "--yes"}).code, 0);
+  struct stat home{};
+  for (const auto& entry : fs::recursive_directory_iterator(world().state() + "/homes"))
+    if (entry.path().filename() == "k") {
+      ASSERT_EQ(::stat(entry.path().c_str(), &home), 0);
+    }
+  ASSERT_GT(home.st_uid, 0u);
+  const Outcome other = world().shell(layered(), "cat /proc/self/uid_map");
+  EXPECT_EQ(other.code, 0) << other.err;
+  EXPECT_THAT(other.out, Not(HasSubstr(std::to_string(home.st_uid)))) << "another agent's";
+  EXPECT_EQ(world().shell(kept, "cat ~/file").out, "mine\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, RunsReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
