@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,7 +75,36 @@ std::string environment(const char* name) {
   return value ? value : "";
 }
 
+Result<Directories> named_directories(uid_t uid) {
+  if (const std::string root = environment("ALOS_STATE_DIR"); !root.empty()) {
+    const std::string at = TRY(canonical_path(root));
+    return Directories{at + "/state", at + "/run", at + "/cache"};
+  }
+  if (uid == 0) return Directories{"/var/lib/alos", "/run/alos", "/var/cache/alos"};
+  const std::string home = environment("HOME");
+  const auto base = [&](const char* name, const char* otherwise) {
+    const std::string value = environment(name);
+    return value.starts_with('/') ? value : home + otherwise;
+  };
+  if (!home.starts_with('/'))
+    return fail("environment", "HOME", 0, "HOME is not an absolute path; set it, or ALOS_STATE_DIR");
+  const std::string state = base("XDG_STATE_HOME", "/.local/state") + "/alos";
+  const std::string runtime = environment("XDG_RUNTIME_DIR");
+  return Directories{state, runtime.starts_with('/') ? runtime + "/alos" : state + "/run",
+                     base("XDG_CACHE_HOME", "/.cache") + "/alos"};
+}
+
 }  // namespace
+
+Result<void> must_be_own(const std::string& directory, uid_t uid) {
+  struct stat st{};
+  if (::lstat(directory.c_str(), &st) != 0) return {};
+  if (S_ISLNK(st.st_mode) && (st.st_uid == uid || st.st_uid == 0) && ::stat(directory.c_str(), &st) != 0) return {};
+  if (S_ISDIR(st.st_mode) && st.st_uid == uid && (st.st_mode & 022) == 0) return {};
+  return fail("open", directory, EPERM,
+              "what alos keeps must lie in a directory that belongs to you and nobody else can write to; remove it, or "
+              "choose another place (ALOS_STATE_DIR)");
+}
 
 size_t decode_utf8(std::string_view s, char32_t& out) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
@@ -147,22 +177,9 @@ std::string printable_command(const std::vector<std::string>& argv) {
 }
 
 Result<Directories> directories(uid_t uid) {
-  if (const std::string root = environment("ALOS_STATE_DIR"); !root.empty()) {
-    const std::string at = TRY(canonical_path(root));
-    return Directories{at + "/state", at + "/run", at + "/cache"};
-  }
-  if (uid == 0) return Directories{"/var/lib/alos", "/run/alos", "/var/cache/alos"};
-  const std::string home = environment("HOME");
-  const auto base = [&](const char* name, const char* otherwise) {
-    const std::string value = environment(name);
-    return value.starts_with('/') ? value : home + otherwise;
-  };
-  if (!home.starts_with('/'))
-    return fail("environment", "HOME", 0, "HOME is not an absolute path; set it, or ALOS_STATE_DIR");
-  const std::string state = base("XDG_STATE_HOME", "/.local/state") + "/alos";
-  const std::string runtime = environment("XDG_RUNTIME_DIR");
-  return Directories{state, runtime.starts_with('/') ? runtime + "/alos" : state + "/run",
-                     base("XDG_CACHE_HOME", "/.cache") + "/alos"};
+  Directories out = TRY(named_directories(uid));
+  for (const std::string* directory : {&out.state, &out.runtime, &out.cache}) TRY(must_be_own(*directory, uid));
+  return out;
 }
 
 Result<std::string> program_directory() {

@@ -40,7 +40,12 @@ struct Directories {
   std::string runtime;  // runs in progress: 0700
   std::string cache;    // compiled policies: 0700
 };
+// Errors: EPERM when one of them is not this user's own (must_be_own); they need not exist.
 Result<Directories> directories(uid_t uid);
+// What is kept in a directory is obeyed, and tidied up: runs, marks, layers. So it must belong to `uid` and be writable
+// by nobody else, or somebody who was there first (in /tmp, in another's XDG_RUNTIME_DIR) would choose what is killed
+// and removed. A link counts as what it leads to where `uid` or root made it. What is not there is nobody's.
+Result<void> must_be_own(const std::string& directory, uid_t uid);
 // The programs lie beside each other; the directory of the running one, from /proc/self/exe.
 Result<std::string> program_directory();
 // Where profiles that ship are: beside the programs (build tree) or, for programs in lib/alos,

@@ -19,7 +19,7 @@ Result<std::vector<std::string>> flatten(int dir, const std::string& name) {
   struct stat st{};
   // A directory without its owner's bits can be neither listed nor moved by an ordinary owner.
   if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-      (st.st_mode & 0700) != 0700 && ::fchmodat(dir, name.c_str(), 0700, 0) == 0 && !opened)
+      (st.st_mode & 0700) != 0700 && ::fchmodat(dir, name.c_str(), 0700, AT_SYMLINK_NOFOLLOW) == 0 && !opened)
     opened = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const UniqueFd here = TRY(std::move(opened));
   std::vector<std::string> moved;
@@ -27,7 +27,9 @@ Result<std::vector<std::string>> flatten(int dir, const std::string& name) {
     if (::unlinkat(here.get(), entry.name.c_str(), 0) == 0) continue;
     if (errno != EISDIR && errno != EPERM) return fail_errno("unlinkat", printable(entry.name));
     if (::unlinkat(here.get(), entry.name.c_str(), AT_REMOVEDIR) == 0) continue;
-    if (::fchmodat(here.get(), entry.name.c_str(), 0700, 0) != 0) return fail_errno("fchmodat", printable(entry.name));
+    // No link that somebody put there meanwhile: root would open what it leads to.
+    if (::fchmodat(here.get(), entry.name.c_str(), 0700, AT_SYMLINK_NOFOLLOW) != 0)
+      return fail_errno("fchmodat", printable(entry.name));
     moved.push_back(unused_name());
     TRY(renameat2(here.get(), entry.name, dir, moved.back(), 0));
   }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "supervisor/audit/segment.h"
 
 namespace alos::audit {
@@ -110,7 +112,9 @@ void Chain::check_first_of_file(const Line& line) {
   const uint64_t every = number_in(line.body, "seal_every").value_or(0);
   if (seal_every_ != 0 && every != seal_every_)
     found(Kind::segment, "says another distance of seals than the file before");
-  seal_every_ = every;
+  if (every < kLeastSealEvery || every > kMostSealEvery)
+    found(Kind::segment, "says a distance of seals that no writer takes: it was written anew");
+  seal_every_ = std::clamp(every, kLeastSealEvery, kMostSealEvery);
   if (text_in(line.body, "key") != hex(key_))
     found(Kind::foreign_key, "the file was begun with a key that is not the log's");
 }

@@ -18,7 +18,7 @@ namespace alos::audit {
 enum class Durability : uint8_t { process, power };
 
 struct Options {
-  uint64_t seal_every = 1024;  // records; the first writer of a log decides for all
+  uint64_t seal_every = 1024;  // records, at most that many; the first writer of a log decides for all
   std::chrono::seconds seal_interval{
       60};  // looked at by flush(): a caller that must seal on time has a timer of its own
   uint64_t rotate_bytes = 64 << 20;

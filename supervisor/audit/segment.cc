@@ -110,7 +110,9 @@ Result<uint64_t> read_seal_every(int fd, const std::string& name) {
   const auto line = parse_line(std::string_view(text).substr(0, text.find('\n')));
   if (!line || line->action != "audit.segment" || digest(line->hashed) != line->hash)
     return fail("read", name, EBADMSG, kChanged);
-  return std::max<uint64_t>(number_in(line->body, "seal_every").value_or(0), kLeastSealEvery);
+  const uint64_t every = number_in(line->body, "seal_every").value_or(0);
+  if (every < kLeastSealEvery || every > kMostSealEvery) return fail("read", name, EBADMSG, kChanged);
+  return every;
 }
 
 }  // namespace alos::audit

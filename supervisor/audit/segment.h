@@ -36,6 +36,8 @@ inline constexpr const char* kLockFile = "lock";
 
 // A rotation needs two records in a row that are no seals.
 inline constexpr uint64_t kLeastSealEvery = 4;
+// And the most: who has no key can put as many records at the end of a log as may stand there without a seal.
+inline constexpr uint64_t kMostSealEvery = 1024;
 
 // The end of a segment.
 struct Tail {

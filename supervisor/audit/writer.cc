@@ -69,7 +69,7 @@ Result<Writer> Writer::open(const std::string& dir, Limits limits) {
   out.path_ = dir;
   out.id_ = random_hex(6);
   out.limits_ = limits;
-  out.limits_.seal_every = std::max(limits.seal_every, kLeastSealEvery);
+  out.limits_.seal_every = std::clamp(limits.seal_every, kLeastSealEvery, kMostSealEvery);
   out.limits_.rotate_bytes = std::max(limits.rotate_bytes, kLeastRotate);
   TRY(about(dir, sys::make_dirs(dir, 0700)));
   out.dir_ = TRY(about(dir, sys::open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)));

@@ -35,7 +35,7 @@ class Batch {
 class Writer {
  public:
   struct Limits {
-    uint64_t seal_every;    // each record whose number is a multiple of this is a seal; at least 4
+    uint64_t seal_every;    // each record whose number is a multiple of this is a seal; 4 to 1024
     uint64_t rotate_bytes;  // a segment that has reached this is followed by the next; at least 1500
   };
   static Result<Writer> open(const std::string& dir, Limits limits);

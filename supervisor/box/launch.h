@@ -24,6 +24,8 @@ struct Order {
   UniqueFd stdio[3];
   UniqueFd workspace, layer, image, home;  // as the front checked them
   uint64_t caller_open_files = 0;          // the caller's RLIMIT_NOFILE as it was
+  // Of layer, id and home, which nobody else may have as long as the box is there, also when its supervisor is not.
+  std::vector<UniqueFd> locks;
 };
 
 // Where a launch failed, on either side of the clone.

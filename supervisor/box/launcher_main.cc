@@ -37,7 +37,7 @@ Result<Order> receive_order() {
   LaunchMessage message;
   auto got = TRY(sys::receive_message(kSocket, std::as_writable_bytes(std::span(&message, 1)), 16));
   const size_t expected = 5 + (message.has_workspace ? 1 : 0) + (message.has_layer ? 1 : 0) +
-                          (message.has_image ? 1 : 0) + (message.has_home ? 1 : 0);
+                          (message.has_image ? 1 : 0) + (message.has_home ? 1 : 0) + message.locks;
   if (got.size != sizeof message || message.magic != LaunchMessage::kMagic || got.fds.size() != expected)
     return fail("request", "message", EBADMSG, "front and launcher are of different versions");
   Order order;
@@ -50,6 +50,7 @@ Result<Order> receive_order() {
   if (message.has_layer) order.layer = std::move(got.fds[next++]);
   if (message.has_image) order.image = std::move(got.fds[next++]);
   if (message.has_home) order.home = std::move(got.fds[next++]);
+  while (next < got.fds.size()) order.locks.push_back(std::move(got.fds[next++]));
   return order;
 }
 
@@ -255,6 +256,7 @@ int run() {
   if (!order) return fail_launch(Step::request, order.error());
   order->caller_open_files = open_files;
   const policy::Limits limits = order->policy.plan.limits;
+  const std::vector<UniqueFd> locks = std::move(order->locks);  // until this process ends
   auto box = launch(std::move(*order), fault_from_environment(), times);
   times.mark("launcher.executed");
   if (!box) return fail_launch(box.error().step, box.error().error);

@@ -24,6 +24,7 @@ struct LaunchMessage {
   uint8_t has_layer = 0;      // the layer's directory
   uint8_t has_image = 0;      // a detached mount that holds the layer instead (workspace/image.h)
   uint8_t has_home = 0;       // the directory of a home that lasts
+  uint8_t locks = 0;          // of layer, id and home: held by being open
   uint8_t rootless = 0;
 };
 

@@ -16,6 +16,7 @@
 #include "supervisor/cli/help.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/registry.h"
+#include "supervisor/host/relay.h"
 
 namespace {
 
@@ -40,6 +41,7 @@ std::string duration(int64_t ns) {
 
 // "T" in the third field of /proc/PID/stat: stopped as a whole, by ^Z or a signal.
 std::string state_of(const RunInfo& run) {
+  if (run.where != host::here()) return "elsewhere";
   const auto text = sys::read_file("/proc/" + std::to_string(run.supervisor) + "/stat", 4096);
   if (!text) return "ending";
   const size_t paren = text->rfind(')');
@@ -110,8 +112,8 @@ int ps(const Directories& directories, bool json) {
     const int64_t age = wall_ns() - run.started_ns;
     const std::string left =
         run.wall_ms == 0 ? "-" : duration(std::max<int64_t>(0, static_cast<int64_t>(run.wall_ms) * 1'000'000 - age));
-    fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  {}\n", run.id, printable(run.name).substr(0, 20), names,
-               printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left,
+    fmt::print("{:<20}  {:<{}}  {:<{}}  {:<8} {:>7} {:>7}  {}\n", printable(run.id), printable(run.name).substr(0, 20),
+               names, printable(run.policy).substr(0, 20), policies, state_of(run), duration(age), left,
                printable_command(run.argv));
     if (!run.workspace.empty()) fmt::print("{:<20}  in {} ({})\n", "", printable(run.workspace), run.workspace_mode);
     for (const std::string& gone : run.degraded) fmt::print("{:<20}  without {}\n", "", printable(gone));
@@ -130,14 +132,15 @@ int logs(const Directories& directories, const std::string& name, bool json) {
     print_json(out);
     return kYes;
   }
-  fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", run->id, printable(run->name),
+  fmt::print("{}  {}  policy {} ({:.12})\n  started {}, {} ago\n  {}\n", printable(run->id), printable(run->name),
              printable(run->policy), run->policy_hash, rfc3339(run->started_ns), duration(wall_ns() - run->started_ns),
              printable_command(run->argv));
   if (!text) {
     fmt::print("  its output goes where its caller sent it; only what is written to a terminal is kept\n");
     return kYes;
   }
-  fmt::print("  output so far:\n");
+  const bool all = text->size() < host::Relay::kLogBytes;
+  fmt::print("  output so far{}:\n", all ? "" : ", of which only the beginning is kept");
   // Line by line and made visible: what an agent prints may hold escape sequences.
   for (size_t at = 0; at < text->size();) {
     size_t end = text->find('\n', at);
@@ -151,25 +154,35 @@ int logs(const Directories& directories, const std::string& name, bool json) {
 }
 
 // Asks the program first (SIGTERM), then ends the box. The supervisor is addressed by a descriptor that is checked
-// after it was opened: its lock is still held, so the pid is still the supervisor's.
+// after it was opened: its lock is still held, so the pid is still the supervisor's. One that stands still is set going
+// again, for it takes no signal otherwise.
 int kill_run(const Directories& directories, const std::string& name, double grace, bool json) {
   auto run = host::find_run(directories.runtime, name);
   if (!run) return say(run.error());
+  if (run->where != host::here())
+    return say(
+        {"kill", run->id, EXDEV, "it runs on another machine or container that shares this directory; end it there"});
   auto supervisor = sys::pidfd_open(run->supervisor);
   if (!supervisor) return say(supervisor.error());
-  if (auto again = host::find_run(directories.runtime, run->id); !again) return say(again.error());
+  const auto again = host::find_run(directories.runtime, run->id);
+  if (!again) return say(again.error());
+  if (again->id != run->id) return say({"run", run->id, ENOENT, "it has just ended"});
+  const auto send = [&](int signal) -> Result<void> {
+    TRY(sys::pidfd_signal(supervisor->get(), signal));
+    (void)sys::pidfd_signal(supervisor->get(), SIGCONT);  // unless it has ended by the first
+    return {};
+  };
   const auto ended_within = [&](double seconds) {
     pollfd gone{.fd = supervisor->get(), .events = POLLIN, .revents = 0};
     return ::poll(&gone, 1, static_cast<int>(seconds * 1000)) == 1;
   };
   std::string how = "by itself";
   if (grace > 0) {
-    if (auto sent = sys::pidfd_signal(supervisor->get(), SIGTERM); !sent) return say(sent.error());
+    if (auto sent = send(SIGTERM); !sent) return say(sent.error());
   }
   if (grace <= 0 || !ended_within(grace)) {
     how = "with its box";
-    if (auto sent = sys::pidfd_signal(supervisor->get(), SIGRTMIN); !sent && sent.error().code != ESRCH)
-      return say(sent.error());
+    if (auto sent = send(SIGRTMIN); !sent && sent.error().code != ESRCH) return say(sent.error());
     if (!ended_within(15)) {
       alos::print_error("alos: {} does not end; its supervisor is process {}\n", run->id, run->supervisor);
       return kCannotTell;

@@ -19,7 +19,7 @@ namespace {
 
 // The first line: a word of this length, which can be changed without a new block of the disk, and the intent's id.
 constexpr std::string_view kRunning = "running ", kEnded = "ended   ";
-constexpr size_t kMarkLimit = 1 << 20;
+constexpr size_t kMarkLimit = 4 << 20;
 
 struct Mark {
   std::string path;
@@ -38,9 +38,11 @@ bool pending_in(const std::string& state, const RunInfo& run) {
   return layer && layer->pending;
 }
 
-// Nothing, where a supervisor holds it, is about to, or somebody else is telling it.
-std::optional<Mark> read_mark(const std::string& state, const std::string& path) {
-  auto file = sys::open(path, O_RDWR | O_NOFOLLOW);
+// Nothing, where a supervisor holds it, is about to, or somebody else is telling it. The run is called as the file is,
+// whatever it says: as root it is an ordinary id's.
+std::optional<Mark> read_mark(const std::string& state, const std::string& id) {
+  const std::string path = marks_directory(state) + "/" + id;
+  auto file = sys::open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   if (!file || sys::is_locked(file->get()).value_or(true)) return std::nullopt;
   // It is locked before it is written: what holds words and no lock has lost its supervisor.
   const auto text = sys::read_file(file->get(), kMarkLimit);
@@ -50,6 +52,7 @@ std::optional<Mark> read_mark(const std::string& state, const std::string& path)
   if (!st || st->st_nlink == 0 || line == text->npos || line < kRunning.size()) return std::nullopt;
   auto run = parse_info(text->substr(line + 1), path);
   if (!run) return std::nullopt;
+  run->id = id;
   Mark mark{path, std::move(*file), text->substr(kRunning.size(), line - kRunning.size()), {}};
   mark.crash.run = std::move(*run);
   mark.crash.seen_ns = nanoseconds(st->st_mtim);
@@ -124,7 +127,7 @@ Result<std::vector<Crash>> take_crashes(const Directories& directories) {
   if (!dir && dir.error().code == ENOENT) return out;
   if (!dir) return std::unexpected(dir.error());
   for (const sys::Entry& entry : TRY(sys::list(dir->get()))) {
-    auto mark = read_mark(directories.state, directory + "/" + entry.name);
+    auto mark = read_mark(directories.state, entry.name);
     if (!mark) continue;
     if (auto recorded = record(directories.state, *mark); !recorded) {
       alos::print_error("alos: that {} did not end in order cannot be recorded: {}\n", printable(entry.name),
@@ -139,7 +142,7 @@ Result<std::vector<Crash>> take_crashes(const Directories& directories) {
 }
 
 std::string text_of(const Crash& crash) {
-  const std::string who = fmt::format("{} ({})", crash.run.id, printable(crash.run.name));
+  const std::string who = fmt::format("{} ({})", printable(crash.run.id), printable(crash.run.name));
   const std::string since = rfc3339(crash.run.started_ns), seen = rfc3339(crash.seen_ns);
   std::string out;
   switch (crash.how) {

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/sys.h"
 
 namespace alos::host {
@@ -13,11 +16,22 @@ Result<UniqueFd> open_file(const std::string& state, uid_t id) {
   return sys::open(state + "/ids/" + std::to_string(id - kFirstPoolId), O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 }
 
-// Reserved: free again once what it was reserved for is gone.
-Result<bool> is_reserved(const UniqueFd& file) {
+// What lasts and belongs to the id, as far as it is still there: with the last of it the id is free again.
+Result<std::set<std::string>> owners(const UniqueFd& file) {
   if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail_errno("lseek", "ids");
-  const std::string owner = TRY(sys::read_file(file.get(), 8192));
-  return !owner.empty() && ::access(owner.c_str(), F_OK) == 0;
+  const std::string text = TRY(sys::read_file(file.get(), 1 << 20));
+  std::set<std::string> out;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\0', at), text.size());
+    const std::string path = text.substr(at, end - at);
+    if (::access(path.c_str(), F_OK) == 0) out.insert(path);
+    at = end + 1;
+  }
+  return out;
+}
+
+Result<bool> is_reserved(const UniqueFd& file) {
+  return !TRY(owners(file)).empty();
 }
 
 }  // namespace
@@ -41,9 +55,14 @@ Result<PoolId> take_same_id(const std::string& state, uid_t id) {
 }
 
 Result<void> reserve_id(const PoolId& id, const std::string& owner) {
-  if (::ftruncate(id.lock.get(), 0) != 0 || ::lseek(id.lock.get(), 0, SEEK_SET) != 0)
-    return fail_errno("ftruncate", owner);
-  return sys::write_all(id.lock.get(), owner);
+  std::set<std::string> all = TRY(owners(id.lock));
+  all.insert(owner);
+  std::string text;
+  for (const std::string& path : all) text.append(path).append(1, '\0');
+  if (::pwrite(id.lock.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()) ||
+      ::ftruncate(id.lock.get(), static_cast<off_t>(text.size())) != 0)
+    return fail_errno("write", owner);
+  return {};
 }
 
 }  // namespace alos::host

@@ -21,12 +21,13 @@ struct PoolId {
   UniqueFd lock;  // held while a box uses the id
 };
 
-// An id that no running box and no layer uses. `<state>/ids/N` is locked while in use, and not empty when it belongs to
-// something that lasts (a layer, a home): its path, which frees the id when it is gone.
+// An id that no running box, no layer and no home uses. `<state>/ids/N` is locked while in use, and not empty when it
+// belongs to something that lasts (layers, homes): their paths, each ended by a NUL, which free the id when all are
+// gone.
 Result<PoolId> take_id(const std::string& state);
 // The same id again, for a layer whose files already belong to it. EBUSY when a box uses it.
 Result<PoolId> take_same_id(const std::string& state, uid_t id);
-// Reserves a taken id for what lasts, for as long as the path exists.
+// Reserves a taken id for what lasts, for as long as the path exists; what it was reserved for already keeps it.
 Result<void> reserve_id(const PoolId& id, const std::string& owner);
 
 }  // namespace alos::host

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include "base/child.h"
 #include "base/sys.h"
@@ -41,11 +42,27 @@ sigset_t only(int signal) {
   return set;
 }
 
+// The caller may have set its end not to block, for itself and for everybody who shares it.
+bool write_whole(int to, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(to, bytes.data(), bytes.size());
+    if (n < 0 && errno == EAGAIN) {
+      pollfd room{.fd = to, .events = POLLOUT, .revents = 0};
+      ::poll(&room, 1, -1);
+    } else if (n < 0 && errno != EINTR) {
+      return false;
+    } else if (n > 0) {
+      bytes.remove_prefix(static_cast<size_t>(n));
+    }
+  }
+  return true;
+}
+
 // The signal is let in while nothing is between the pipe and the count: here, and while waiting.
-bool write_listening(int to, const char* bytes, size_t size) {
+bool write_listening(int to, std::string_view bytes) {
   const sigset_t gone = only(kBoxIsGone);
   ::sigprocmask(SIG_UNBLOCK, &gone, nullptr);
-  const bool written = sys::write_all(to, {bytes, size}).has_value();
+  const bool written = write_whole(to, bytes);
   ::sigprocmask(SIG_BLOCK, &gone, nullptr);
   return written;
 }
@@ -66,7 +83,7 @@ void carry(int from, int to, const sigset_t& waiting) {
     const ssize_t n = ::read(from, buffer, most);
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN)) return;
     if (n > 0 && left_by_box > 0) left_by_box = left_by_box - static_cast<int>(n);
-    if (n > 0 && !write_listening(to, buffer, static_cast<size_t>(n))) return;
+    if (n > 0 && !write_listening(to, {buffer, static_cast<size_t>(n)})) return;
   }
 }
 

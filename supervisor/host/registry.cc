@@ -1,8 +1,10 @@
 #include "supervisor/host/registry.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
@@ -13,12 +15,44 @@ namespace {
 
 using nlohmann::json;
 
-bool held(const std::string& directory) {
-  auto lock = sys::open(directory + "/lock", O_RDONLY | O_NOFOLLOW);
+constexpr size_t kInfoLimit = 4 << 20;
+constexpr int kOnlyLook = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+
+bool held(const UniqueFd& directory) {
+  auto lock = sys::openat(directory.get(), "lock", kOnlyLook);
   return lock && sys::is_locked(lock->get()).value_or(true);
 }
 
+Result<RunInfo> read_info(const UniqueFd& directory, const std::string& id) {
+  const UniqueFd file = TRY(sys::openat(directory.get(), "run.json", kOnlyLook));
+  RunInfo info = TRY(parse_info(TRY(sys::read_file(file.get(), kInfoLimit)), id));
+  info.id = id;
+  info.alive = true;
+  return info;
+}
+
 }  // namespace
+
+std::string here() {
+  struct stat st{};
+  const bool known = ::stat("/proc/self/ns/pid", &st) == 0;
+  std::string boot = sys::read_file("/proc/sys/kernel/random/boot_id", 64).value_or("");
+  while (boot.ends_with('\n')) boot.pop_back();
+  return known ? boot + ":" + std::to_string(st.st_ino) : boot;
+}
+
+std::vector<std::string> shown_command(const std::vector<std::string>& argv) {
+  std::vector<std::string> out;
+  size_t left = kShownBytes, cut = 0;
+  for (const std::string& word : argv) {
+    const size_t shown = std::min(word.size(), left);
+    if (left > 0) out.push_back(word.substr(0, shown));
+    cut += word.size() - shown;
+    left -= std::min(left, word.size() + 1);  // an empty word takes room as well
+  }
+  if (cut > 0) out.back() += "...[cut, " + std::to_string(cut) + " bytes]";
+  return out;
+}
 
 Result<RunInfo> parse_info(const std::string& text, const std::string& object) {
   const json data = json::parse(text, nullptr, false);
@@ -38,6 +72,7 @@ Result<RunInfo> parse_info(const std::string& text, const std::string& object) {
     data.at("box").get_to(info.box);
     data.at("wall_ms").get_to(info.wall_ms);
     data.at("degraded").get_to(info.degraded);
+    info.where = data.value("where", "");
   } catch (const json::exception& e) {
     return fail("read", object, EBADMSG, e.what());
   }
@@ -46,7 +81,8 @@ Result<RunInfo> parse_info(const std::string& text, const std::string& object) {
 
 Result<UniqueFd> register_run(const std::string& directory) {
   TRY(sys::make_dirs(directory, 0700));
-  UniqueFd lock = TRY(sys::open(directory + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+  const UniqueFd made = TRY(sys::open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  UniqueFd lock = TRY(sys::openat(made.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
   TRY(sys::lock(lock.get()));
   return lock;
 }
@@ -65,7 +101,8 @@ std::string text_of(const RunInfo& info) {
                   {"supervisor", info.supervisor},
                   {"box", info.box},
                   {"wall_ms", info.wall_ms},
-                  {"degraded", info.degraded}};
+                  {"degraded", info.degraded},
+                  {"where", info.where}};
   return data.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -74,23 +111,22 @@ Result<void> write_info(const std::string& directory, const RunInfo& info) {
 }
 
 Result<std::vector<RunInfo>> list_runs(const std::string& runtime) {
-  auto root = sys::open(runtime + "/runs", O_RDONLY | O_DIRECTORY);
+  auto root = sys::open(runtime + "/runs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!root && root.error().code == ENOENT) return std::vector<RunInfo>{};
   if (!root) return std::unexpected(root.error());
   std::vector<RunInfo> out;
   for (const sys::Entry& entry : TRY(sys::list(root->get()))) {
-    const std::string directory = runtime + "/runs/" + entry.name;
-    if (!held(directory)) {
+    if (!entry.name.starts_with("run_")) continue;
+    const auto directory = sys::openat(root->get(), entry.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!directory) continue;
+    if (!held(*directory)) {
       // Between its making and its locking a directory is as young as this: the next look removes it.
-      const auto st = sys::lstatat(root->get(), entry.name);
-      if (st && ::time(nullptr) - st->st_mtime > 2) unregister_run(directory);
+      const auto st = sys::fstat(directory->get());
+      if (st && ::time(nullptr) - st->st_mtime > 2) unregister_run(runtime + "/runs/" + entry.name);
       continue;
     }
-    const auto text = sys::read_file(directory + "/run.json", 1 << 20);
-    auto info = text ? parse_info(*text, directory + "/run.json") : std::unexpected(text.error());
-    if (!info) continue;  // registered, not yet started
-    info->alive = true;
-    out.push_back(std::move(*info));
+    // Without: registered, not yet started.
+    if (auto info = read_info(*directory, entry.name)) out.push_back(std::move(*info));
   }
   return out;
 }
@@ -98,9 +134,11 @@ Result<std::vector<RunInfo>> list_runs(const std::string& runtime) {
 Result<RunInfo> find_run(const std::string& runtime, const std::string& name) {
   const auto runs = TRY(list_runs(runtime));
   std::vector<const RunInfo*> found;
+  const auto begins = [&](const RunInfo& run) {  // every id begins with nothing
+    return !name.empty() && (run.id.starts_with(name) || run.id.starts_with("run_" + name));
+  };
   for (const RunInfo& run : runs)
-    if (run.id == name || run.name == name || run.id.starts_with(name) || run.id.starts_with("run_" + name))
-      found.push_back(&run);
+    if (run.id == name || run.name == name || begins(run)) found.push_back(&run);
   if (found.empty()) return fail("run", printable(name), ENOENT, "no such run; 'alos ps' lists what runs");
   if (found.size() > 1) {
     for (const RunInfo* run : found)

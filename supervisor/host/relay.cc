@@ -10,7 +10,6 @@
 
 namespace alos::host {
 namespace {
-constexpr size_t kLogBytes = 4 << 20;
 constexpr int kLastWordsMs = 2000;  // how long a finished run waits for a terminal to take what is left
 // A pty holds less: 8 KiB on their way (drivers/tty/pty.c, tty_buffer_set_limit) and 4 KiB to be read (N_TTY_BUF_SIZE).
 constexpr size_t kPtyHolds = 64 << 10;

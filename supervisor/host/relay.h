@@ -17,6 +17,8 @@ namespace alos::host {
 // suspend().
 class Relay {
  public:
+  static constexpr size_t kLogBytes = 4 << 20;  // of what the box wrote, from its beginning
+
   // `mask`: bits 0 to 2 say which of stdin, stdout, stderr are terminals that the pty stands for.
   Relay(UniqueFd master, uint8_t mask, int log);
   ~Relay();

@@ -152,6 +152,9 @@ Result<void> Start::choose() {
   // As root the supervisor, an ordinary id, passes through to what is its own, and cannot list what is not.
   for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"})
     TRY(sys::make_dirs(directory, root_ ? 0711 : 0700));
+  // Again, now that they are there.
+  for (const std::string& directory : {directories_.state, directories_.runtime})
+    TRY(must_be_own(directory, ::geteuid()));
   PolicyChoice choice;
   choice.policy = options_.policy;
   if (choice.policy.find('/') != choice.policy.npos) {
@@ -340,7 +343,7 @@ Result<void> Start::take_home() {
   const auto st = TRY(sys::fstat(home_.get()));
   if (root_ && st.st_uid == 0) {
     TRY(sys::fchown(home_.get(), request_.host_uid, request_.host_gid));
-    if (!layer_) TRY(reserve_id(id_, request_.home));
+    TRY(reserve_id(id_, request_.home));
   }
   return {};
 }
@@ -451,6 +454,8 @@ Result<void> Start::send_order(int socket) {
   if (layer_) also(message.has_layer, layer_->dir);
   if (layer_) also(message.has_image, layer_->disk.mount);
   also(message.has_home, home_);
+  for (const UniqueFd* lock : {layer_ ? &layer_->lock : nullptr, &id_.lock, &home_lock_})
+    if (lock && *lock) ++message.locks, fds.push_back(lock->get());
   return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
 }
 
@@ -476,7 +481,7 @@ Result<void> Start::go() {
   const pid_t launcher = ::fork();
   if (launcher < 0) return fail_errno("fork", "launcher");
   if (launcher == 0) {
-    // Nothing of the front's descriptors but the socket: locks would outlive the run in it.
+    // Nothing of the front's descriptors but the socket: it is told what it holds.
     if (::dup2(pair.b.get(), 3) == 3) {
       // Where the kernel cannot, the launch itself refuses, and says so: a box needs it as well.
       ::syscall(SYS_close_range, 4, ~0U, 0);

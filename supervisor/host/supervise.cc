@@ -294,8 +294,9 @@ class Supervisor {
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
-    // A box that failed half-way is this process's child (CLONE_PARENT).
-    while (::waitpid(-1, nullptr, WNOHANG | __WALL) > 0) {
+    // A box that failed half-way is this process's child (CLONE_PARENT), and one without an exit signal: launcher and
+    // carriers, which are known by their pids yet, are not waited for here.
+    while (::waitpid(-1, nullptr, WNOHANG | __WCLONE) > 0) {
     }
   }
 
@@ -344,12 +345,13 @@ class Supervisor {
     info.about = order_.about;
     info.workspace = order_.workspace;
     info.workspace_mode = order_.workspace_mode;
-    info.argv = order_.argv;
+    info.argv = shown_command(order_.argv);
     info.started_ns = wall_ns();
     info.supervisor = ::getpid();
     info.box = pid;
     info.wall_ms = order_.wall_ms.value_or(0);
     info.degraded = order_.degraded;
+    info.where = here();
     if (auto mark = RunMark::put(order_.marks_directory, info, intent_); mark)
       mark_ = std::move(*mark);
     else

@@ -196,6 +196,32 @@ TEST_F(VerifyTest, one_changed_byte_anywhere_is_found) {
   EXPECT_THAT(verdict(), IsSound());
 }
 
+// Who has no key can make records, and hashes to them, but no seals: so many without one are no log of ours.
+TEST_F(VerifyTest, a_log_forged_without_the_key_cannot_put_its_seals_off) {
+  for (const char* every : {"4611686018427387904", "0", "1025"}) {
+    Lines lines = split(content());
+    std::erase_if(lines, [](const std::string& line) { return parse_line(line)->action == "audit.seal"; });
+    replace(lines[0], "\"seal_every\":16", "\"seal_every\":" + std::string(every));
+    while (lines.size() < 1500) lines.push_back(lines[1]);
+    rechain(lines, 0);
+    const std::string sound = content();
+    ASSERT_TRUE(sys::replace_file(file(), join(lines), 0600));
+    EXPECT_FALSE(verdict().sound()) << every;
+    EXPECT_FALSE(Log::open(dir_)) << "nor is it continued";
+    ASSERT_TRUE(sys::replace_file(file(), sound, 0600));
+  }
+}
+
+TEST_F(VerifyTest, no_writer_puts_its_seals_further_apart_than_verify_takes) {
+  ASSERT_TRUE(sys::remove_below(sys::open(dir_, O_RDONLY | O_DIRECTORY)->get()));
+  {
+    Log log = open({.seal_every = 1 << 20});
+    for (int i = 0; i < 1500; ++i) log.append({.run = "r", .action = "fs.read", .target = "/w"}).value();
+  }
+  EXPECT_THAT(verdict(), IsSound());
+  EXPECT_GE(verdict().seals, 2u);
+}
+
 TEST_F(VerifyTest, an_anchor_from_any_time_holds_and_one_of_another_log_does_not) {
   const Lines lines = split(content());
   for (size_t i : {0u, 7u, 31u, 59u})
