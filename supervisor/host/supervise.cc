@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -294,10 +295,6 @@ class Supervisor {
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
-    // A box that failed half-way is this process's child (CLONE_PARENT), and one without an exit signal: launcher and
-    // carriers, which are known by their pids yet, are not waited for here.
-    while (::waitpid(-1, nullptr, WNOHANG | __WCLONE) > 0) {
-    }
   }
 
   void box_started(const LauncherReport& report, std::vector<UniqueFd> fds) {
@@ -511,6 +508,15 @@ class Supervisor {
     if (::poll(&gone, 1, launcher_stuck_ ? 0 : 10'000) == 1) ::waitpid(order_.launcher_pid, nullptr, 0);
   }
 
+  // A box that nobody told of: its launcher was ended while it was made. It is this process's child (CLONE_PARENT), and
+  // one without an exit signal, which launcher and carriers have. It ends at its next word to the launcher, or as init,
+  // whose socket is closed; nothing tells when, so it is looked for, for as long as a launcher that does not answer.
+  static void reap_unfinished_box() {
+    const timespec a_while{.tv_sec = 0, .tv_nsec = 5'000'000};
+    const int64_t until = boot_ns() + 10'000'000'000;
+    while (::waitpid(-1, nullptr, WNOHANG | __WCLONE) >= 0 && boot_ns() < until) ::nanosleep(&a_while, nullptr);
+  }
+
   void account_for_memory() {
     if (usage_.memory_kills == 0 || !ending_) return;
     // The kernel ended something of the box; when that was the program, memory is the cause.
@@ -546,6 +552,7 @@ class Supervisor {
     launcher_.reset();
     times_.mark("supervisor.launcher-reported");
     reap_launcher();
+    if (!pidfd_) reap_unfinished_box();
     times_.mark("supervisor.launcher-gone");
     record_end();
     times_.mark("supervisor.end-recorded");
