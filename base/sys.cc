@@ -276,6 +276,16 @@ Result<void> lock(int fd) {
   if (::fcntl(fd, F_OFD_SETLK, &whole) != 0) return fail("lock", std::to_string(fd), errno == EACCES ? EAGAIN : errno);
   return {};
 }
+Result<void> lock_soon(int fd) {
+  constexpr int kTries = 100;
+  const timespec a_while{.tv_sec = 0, .tv_nsec = 20'000'000};
+  auto locked = lock(fd);
+  for (int i = 0; i < kTries && !locked && locked.error().code == EAGAIN; ++i) {
+    ::nanosleep(&a_while, nullptr);
+    locked = lock(fd);
+  }
+  return locked;
+}
 
 Result<bool> is_locked(int fd) {
   struct flock whole{};

@@ -77,6 +77,9 @@ Result<Message> receive_message(int socket, std::span<std::byte> data, size_t ma
 // last descriptor of it is closed (fcntl_locking(2), F_OFD_SETLK). Errors: EAGAIN where somebody has it. `fd` is
 // writable.
 Result<void> lock(int fd);
+// The same, for what a run holds: one that was just ended holds it until nothing of its box is left, so somebody who
+// has it is waited for, two seconds at most.
+Result<void> lock_soon(int fd);
 // Whether somebody else has it. Only asks: unlike trying, it is never in another's way.
 Result<bool> is_locked(int fd);
 

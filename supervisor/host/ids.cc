@@ -50,7 +50,7 @@ Result<PoolId> take_id(const std::string& state) {
 Result<PoolId> take_same_id(const std::string& state, uid_t id) {
   if (id <= kFirstPoolId || id >= kFirstPoolId + kPoolIds) return fail("ids", std::to_string(id), ERANGE);
   UniqueFd file = TRY(open_file(state, id));
-  if (!sys::lock(file.get())) return fail("ids", std::to_string(id), EBUSY, "another box runs under this id");
+  if (!sys::lock_soon(file.get())) return fail("ids", std::to_string(id), EBUSY, "another box runs under this id");
   return PoolId{id, std::move(file)};
 }
 

@@ -308,7 +308,7 @@ Result<void> Start::take_layer() {
 Result<UniqueFd> lock_home(const std::string& directory, const std::string& name, const std::string& run) {
   const std::string path = directory + "/." + name + ".lock";
   UniqueFd fd = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (auto locked = sys::lock(fd.get()); !locked) {
+  if (auto locked = sys::lock_soon(fd.get()); !locked) {
     if (locked.error().code != EAGAIN) return std::unexpected(std::move(locked).error());
     const std::string who = sys::read_file(fd.get(), 256).value_or("");
     return fail("home", printable(name), EBUSY,

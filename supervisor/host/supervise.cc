@@ -18,7 +18,6 @@
 #include "base/print.h"
 #include "base/sys.h"
 #include "shim/init/protocol.h"
-#include "supervisor/audit/log.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/crashes.h"
@@ -26,6 +25,7 @@
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
+#include "supervisor/host/run_record.h"
 #include "supervisor/host/slow_launch.h"
 
 namespace alos::host {
@@ -39,14 +39,6 @@ using nlohmann::ordered_json;
 
 // What `alos kill --now` sends: end the box without asking the program.
 const int kKillNow = SIGRTMIN;
-
-// Why a run ended; the first cause wins.
-struct Ending {
-  std::string reason;  // "exit", "signal", "limit", "killed", "lost", "not-started", "failed"
-  std::string what;    // the limit, the signal
-  int code = kNotRun;
-  bool executed = false;
-};
 
 class Supervisor {
  public:
@@ -65,7 +57,7 @@ class Supervisor {
     started_ns_ = boot_ns();
     times_.mark("supervisor.main");
     watch_signals();
-    if (auto ready = record_intent(); !ready) return refuse(ready.error());
+    if (auto ready = record_.intent(order_); !ready) return refuse(ready.error());
     times_.mark("supervisor.intent-recorded");
     while (!over()) step();
     return finish();
@@ -73,29 +65,6 @@ class Supervisor {
 
  private:
   // ---- audit ----
-
-  Result<void> record_intent() {
-    log_.emplace(TRY(audit::Log::open(order_.audit_directory)));
-    const std::string target = printable_command(order_.argv);
-    audit::Record record;
-    record.run = order_.run;
-    record.action = "run.start";
-    record.target = target;
-    record.decision = audit::Decision::allow;
-    record.rule = order_.policy;
-    record.charge = audit::Charge::supervisor;
-    record.detail.add("name", order_.name)
-        .add("policy", order_.policy)
-        .add("policy_hash", order_.policy_hash)
-        .add("workspace", order_.workspace)
-        .add("mode", order_.workspace_mode)
-        .add("uid", uint64_t{order_.caller_uid});
-    for (const std::string& notice : order_.notices) record.detail.add("notice", notice);
-    const uint64_t number = TRY(log_->append(record));
-    TRY(log_->flush(audit::Durability::process));
-    intent_ = log_->id(number);
-    return {};
-  }
 
   // Nothing runs unrecorded: the box, which waits for its go, is ended by the closing of everything it waits on.
   int refuse(const Error& error) {
@@ -110,34 +79,14 @@ class Supervisor {
   }
 
   void record_end() {
-    if (!log_) return;
-    audit::Record record;
-    record.run = order_.run;
-    record.action = "run.end";
-    record.target = order_.name;
-    const std::string outcome = ending_->what.empty() ? ending_->reason : ending_->reason + " " + ending_->what;
-    record.outcome = outcome;
-    record.parent = intent_;
-    record.charge = audit::Charge::supervisor;
-    if (!given_up_.empty()) record.detail.add("not_held", given_up_);
-    record.detail.add("code", static_cast<uint64_t>(ending_->code))
-        .add("executed", ending_->executed ? "yes" : "no")
-        .add("wall_ms", static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000))
-        .add("cpu_ms", usage_.cpu_ms)
-        .add("memory_peak", usage_.memory_peak)
-        .add("processes_peak", usage_.processes_peak);
-    auto written = log_->append(record);
-    if (written) (void)log_->end_run(order_.run);
-    auto head = written ? log_->close() : std::unexpected(written.error());
-    if (head) {
-      head_ = head->text();
-      mark_.remove();
-    } else {
-      unrecorded_ = head.error().text();
-      mark_.unrecorded();
-      say(fmt::format("alos: the end of this run could not be recorded: {}\n", unrecorded_));
-    }
+    const RunRecord::Totals totals{.wall_ms = wall_ms(), .usage = usage_, .not_held = given_up_};
+    const auto recorded = record_.end(order_, *ending_, totals);
+    if (recorded) return;
+    unrecorded_ = recorded.error().text();
+    say(fmt::format("alos: the end of this run could not be recorded: {}\n", unrecorded_));
   }
+
+  uint64_t wall_ms() const { return static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000); }
 
   // ---- the loop ----
 
@@ -180,7 +129,7 @@ class Supervisor {
   void check_deadlines() {
     const int64_t now = boot_ns();
     if (next_beat_ns_ != 0 && now >= next_beat_ns_) {
-      mark_.beat();
+      record_.beat();
       next_beat_ns_ = now + RunMark::kBeatNs;
     }
     if (order_.wall_ms && !ending_ && !box_gone_ &&
@@ -200,10 +149,9 @@ class Supervisor {
   void say_that_it_takes_long() {
     launching_ = false;
     const std::string at_work = children_at_work();
-    const auto waited_ms = (boot_ns() - started_ns_) / 1'000'000;
-    say(fmt::format("alos: the box is still being made after {} s: {}; interrupt to give up\n", waited_ms / 1000,
+    say(fmt::format("alos: the box is still being made after {} s: {}; interrupt to give up\n", wall_ms() / 1000,
                     at_work.empty() ? "what keeps it cannot be seen" : at_work));
-    events_.write("launching", {{"waited_ms", waited_ms}, {"processes", at_work}});
+    events_.write("launching", {{"waited_ms", wall_ms()}, {"processes", at_work}});
   }
 
   void give_up_in(int64_t seconds) {
@@ -349,9 +297,7 @@ class Supervisor {
     info.wall_ms = order_.wall_ms.value_or(0);
     info.degraded = order_.degraded;
     info.where = here();
-    if (auto mark = RunMark::put(order_.marks_directory, info, intent_); mark)
-      mark_ = std::move(*mark);
-    else
+    if (auto mark = record_.mark(order_.marks_directory, info); !mark)
       alos::print_error("alos: should this run crash, nobody will be told: {}\n", mark.error().text());
     next_beat_ns_ = boot_ns() + RunMark::kBeatNs;
     if (auto written = write_info(order_.run_directory, info); !written)
@@ -574,7 +520,7 @@ class Supervisor {
     ordered_json end{{"reason", ending_->reason}, {"code", ending_->code}, {"executed", ending_->executed}};
     if (!ending_->what.empty()) end["what"] = ending_->what;
     if (!failed_text_.empty()) end["error"] = failed_text_;
-    end["counts"] = {{"wall_ms", (boot_ns() - started_ns_) / 1'000'000},
+    end["counts"] = {{"wall_ms", wall_ms()},
                      {"cpu_ms", usage_.cpu_ms},
                      {"memory_peak", usage_.memory_peak},
                      {"processes_peak", usage_.processes_peak},
@@ -582,7 +528,7 @@ class Supervisor {
                      {"forks_refused", usage_.fork_refusals},
                      {"stopped", stops_},
                      {"continued", continues_}};
-    if (!head_.empty()) end["audit"] = head_;
+    if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);
   }
@@ -593,10 +539,9 @@ class Supervisor {
   UniqueFd verdict_;
   box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_, home_lock_;
-  std::optional<audit::Log> log_;
+  RunRecord record_;
   bool can_freeze_ = false;
-  std::string intent_, head_, failed_text_, given_up_, unrecorded_;
-  RunMark mark_;
+  std::string failed_text_, given_up_, unrecorded_;
   UniqueFd signals_, pidfd_, control_, output_;
   std::optional<Relay> relay_;
   bool relaying_ = false;

@@ -35,9 +35,12 @@ Result<void> must_be_the_same(const Record& record, const Identity& there) {
               "the changes with `alos gc`");
 }
 
-Result<void> take_lock(Layer& layer) {
+enum class IfTaken : uint8_t { wait_a_moment, fail };
+
+Result<void> take_lock(Layer& layer, IfTaken then = IfTaken::wait_a_moment) {
   layer.lock = TRY(sys::openat(layer.dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  const auto locked = sys::lock(layer.lock.get());
+  const int lock = layer.lock.get();
+  const auto locked = then == IfTaken::fail ? sys::lock(lock) : sys::lock_soon(lock);
   if (locked) return {};
   if (locked.error().code != EAGAIN) return fail("lock", layer.path + "/lock", locked.error().code);
   const std::string who = holder(layer.path);
@@ -300,7 +303,7 @@ Result<Layer> open_layer_at(const std::string& path, Access access) {
   if (access == Access::change) TRY(clean_up(layer));
   // Nobody holds it while its journal is there: the apply was killed, and its temporary names are in the host's tree.
   // Another directory at that path has nothing of it.
-  if (access == Access::look && needs_recovery(layer) && !is_gone(layer.record) && take_lock(layer)) {
+  if (access == Access::look && needs_recovery(layer) && !is_gone(layer.record) && take_lock(layer, IfTaken::fail)) {
     TRY(clean_up(layer));
     layer.lock.reset();
   }

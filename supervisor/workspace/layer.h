@@ -126,7 +126,8 @@ struct Request {
 // or form differ from what is pending.
 Result<Layer> open_or_create(const Request& request);
 enum class Access : uint8_t {
-  look,    // never waits; `lock` stays empty and what is read may change meanwhile. Ends what a killed apply left
+  look,    // never waits; `lock` stays empty and what is read may change
+           // meanwhile. Ends what a killed apply left
   change,  // exclusive: EBUSY, naming the holder, while a run uses it
 };
 // For tools. Errors: ENOENT when the workspace has no layer.

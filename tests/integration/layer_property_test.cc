@@ -102,7 +102,7 @@ class Sequence {
   // Every changed path by its name, since what is newly executable goes in no other way.
   std::vector<std::string> apply_command() const {
     const Outcome diff = world_.call({"alos", "diff", "--json"});
-    std::vector<std::string> command{"alos", "apply", "--"};
+    std::vector<std::string> command{"alos", "apply", "--open", "--"};
     const auto shown = nlohmann::json::parse(diff.out, nullptr, false);
     EXPECT_TRUE(shown.is_object()) << diff.out << diff.err;
     if (shown.is_object())
