@@ -116,6 +116,18 @@ std::vector<Change> chosen(std::vector<Change> changes, const std::vector<std::s
   return changes;
 }
 
+// Says which of the paths that were named have no change at or below them: a slip of the pen, mostly. False: none.
+bool say_unknown(const std::vector<Change>& changes, const std::vector<std::string>& paths) {
+  bool any = false;
+  for (const std::string& path : paths) {
+    const auto covered = [&](const Change& change) { return is_below(change.path, path); };
+    if (path.empty() || std::ranges::any_of(changes, covered)) continue;
+    alos::print_error("alos: {}: the layer has nothing there\n", printable(path));
+    any = true;
+  }
+  return any;
+}
+
 void say(const std::string& unseen) {
   if (!unseen.empty()) alos::print_error("alos: {}\n", unseen);
 }
@@ -127,6 +139,7 @@ Result<int> diff(const Arguments& arguments) {
   Scan found = TRY(scan(opened.layer, host, {opened.denied, false}));
   say(found.unseen);
   std::vector<Change> changes = chosen(std::move(found.changes), opened.paths);
+  (void)say_unknown(changes, opened.paths);
   const std::string who = holder(opened.layer.path);
   if (arguments.json) {
     fmt::print("{}", json_of(opened.layer, who, changes));
@@ -242,21 +255,22 @@ Result<int> undo(const Arguments& arguments) {
   Tree host = TRY(open_workspace(opened.layer.record));
   const std::vector<Change> changes =
       chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
+  const bool unknown = say_unknown(changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
-  if (!arguments.json && changes.empty())
+  if (!arguments.json && changes.empty() && !unknown)
     fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));
   if (!arguments.json && !changes.empty()) {
     const Style style = Style::for_stdout();
     show_changes(changes, Purpose::drop, style);
   }
-  if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
+  if (arguments.dry_run || changes.empty()) return changes.empty() && !unknown ? kNothing : kSomething;
   if (!confirmed(arguments,
                  changes.size() == 1 ? "drop this change" : fmt::format("drop these {} changes", changes.size())))
     return host::Terminal::has_person() ? kSomething : kUsage;
   TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
   TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
   if (!arguments.json) fmt::print("dropped\n");
-  return kNothing;
+  return unknown ? kSomething : kNothing;
 }
 
 bool removable(const Arguments& arguments, const Candidate& layer) {
@@ -348,7 +362,7 @@ int run(int argc, char** argv) {
   undo_command->add_flag("--dry-run", arguments.dry_run, "says what would be dropped");
   workspace_of(undo_command, arguments);
   options_of(undo_command, arguments, "alos undo --yes src/generated",
-             "0 dropped or nothing to drop, 1 kept by --dry-run or an answer");
+             "0 dropped or nothing to drop, 1 kept by --dry-run or an answer, or not there");
   CLI::App* gc_command = app.add_subcommand("gc", "lists the layers and removes those without changes");
   gc_command
       ->add_option("--older-than", arguments.older_than,

@@ -105,6 +105,24 @@ TEST_P(Usage, a_file_that_cannot_be_executed_outside_is_not_said_to_be_absent) {
   EXPECT_THAT(run.err, HasSubstr("'./tool' is not in this box; nor is an executable file there outside"));
 }
 
+TEST_P(Usage, a_path_that_the_layer_does_not_have_is_said) {
+  ASSERT_EQ(world().shell("coding", "mkdir d; echo a >d/a; echo b >b").code, 0);
+  for (const char* verb : {"diff", "undo --yes", "apply"}) {
+    const Outcome out = world().call({"sh", "-c", std::string("alos ") + verb + " dd/a"});
+    EXPECT_EQ(out.code, verb == std::string("diff") ? 0 : 1) << verb << out.out;
+    EXPECT_THAT(out.out + out.err, AllOf(HasSubstr("dd/a"), HasSubstr("the layer has nothing there"))) << verb;
+  }
+  EXPECT_EQ(world().call({"alos", "undo", "--yes", "d", "dd"}).code, 1) << "what was there is dropped";
+  EXPECT_EQ(world().call({"alos", "undo", "--yes", "."}).code, 0);
+  EXPECT_EQ(world().call({"alos", "undo", "--yes", "."}).code, 0) << "nothing to drop";
+}
+
+TEST_P(Usage, what_cannot_be_written_has_the_name_that_was_given) {
+  const Outcome out = world().call({"alos", "policy", "compile", "--output", "/nowhere/out", "strict"});
+  EXPECT_EQ(out.code, kCannotTell);
+  EXPECT_THAT(out.err, HasSubstr("openat /nowhere/out: No such file or directory (ENOENT)"));
+}
+
 TEST_P(Usage, a_box_in_a_box_is_said_to_be_none) {
   const std::string tools = world().policy(
       "tools", "alos: 1\nextends: base\nfiles: {alos: {allow: rx, path: " + World::programs() + "/**}}\n");
