@@ -77,6 +77,8 @@ std::string environment(const char* name) {
 
 Result<Directories> named_directories(uid_t uid) {
   if (const std::string root = environment("ALOS_STATE_DIR"); !root.empty()) {
+    if (!root.starts_with('/'))
+      return fail("environment", "ALOS_STATE_DIR", 0, "'" + printable(root) + "' is not an absolute path");
     const std::string at = TRY(canonical_path(root));
     return Directories{at + "/state", at + "/run", at + "/cache"};
   }

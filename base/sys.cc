@@ -183,8 +183,9 @@ Result<void> replace_file(const std::string& path, std::string_view data, mode_t
     if (sync) TRY(fsync(fd.get()));
     return renameat2(AT_FDCWD, temporary, AT_FDCWD, path, 0);
   }();
-  if (!written) ::unlink(temporary.c_str());
-  return written;
+  if (written) return {};
+  ::unlink(temporary.c_str());
+  return fail(written.error().operation, path, written.error().code);  // the name that the caller knows
 }
 
 Result<Pair> pipe(int flags) {

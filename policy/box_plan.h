@@ -1,14 +1,21 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/rules.h"
 
 namespace alos::policy {
+
+// What may be given up, by a policy's `degrade` and by --degrade: layers and limits that a machine can lack. `wall` and
+// `open-files` need nothing of the machine.
+inline constexpr std::array<std::string_view, 7> kDegradable = {"landlock", "mdwe",     "memory", "processes",
+                                                                "cpus",     "cpu-time", "disk"};
 
 // What a policy asks of a box, enforcer by enforcer, before anything of the host is looked at. The launcher carries it
 // out: it resolves globs, opens what is mounted and masks what exists. Pure data; the launcher's only input besides the

@@ -139,6 +139,15 @@ std::optional<Problem> hidden_characters(std::string_view yaml, std::string_view
   return std::nullopt;
 }
 
+// Whether the indentation of a line holds a tab, which the parser takes for something else.
+bool begins_with_tab(std::string_view yaml) {
+  for (size_t at = 0; at < yaml.size(); at = std::min(yaml.find('\n', at), yaml.size() - 1) + 1) {
+    const size_t text = yaml.find_first_not_of(' ', at);
+    if (text != yaml.npos && yaml[text] == '\t') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 const Node* Node::find(std::string_view key) const {
@@ -166,7 +175,7 @@ Checked<Node> parse_document(std::string_view yaml, std::string_view file) {
     builder.problems.push_back({{std::string(file), error.mark.line + 1, error.mark.column + 1},
                                 "not YAML: " + error.msg,
                                 "one YAML document",
-                                ""});
+                                begins_with_tab(yaml) ? "indent with spaces: YAML takes no tabs there" : ""});
   }
   if (!builder.problems.empty()) return std::unexpected(std::move(builder.problems));
   if (!builder.root || builder.root->kind != Node::Kind::map)

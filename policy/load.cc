@@ -50,7 +50,9 @@ class Assembly {
       if (!declared.contains(name))
         problem(whole(), "the variable '" + printable(name) + "' was given and is not declared",
                 known.empty() ? "no variable: the policy declares none" : alternatives(known),
-                did_you_mean(name, known));
+                name == "workspace"
+                    ? "name a policy that takes a directory, as 'coding', or declare it: vars: {workspace: dir}"
+                    : did_you_mean(name, known));
     for (const auto& [name, text] : file_.own.test_variables) test_value(name, text, known);
     for (const auto& [name, type] : declared) value(name, type);
   }

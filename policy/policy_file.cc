@@ -18,9 +18,7 @@ bool is_environment_name(std::string_view name) {
          std::ranges::all_of(name, [](char c) { return letter_or_digit(c) || c == '_'; });
 }
 
-// What may be named in the top-level `degrade`: layers and limits that a machine can lack. `wall` and `open-files` need
-// nothing of the machine.
-const std::vector<std::string> kDegradable = {"landlock", "mdwe", "memory", "processes", "cpus", "cpu-time", "disk"};
+const std::vector<std::string> kDegradableNames(kDegradable.begin(), kDegradable.end());
 
 const std::vector<std::pair<std::string, Right>> kRightWords = {
     {"read", Right::read},     {"list", Right::list},      {"stat", Right::stat},     {"write", Right::write},
@@ -273,9 +271,9 @@ class FileReader {
       if (std::ranges::find(kDegradable, item.text) != kDegradable.end())
         out_.degrade->value.push_back(item.text);
       else
-        problem(item.source, "'degrade' names '" + printable(item.text) + "'", alternatives(kDegradable),
+        problem(item.source, "'degrade' names '" + printable(item.text) + "'", alternatives(kDegradableNames),
                 item.text == "allow" ? "'degrade: allow' belongs on the rule that may be left unenforced"
-                                     : did_you_mean(item.text, kDegradable));
+                                     : did_you_mean(item.text, kDegradableNames));
     }
   }
 

@@ -9,6 +9,8 @@
 namespace alos::policy {
 namespace {
 
+constexpr std::string_view kBound = "remove it with its rule, which would allow for ever without it";
+
 constexpr Key kKeys[] = {
     {"policy", "alos", Shape::text, "", Built::yes, "1, the version of the language"},
     {"policy", "about", Shape::text, "", Built::yes, "a sentence for people"},
@@ -37,11 +39,12 @@ constexpr Key kKeys[] = {
     {"rule", "reason", Shape::text, "", Built::yes, "a sentence for whoever is refused"},
     {"rule", "degrade", Shape::text, "", Built::yes, "allow"},
     {"rule", "optional", Shape::text, "", Built::yes, "true or false"},
-    {"rule", "ask", Shape::texts, "", Built::not_yet, ""},
-    {"rule", "audit", Shape::text, "", Built::not_yet, ""},
-    {"rule", "uses", Shape::text, "", Built::not_yet, ""},
-    {"rule", "for", Shape::text, "", Built::not_yet, ""},
-    {"rule", "until", Shape::text, "", Built::not_yet, ""},
+    {"rule", "ask", Shape::texts, "", Built::not_yet,
+     "remove it and write a deny, or remove the rule: nobody is asked yet"},
+    {"rule", "audit", Shape::text, "", Built::not_yet, "remove it: single uses of files are not recorded yet"},
+    {"rule", "uses", Shape::text, "", Built::not_yet, kBound},
+    {"rule", "for", Shape::text, "", Built::not_yet, kBound},
+    {"rule", "until", Shape::text, "", Built::not_yet, kBound},
     {"rule", "grants", Shape::map, "", Built::not_yet, ""},
     {"rule", "wait", Shape::text, "", Built::not_yet, ""},
     {"rule", "expires", Shape::text, "", Built::not_yet, ""},
@@ -90,9 +93,10 @@ class Validator {
       if (!row)
         unknown(map.keys[i], name, where);
       else if (row->built == Built::not_yet)
-        problems_.push_back({map.keys[i].at,
-                             "'" + map.keys[i].text + "' is part of the language but not enforced by this version yet",
-                             "only what this version enforces", "remove it; what it was to allow stays denied"});
+        problems_.push_back(
+            {map.keys[i].at, "'" + map.keys[i].text + "' is part of the language but not enforced by this version yet",
+             "only what this version enforces",
+             row->expected.empty() ? "remove it; what it was to allow stays denied" : std::string(row->expected)});
       else
         value(map.keys[i], map.items[i], *row);
     }

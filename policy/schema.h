@@ -26,7 +26,7 @@ struct Key {
   Shape shape;
   std::string_view inner;
   Built built;
-  std::string_view expected;  // the value in words, as in "4GiB"
+  std::string_view expected;  // the value in words, as in "4GiB"; of what is not built: what to do instead
 };
 std::span<const Key> keys();
 

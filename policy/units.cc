@@ -45,6 +45,7 @@ std::string size_hint(const std::string& number, std::string_view unit) {
       number + (std::string_view("KMGT").find(letter) != std::string_view::npos ? std::string(1, letter) + "iB"
                                                                                 : std::string("MiB"));
   if (unit.empty()) return "a size has a unit: write " + meant + ", or KiB, GiB, TiB";
+  if (unit.starts_with(' ')) return "number and unit stand together, as in 4GiB";
   if (unit.starts_with('.')) return "write a whole number of the next smaller unit, as in 1536MiB";
   return "'" + printable(unit) + "' is not one of KiB, MiB, GiB, TiB: write " + meant;
 }
@@ -62,6 +63,8 @@ Result<uint64_t> parse_size(std::string_view text) {
 
 Result<uint64_t> parse_duration(std::string_view text) {
   constexpr std::string_view kExample = "a duration, as in 90s, 10m, 8h, 2d or 1h30m";
+  // What holds it counts nanoseconds.
+  constexpr uint64_t kLongest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / 1'000'000;
   std::string_view rest = text;
   uint64_t total = 0;
   uint64_t last = std::numeric_limits<uint64_t>::max();
@@ -72,14 +75,14 @@ Result<uint64_t> parse_duration(std::string_view text) {
     uint64_t factor = 0;
     for (const Unit& unit : kTimes)
       if (word == unit.name) factor = unit.factor;
+    if (word.starts_with(' ')) return refuse(text, "number and unit stand together, as in 8h");
     if (factor == 0)
       return refuse(text, word.empty() ? "a duration has a unit: write " + std::to_string(number) + "s, or ms, m, h, d"
                                        : "'" + printable(word) + "' is not one of ms, s, m, h, d");
     if (factor >= last) return refuse(text, "write each unit once, the largest first, as in 1h30m");
     last = factor;
     const uint64_t part = TRY(multiply(number, factor, text));
-    if (part > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) - total)
-      return refuse(text, "the value is too large", ERANGE);
+    if (part > kLongest || part > kLongest - total) return refuse(text, "the value is too large", ERANGE);
     total += part;
   } while (!rest.empty());
   if (total == 0) return refuse(text, "a limit of nothing ends every run: write a duration, or leave the limit out");

@@ -17,6 +17,7 @@
 #include "supervisor/cli/audit_show.h"
 #include "supervisor/cli/audit_time.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/main.h"
 
 namespace alos::cli {
 namespace {
@@ -64,6 +65,11 @@ bool is_housekeeping(const audit::Entry& entry) {
   return entry.action == "audit.seal" || entry.action == "audit.segment" || entry.action == "audit.rotate";
 }
 
+// A damaged line, or the name of a directory, need not be UTF-8.
+std::string text_of(const nlohmann::json& value, int indent) {
+  return value.dump(indent, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 Result<size_t> show_records(audit::Reader& reader, const Arguments& arguments, Follow follow) {
   Table table(stdout, colour_for(stdout));
   size_t shown = 0;
@@ -71,7 +77,7 @@ Result<size_t> show_records(audit::Reader& reader, const Arguments& arguments, F
     auto entry = TRY(reader.next());
     if (!entry) {
       table.flush();
-      std::fflush(stdout);
+      if (std::fflush(stdout) != 0) return fail_errno("write", "standard output");
       if (follow == Follow::no) return shown;
       std::this_thread::sleep_for(std::chrono::milliseconds(200));
       continue;
@@ -81,7 +87,7 @@ Result<size_t> show_records(audit::Reader& reader, const Arguments& arguments, F
     if (!arguments.json)
       table.add(std::move(*entry));
     else if (entry->damaged)
-      fmt::print("{}\n", nlohmann::json{{"damaged", entry->raw}}.dump());
+      fmt::print("{}\n", text_of({{"damaged", entry->raw}}, -1));
     else
       fmt::print("{}\n", entry->raw);
   }
@@ -168,7 +174,7 @@ int check(const Arguments& arguments) {
   const auto verdict = audit::verify(*dir, *options);
   if (!verdict) return no_log(verdict.error());
   if (arguments.json)
-    fmt::print("{}\n", json_of(*verdict, *dir).dump(2));
+    fmt::print("{}\n", text_of(json_of(*verdict, *dir), 2));
   else
     print_verdict(*verdict, *dir);
   return verdict->sound() ? kFine : kFound;
@@ -189,7 +195,9 @@ void add_show(CLI::App& app, Arguments& arguments) {
   show->add_flag("--all", arguments.all, "the log's own records (seals, files) as well");
   show->add_flag("--json", arguments.json, "the records as they stand in the log, one a line");
   show->add_option("--dir", arguments.dir, "the log's directory")->type_name("DIR");
-  show->footer("Examples:\n  alos audit show --decision deny --since 10m");
+  show->footer(
+      "Examples:\n  alos audit show --decision deny --since 10m\n\n"
+      "Exit status: 0 shown, 2 used wrongly, 3 cannot tell.");
 }
 
 void add_verify(CLI::App& app, Arguments& arguments) {
@@ -224,5 +232,5 @@ int run(int argc, char** argv) {
 }  // namespace alos::cli
 
 int main(int argc, char** argv) {
-  return alos::cli::run(argc, argv);
+  return alos::cli::guarded_main("alos audit", argc, argv, alos::cli::run);
 }

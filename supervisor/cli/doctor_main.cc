@@ -11,6 +11,7 @@
 #include "base/print.h"
 #include "supervisor/cli/doctor_print.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/main.h"
 #include "supervisor/cli/policy_common.h"
 #include "supervisor/host/probe.h"
 
@@ -96,5 +97,5 @@ int run(int argc, char** argv) {
 }  // namespace alos::cli
 
 int main(int argc, char** argv) {
-  return alos::cli::run(argc, argv);
+  return alos::cli::guarded_main("alos doctor", argc, argv, alos::cli::run);
 }

@@ -10,13 +10,14 @@
 #include "base/paths.h"
 #include "base/print.h"
 #include "policy/problem.h"
+#include "supervisor/cli/main.h"
 #include "supervisor/cli/run_command.h"
 
 namespace {
 
 struct Verb {
   std::string_view name;
-  std::string_view program;  // empty: this one
+  std::string_view program;  // empty: this one, in main
   bool passed;               // the program is given the verb as well
   std::string_view about;
 };
@@ -30,7 +31,7 @@ constexpr Verb kVerbs[] = {
     {"gc", "alos-workspace", true, "remove layers that nothing needs"},
     {"audit", "alos-audit", false, "show and verify what was recorded"},
     {"ps", "alos-runs", true, "runs in progress"},
-    {"logs", "alos-runs", true, "what a run wrote and what happened to it"},
+    {"logs", "alos-runs", true, "what a run wrote on its terminal"},
     {"kill", "alos-runs", true, "end a run"},
     {"doctor", "alos-doctor", false, "what this machine offers, and what is missing"},
 };
@@ -43,15 +44,11 @@ int usage(int code) {
              "Options:\n  -h, --help                print this and exit\n"
              "      --version             print the version and exit\n\nCommands:\n");
   for (const Verb& verb : kVerbs) fmt::print(out, "  {:<24}  {}\n", verb.name, verb.about);
-  fmt::print(out, "\nExamples:\n  alos run --policy coding -- claude\n\n'alos COMMAND --help' tells more.\n");
+  fmt::print(out, "\nExamples:\n  alos run --policy coding -- python3 agent.py\n\n'alos COMMAND --help' tells more.\n");
   return code;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  // A caller may ignore it, which execve keeps: ends of children, the box's among them, would be told to nobody.
-  ::signal(SIGCHLD, SIG_DFL);
+int front(int argc, char** argv) {
   if (argc < 2) return usage(2);
   const std::string_view word = argv[1];
   if (word == "--help" || word == "-h" || word == "help") return usage(0);
@@ -61,7 +58,6 @@ int main(int argc, char** argv) {
   }
   for (const Verb& verb : kVerbs) {
     if (verb.name != word) continue;
-    if (verb.program.empty()) return alos::cli::run_command(argc - 1, argv + 1);
     const auto directory = alos::program_directory();
     if (!directory) {
       alos::print_error("alos: {}\n", directory.error().text());
@@ -85,4 +81,14 @@ int main(int argc, char** argv) {
   alos::print_error("alos: no command '{}'{}\n'alos --help' lists them.\n", alos::printable(word),
                     near.empty() ? "" : "; " + near);
   return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A caller may ignore it, which execve keeps: ends of children, the box's among them, would be told to nobody.
+  ::signal(SIGCHLD, SIG_DFL);
+  // It refuses closed streams itself, and gives the program's own code.
+  if (argc >= 2 && std::string_view(argv[1]) == "run") return alos::cli::run_command(argc - 1, argv + 1);
+  return alos::cli::guarded_main("alos", argc, argv, front);
 }

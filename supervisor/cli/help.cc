@@ -112,9 +112,9 @@ class HouseHelp : public CLI::Formatter {
 };
 
 // "alos run: unknown option '--polcy'; did you mean '--policy'?"
-std::string complaint(const CLI::App* app, const CLI::Error& error) {
+std::string complaint(const CLI::App* app, const CLI::Error& error, const std::string& rest) {
   const auto chosen = app->get_subcommands();
-  if (!chosen.empty()) return complaint(chosen.back(), error);
+  if (!chosen.empty()) return complaint(chosen.back(), error, rest);
   std::string name = app->get_name();
   for (const CLI::App* up = app->get_parent(); up; up = up->get_parent()) name = up->get_name() + " " + name;
   std::string text = error.what();
@@ -131,6 +131,10 @@ std::string complaint(const CLI::App* app, const CLI::Error& error) {
                                                : "no command '") +
            printable(extra[0]) + "'";
     if (const std::string near = policy::did_you_mean(extra[0], known); !near.empty()) text += "; " + near;
+    if (!rest.empty() && !extra[0].starts_with('-')) text += "; what is to be run stands after '--'";
+  }
+  if (error.get_name() == "RequiredError" && !app->get_subcommands({}).empty() && extra.empty()) {
+    text = "a command is missing";
   }
   return name + ": " + text + "\n'" + name + " --help' tells more.\n";
 }
@@ -139,7 +143,9 @@ std::string complaint(const CLI::App* app, const CLI::Error& error) {
 
 void use_house_help(CLI::App& app, std::string_view rest) {
   app.formatter(std::make_shared<HouseHelp>(rest));
-  app.failure_message(complaint);
+  app.failure_message([rest = std::string(rest)](const CLI::App* failed, const CLI::Error& error) {
+    return complaint(failed, error, rest);
+  });
   app.set_help_flag("-h,--help", "print this and exit");
 }
 

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/paths.h"
 #include "policy/lint.h"
 #include "supervisor/cli/policy_common.h"
 
@@ -56,9 +57,10 @@ void print(const Outcome& outcome, const Options& options) {
   const bool good = outcome.findings.empty();
   std::string verdict = paint(good ? Colour::green : Colour::red, good ? "ok" : "failed");
   if (!outcome.loads)
-    fmt::print("{}  {}: does not load, {}\n", verdict, outcome.policy, counted(outcome.findings.size(), "problem"));
+    fmt::print("{}  {}: does not load, {}\n", verdict, printable(outcome.policy),
+               counted(outcome.findings.size(), "problem"));
   else
-    fmt::print("{}  {}: {}, {}, {}\n", verdict, outcome.policy, counted(outcome.rules, "rule"),
+    fmt::print("{}  {}: {}, {}, {}\n", verdict, printable(outcome.policy), counted(outcome.rules, "rule"),
                counted(outcome.tests, "test"),
                counted(outcome.findings.size(), options.scope == Scope::all ? "finding" : "failure"));
 }
@@ -91,7 +93,7 @@ int run(const Options& options) {
 std::function<int()> add(CLI::App& command, Scope scope) {
   auto options = std::make_shared<Options>(Options{scope, {}, {}, false});
   command.add_option("POLICY", options->policies, "names of installed policies, or files (with a '/')")->required();
-  add_values(command, options->selection);
+  add_values(command, options->selection, "what the policy's tests say");
   command.add_flag("--json", options->json, "print JSON");
   return [options] { return run(*options); };
 }

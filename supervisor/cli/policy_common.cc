@@ -83,9 +83,10 @@ Checked<Ready> load_and_plan(const Selection& selection, const policy::LoadOptio
 
 }  // namespace
 
-void add_values(CLI::App& command, Selection& selection) {
+void add_values(CLI::App& command, Selection& selection, const std::string& otherwise) {
   command
-      .add_option("--workspace", selection.workspace, "directory that $workspace stands for (default: the current one)")
+      .add_option("--workspace", selection.workspace,
+                  "directory that $workspace stands for (default: " + otherwise + ")")
       ->type_name("DIR");
   command.add_option("--var", selection.variables, "value of a variable of the policy")
       ->type_name("NAME=VALUE")

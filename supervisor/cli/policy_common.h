@@ -34,7 +34,8 @@ struct Selection {
   std::string workspace;
   std::vector<std::string> variables;  // NAME=VALUE
 };
-void add_values(CLI::App& command, Selection& selection);
+// `otherwise` says what $workspace stands for when it is not given.
+void add_values(CLI::App& command, Selection& selection, const std::string& otherwise = "the current one");
 
 struct Ready {
   policy::CompiledPolicy compiled;

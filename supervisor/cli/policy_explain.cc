@@ -1,4 +1,6 @@
 #include <fmt/format.h>
+#include <limits.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -10,18 +12,30 @@ namespace alos::cli {
 namespace {
 
 struct Options {
-  Selection selection{.policy = "coding", .workspace = {}, .variables = {}};
+  Selection selection{.policy = "strict", .workspace = {}, .variables = {}};  // as of `alos run`
   std::vector<std::string> words;
   std::string reached;
   bool json = false;
 };
 
+// As typed: what is no absolute path is meant from the current directory.
+Result<std::string> absolute(const std::string& path) {
+  if (path.empty() || path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (!::getcwd(here, sizeof here)) return fail_errno("getcwd", ".");
+  return std::string(here) + "/" + path;
+}
+
 Result<policy::Request> request(const Options& options, const policy::Variables& variables) {
   std::string line;
   for (const std::string& word : options.words) line += (line.empty() ? "" : " ") + word;
-  policy::Request asked = TRY(policy::Request::parse(TRY(policy::expand_text(line, variables))));
+  line = TRY(policy::expand_text(line, variables));
+  const size_t object = line.find(' ') + 1;
+  if (line.starts_with("fs.") && object != 0) line = line.substr(0, object) + TRY(absolute(line.substr(object)));
+  policy::Request asked = TRY(policy::Request::parse(line));
   if (options.reached.empty() || asked.kind() != policy::Request::Kind::file) return asked;
-  return policy::Request::file(asked.right(), asked.asked(), TRY(policy::expand_text(options.reached, variables)));
+  return policy::Request::file(asked.right(), asked.asked(),
+                               TRY(absolute(TRY(policy::expand_text(options.reached, variables)))));
 }
 
 nlohmann::json to_json(const policy::Explanation& explanation) {

@@ -1,8 +1,8 @@
 // alos policy: tools for people who write and review policies. Run by the front `alos`.
 #include <fmt/format.h>
 
-#include "base/print.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/main.h"
 #include "supervisor/cli/policy_common.h"
 
 namespace {
@@ -13,7 +13,7 @@ constexpr Verb kVerbs[] = {
     {"check", "find what is wrong or questionable in policies, and run their tests",
      "alos policy check coding ./acme.yaml", alos::cli::add_check},
     {"explain", "say how a request is decided, by which rule, and who enforces it",
-     "alos policy explain --policy coding fs.read '$workspace/.env'", alos::cli::add_explain},
+     "alos policy explain --policy coding fs.read .env", alos::cli::add_explain},
     {"test", "run the tests that policies carry", "alos policy test ./acme.yaml", alos::cli::add_test},
     {"show", "print a policy, or all that it amounts to", "alos policy show --effective coding", alos::cli::add_show},
     {"list", "list the policies that are installed", "alos policy list", alos::cli::add_list},
@@ -25,7 +25,7 @@ int run(int argc, char** argv) {
   CLI::App app("Policies say what an agent may touch. These tools check, explain, test and show them.", "alos policy");
   alos::cli::use_house_help(app);
   app.footer(
-      "Examples:\n  alos policy explain fs.read '$workspace/.env'\n\n"
+      "Examples:\n  alos policy explain --policy coding fs.read .env\n\n"
       "Exit status: 0 yes or nothing found, 1 no or something found, 2 used wrongly, 3 cannot tell.");
   app.require_subcommand(1);
   std::function<int()> chosen;
@@ -45,10 +45,5 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (const std::exception& error) {  // of CLI11, nlohmann json or the standard library: memory, mostly
-    alos::print_error("alos policy: {}\n", error.what());
-    return alos::cli::kUnknown;
-  }
+  return alos::cli::guarded_main("alos policy", argc, argv, run);
 }

@@ -5,11 +5,15 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <climits>
+#include <map>
 
 #include "base/child.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "policy/box_plan.h"
+#include "policy/problem.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/run.h"
@@ -48,6 +52,30 @@ void apply_after(Apply how, const std::string& workspace, const host::Terminal& 
     terminal.restore();
     call("alos-workspace", {"apply", "--ask", "--workspace", workspace});
   }
+}
+
+// A word that nothing goes by would give up nothing, and look as if it had.
+Result<void> check_degrade(const std::vector<std::string>& given) {
+  const std::vector<std::string> known(policy::kDegradable.begin(), policy::kDegradable.end());
+  for (const std::string& what : given) {
+    if (std::ranges::find(known, what) != known.end()) continue;
+    const std::string near = policy::did_you_mean(what, known);
+    return fail("--degrade", printable(what), 0,
+                "what may be given up is " + policy::alternatives(known) + (near.empty() ? "" : "; " + near));
+  }
+  return {};
+}
+
+// "NAME=VALUE", each name once.
+Result<std::map<std::string, std::string>> variables_of(const std::vector<std::string>& given) {
+  std::map<std::string, std::string> out;
+  for (const std::string& variable : given) {
+    const size_t equals = variable.find('=');
+    if (equals == variable.npos || equals == 0) return fail("--var", printable(variable), 0, "write it as NAME=VALUE");
+    if (!out.emplace(variable.substr(0, equals), variable.substr(equals + 1)).second)
+      return fail("--var", printable(variable), 0, "each variable has one value");
+  }
+  return out;
 }
 
 int not_run(const Error& error) {
@@ -124,7 +152,7 @@ int run_command(int argc, char** argv) {
       ->default_str("deny");
   app.footer(
       "Examples:\n"
-      "  alos run --policy coding --workspace ~/src/app -- claude\n"
+      "  alos run --policy coding --workspace ~/src/app -- python3 agent.py\n"
       "  alos run -- /usr/bin/python3 -c 'print(open(\"/etc/shadow\").read())'\n\n"
       "Exit status: that of CMD; 124 ended by a limit; 125 alos failed or was used wrongly, CMD never ran;\n"
       "126 CMD cannot be executed; 127 CMD is not in the box; 128 and the number of the signal that ended it.");
@@ -134,20 +162,18 @@ int run_command(int argc, char** argv) {
   for (int i = own + 1; i < argc; ++i) options.command.emplace_back(argv[i]);
   try {
     app.parse(own, argv);
+    if (options.command.empty() && own < argc) throw CLI::RequiredError("a command after '--'");
     if (options.command.empty()) throw CLI::RequiredError("'-- CMD [ARG...]'");
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);
     app.exit(e);
     return host::kNotRun;
   }
-  for (const std::string& variable : variables) {
-    const size_t equals = variable.find('=');
-    if (equals == variable.npos || equals == 0) {
-      std::fprintf(stderr, "alos: --var %s: expected NAME=VALUE\n", printable(variable).c_str());
-      return host::kNotRun;
-    }
-    options.variables[variable.substr(0, equals)] = variable.substr(equals + 1);
-  }
+  std::erase(options.degrade, "");
+  if (const auto known = check_degrade(options.degrade); !known) return not_run(known.error());
+  auto values = variables_of(variables);
+  if (!values) return not_run(values.error());
+  options.variables = std::move(*values);
   options.apply = apply == "safe" ? Apply::safe : apply == "ask" ? Apply::ask : Apply::none;
   return options.apply == Apply::none ? host::run(std::move(options)) : run_then_apply(std::move(options));
 }

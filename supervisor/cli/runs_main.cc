@@ -14,6 +14,7 @@
 #include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/main.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
@@ -195,9 +196,7 @@ int kill_run(const Directories& directories, const std::string& name, double gra
   return kYes;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app{"Runs in progress.", "alos"};
   cli::use_house_help(app);
   app.require_subcommand(1);
@@ -207,9 +206,10 @@ int main(int argc, char** argv) {
   auto* ps_command = app.add_subcommand("ps", "lists the runs in progress");
   auto* logs_command = app.add_subcommand("logs", "shows what a run wrote on its terminal");
   auto* kill_command = app.add_subcommand("kill", "ends a run: asks the program, then ends the box");
-  ps_command->footer("Examples:\n  alos ps --json");
-  logs_command->footer("Examples:\n  alos logs claude");
-  kill_command->footer("Examples:\n  alos kill --grace 0 run_1f0c");
+  ps_command->footer("Examples:\n  alos ps --json\n\nExit status: 0 told, 2 used wrongly, 3 cannot tell.");
+  const std::string codes = "\n\nExit status: 0 done, 1 no such run, or several, 2 used wrongly, 3 cannot tell.";
+  logs_command->footer("Examples:\n  alos logs python3" + codes);
+  kill_command->footer("Examples:\n  alos kill --grace 0 run_1f0c" + codes);
   for (CLI::App* command : {ps_command, logs_command, kill_command}) command->add_flag("--json", json, "for programs");
   for (CLI::App* command : {logs_command, kill_command})
     command->add_option("RUN", name, "name, id, or the beginning of one")->required();
@@ -227,4 +227,10 @@ int main(int argc, char** argv) {
   if (*ps_command) return ps(*where, json);
   if (*logs_command) return logs(*where, name, json);
   return kill_run(*where, name, grace, json);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return alos::cli::guarded_main("alos", argc, argv, run);
 }

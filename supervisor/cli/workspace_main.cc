@@ -13,6 +13,7 @@
 #include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/main.h"
 #include "supervisor/cli/workspace_show.h"
 #include "supervisor/host/action.h"
 #include "supervisor/host/terminal.h"
@@ -115,6 +116,18 @@ std::vector<Change> chosen(std::vector<Change> changes, const std::vector<std::s
   return changes;
 }
 
+// Says which of the paths that were named have no change at or below them: a slip of the pen, mostly. False: none.
+bool say_unknown(const std::vector<Change>& changes, const std::vector<std::string>& paths) {
+  bool any = false;
+  for (const std::string& path : paths) {
+    const auto covered = [&](const Change& change) { return is_below(change.path, path); };
+    if (path.empty() || std::ranges::any_of(changes, covered)) continue;
+    alos::print_error("alos: {}: the layer has nothing there\n", printable(path));
+    any = true;
+  }
+  return any;
+}
+
 void say(const std::string& unseen) {
   if (!unseen.empty()) alos::print_error("alos: {}\n", unseen);
 }
@@ -126,6 +139,7 @@ Result<int> diff(const Arguments& arguments) {
   Scan found = TRY(scan(opened.layer, host, {opened.denied, false}));
   say(found.unseen);
   std::vector<Change> changes = chosen(std::move(found.changes), opened.paths);
+  (void)say_unknown(changes, opened.paths);
   const std::string who = holder(opened.layer.path);
   if (arguments.json) {
     fmt::print("{}", json_of(opened.layer, who, changes));
@@ -241,20 +255,22 @@ Result<int> undo(const Arguments& arguments) {
   Tree host = TRY(open_workspace(opened.layer.record));
   const std::vector<Change> changes =
       chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
+  const bool unknown = say_unknown(changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
-  if (!arguments.json && changes.empty())
+  if (!arguments.json && changes.empty() && !unknown)
     fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));
   if (!arguments.json && !changes.empty()) {
     const Style style = Style::for_stdout();
     show_changes(changes, Purpose::drop, style);
   }
-  if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
-  if (!confirmed(arguments, fmt::format("drop these {} changes", changes.size())))
-    return arguments.yes ? kNothing : kUsage;
+  if (arguments.dry_run || changes.empty()) return changes.empty() && !unknown ? kNothing : kSomething;
+  if (!confirmed(arguments,
+                 changes.size() == 1 ? "drop this change" : fmt::format("drop these {} changes", changes.size())))
+    return host::Terminal::has_person() ? kSomething : kUsage;
   TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
   TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
   if (!arguments.json) fmt::print("dropped\n");
-  return kNothing;
+  return unknown ? kSomething : kNothing;
 }
 
 bool removable(const Arguments& arguments, const Candidate& layer) {
@@ -267,7 +283,14 @@ bool removable(const Arguments& arguments, const Candidate& layer) {
 Result<int> gc(const Arguments& arguments) {
   const std::string state = TRY(directories(::geteuid())).state;
   std::optional<int64_t> older_than;
-  if (!arguments.older_than.empty()) older_than = TRY(parse_age(arguments.older_than));
+  if (!arguments.older_than.empty()) {
+    const auto age = parse_age(arguments.older_than);
+    if (!age) {
+      alos::print_error("alos gc: {}\n", age.error().text());
+      return kUsage;
+    }
+    older_than = *age;
+  }
   const auto layers = TRY(survey(state, wall_ns(), older_than));
   if (!arguments.json) show_layers(layers, wall_ns());
   std::vector<std::string> removed;
@@ -293,13 +316,16 @@ Result<int> gc(const Arguments& arguments) {
   return code;
 }
 
-void options_of(CLI::App* command, Arguments& arguments, const char* example) {
+void options_of(CLI::App* command, Arguments& arguments, const std::string& example, const std::string& codes) {
+  command->add_flag("--json", arguments.json, "for programs");
+  command->footer("Examples:\n  " + example + "\n\nExit status: " + codes + ", 2 used wrongly, 3 cannot tell.");
+}
+
+void workspace_of(CLI::App* command, Arguments& arguments) {
   command
       ->add_option("--workspace", arguments.workspace,
                    "the directory (default: the nearest from here up that has a layer)")
       ->type_name("DIR");
-  command->add_flag("--json", arguments.json, "for programs");
-  command->footer(std::string("Examples:\n  ") + example);
 }
 
 int run(int argc, char** argv) {
@@ -308,12 +334,13 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   Arguments arguments;
   bool all_safe = false;  // what happens without it
-  CLI::App* diff_command = app.add_subcommand("diff", "shows what is in the layer; exit 1 when there is something");
+  CLI::App* diff_command = app.add_subcommand("diff", "shows what is in the layer");
   diff_command->add_option("PATHS", arguments.paths, "only these and what is below them");
   diff_command->add_flag("--stat", arguments.stat, "paths alone, no text");
-  options_of(diff_command, arguments, "alos diff --stat src");
-  CLI::App* apply_command = app.add_subcommand(
-      "apply", "brings changes to the host; what a tool there would run only when named; exit 1 when something stayed");
+  workspace_of(diff_command, arguments);
+  options_of(diff_command, arguments, "alos diff --stat src", "0 no changes, 1 there are some");
+  CLI::App* apply_command =
+      app.add_subcommand("apply", "brings changes to the host; what a tool there would run only when named");
   apply_command->add_option("PATHS", arguments.paths,
                             "only these and what is safe below them, of .git what git keeps; default: all "
                             "that is safe");
@@ -326,13 +353,16 @@ int run(int argc, char** argv) {
   apply_command->add_flag("--ask", arguments.ask, "shows what is pending and brings what is safe of it after a word")
       ->excludes("--dry-run", "--open", "PATHS");
   apply_command->add_flag("--all-safe", all_safe, "everything that is not flagged (the default)")->excludes("PATHS");
-  options_of(apply_command, arguments, "alos apply src docs/README.md");
+  workspace_of(apply_command, arguments);
+  options_of(apply_command, arguments, "alos apply src docs/README.md", "0 all was brought, 1 something stayed");
   apply_command->get_option("--ask")->excludes("--json");
   CLI::App* undo_command = app.add_subcommand("undo", "drops changes; the host is not touched");
   undo_command->add_option("PATHS", arguments.paths, "only these and what is below them");
   undo_command->add_flag("--yes", arguments.yes, "does not ask");
   undo_command->add_flag("--dry-run", arguments.dry_run, "says what would be dropped");
-  options_of(undo_command, arguments, "alos undo --yes src/generated");
+  workspace_of(undo_command, arguments);
+  options_of(undo_command, arguments, "alos undo --yes src/generated",
+             "0 dropped or nothing to drop, 1 kept by --dry-run or an answer, or not there");
   CLI::App* gc_command = app.add_subcommand("gc", "lists the layers and removes those without changes");
   gc_command
       ->add_option("--older-than", arguments.older_than,
@@ -340,7 +370,7 @@ int run(int argc, char** argv) {
       ->type_name("AGE");
   gc_command->add_flag("--yes", arguments.yes, "does not ask");
   gc_command->add_flag("--dry-run", arguments.dry_run, "lists only");
-  options_of(gc_command, arguments, "alos gc --older-than 30d");
+  options_of(gc_command, arguments, "alos gc --older-than 30d", "0 done");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -361,5 +391,5 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   ::umask(077);
-  return alos::workspace::run(argc, argv);
+  return alos::cli::guarded_main("alos", argc, argv, alos::workspace::run);
 }

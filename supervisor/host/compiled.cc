@@ -79,6 +79,7 @@ std::string cache_file(const PolicyChoice& choice, const Directories& directorie
   hasher.add_field(build_of(programs + "/alos-policy"));
   hasher.add_field(choice.policy);
   char cwd[PATH_MAX];
+  hasher.add_field(choice.workspace.empty() ? "here" : "given");  // one that is given must be declared
   hasher.add_field(!choice.workspace.empty() ? choice.workspace : ::getcwd(cwd, sizeof cwd) ? cwd : "");
   for (const auto& [name, value] : choice.variables) hasher.add_field(name), hasher.add_field(value);
   return directories.cache + "/policies/" + hex(hasher.finish()).substr(0, 32);

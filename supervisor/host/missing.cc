@@ -30,7 +30,8 @@ std::string needs(const std::string& real) {
 std::string absent(const std::string& program, const Outside& outside) {
   std::string text = fmt::format("'{}' is not in this box", printable(program));
   if (outside.path.empty())
-    return text + (program.find('/') == program.npos ? "; nor is it on PATH outside" : "; nor is it there outside");
+    return text + (program.find('/') == program.npos ? "; nor is it on PATH outside"
+                                                     : "; nor is an executable file there outside");
   text += fmt::format("; outside it is {}", printable(outside.path));
   if (outside.real != outside.path) text += fmt::format(", which is {}", printable(outside.real));
   return text +

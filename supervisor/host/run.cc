@@ -151,7 +151,10 @@ Result<void> Start::choose() {
   directories_ = TRY(directories(::geteuid()));
   // As root the supervisor, an ordinary id, passes through to what is its own, and cannot list what is not.
   for (const std::string& directory : {directories_.state, directories_.runtime, directories_.runtime + "/runs"})
-    TRY(sys::make_dirs(directory, root_ ? 0711 : 0700));
+    if (auto made = sys::make_dirs(directory, root_ ? 0711 : 0700); !made) {
+      made.error().hint = "alos keeps its state there; make it writable, or choose another place (ALOS_STATE_DIR)";
+      return made;
+    }
   // Again, now that they are there.
   for (const std::string& directory : {directories_.state, directories_.runtime})
     TRY(must_be_own(directory, ::geteuid()));
@@ -397,8 +400,13 @@ Result<void> Start::compose() {
   order_.terminal_mask = request_.terminal_mask;
   if (!options_.events.empty()) {
     const bool number = std::ranges::all_of(options_.events, [](char c) { return c >= '0' && c <= '9'; });
-    events_ = number ? TRY(sys::dup(std::stoi(options_.events.substr(0, 6))))
-                     : TRY(sys::open(options_.events, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600));
+    auto stream = number ? sys::dup(std::stoi(options_.events.substr(0, 6)))
+                         : sys::open(options_.events, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0600);
+    if (!stream)
+      return fail(
+          "--events", printable(options_.events), stream.error().code,
+          number ? "it is a number, so a descriptor that the caller opened; ./" + options_.events + " is a file" : "");
+    events_ = std::move(*stream);
   }
   return {};
 }

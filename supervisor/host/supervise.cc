@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 #include "base/clock.h"
@@ -240,6 +241,9 @@ class Supervisor {
   void launch_failed(const LauncherReport& report) {
     const std::string step(box::name(report.step));
     alos::print_error("alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
+    if (const char* outer = ::secure_getenv("ALOS_RUN"))
+      alos::print_error("alos: this is inside of the box of {}, and boxes make no boxes; start it outside\n",
+                        printable(outer));
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;

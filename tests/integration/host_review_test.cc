@@ -106,7 +106,7 @@ TEST_P(HostReview, what_was_typed_before_a_question_does_not_answer_it) {
     return world().call({"/usr/bin/python3", ALOS_ANSWER, early, R"(\[y/N\])", late, "", "alos", "undo"});
   };
   Outcome asked = undo("y\r", "n");
-  EXPECT_EQ(asked.out, "code 2\n") << asked.err;
+  EXPECT_EQ(asked.out, "code 1\n") << asked.err;
   EXPECT_EQ(alos({"diff", "--stat"}).code, 1) << "it is still pending";
   asked = undo("", "y");
   EXPECT_EQ(asked.out, "code 0\n") << asked.err;
@@ -118,7 +118,7 @@ TEST_P(HostReview, a_question_without_a_person_is_answered_by_nobody) {
   ASSERT_EQ(world().shell(policy(), "echo made > file").code, 0);
   const Outcome undo = world().call({"alos", "undo"}, {.input = "y\n"});
   EXPECT_EQ(undo.code, 2);
-  EXPECT_THAT(undo.err, HasSubstr("drop these 1 changes needs a person or --yes"));
+  EXPECT_THAT(undo.err, HasSubstr("drop this change needs a person or --yes"));
   EXPECT_EQ(alos({"diff", "--stat"}).code, 1);
 }
 

@@ -98,5 +98,13 @@ TEST_F(AuditCommand, verify_says_sound_changed_or_unknown_by_its_code) {
   EXPECT_EQ(run("--help").code, 0);
 }
 
+TEST_F(AuditCommand, a_directory_whose_name_is_no_text_gives_json_all_the_same) {
+  const std::string odd = base_ + "/\xff";
+  ASSERT_EQ(::rename(dir_.c_str(), odd.c_str()), 0);
+  const Ran sound = run("verify --json --dir " + odd);
+  EXPECT_EQ(sound.code, 0) << sound.out;
+  EXPECT_TRUE(nlohmann::json::accept(sound.out)) << sound.out;
+}
+
 }  // namespace
 }  // namespace alos::audit

@@ -77,6 +77,13 @@ TEST(Document, accepts_windows_line_ends_and_tabs_where_yaml_does) {
   EXPECT_EQ(doc->find("b")->text, "2");
 }
 
+TEST(Document, says_that_tabs_do_not_indent) {
+  const auto tab = parse_document("a: 1\nb:\n\tc: {d: e}\n", "p.yaml");
+  ASSERT_FALSE(tab);
+  EXPECT_THAT(tab.error().front().fix, HasSubstr("indent with spaces"));
+  EXPECT_EQ(parse_document("a: [1\nb: 2\n", "p.yaml").error().front().fix, "");
+}
+
 TEST(Document, reports_every_duplicate_at_once) {
   const auto doc = parse_document("a: 1\na: 2\nb: 1\nb: 2\n", "p.yaml");
   ASSERT_FALSE(doc);

@@ -116,8 +116,11 @@ std::vector<Malformed> not_built() {
         "network: {m: {allow: api.anthropic.com:443}}", "process: {spawn: {max: 4}}", "intercept: on"})
     out.push_back({key, kHead + key + "\n", "2:1", "is part of the language but not enforced by this version yet",
                    "this version", "remove it"});
-  for (const char* key :
-       {"ask: r", "uses: 1", "for: 10m", "until: 5", "grants: {uses: 1}", "wait: 90s", "expires: 12h", "audit: each"})
+  // Without its bound the rule would be an allow for ever.
+  for (const char* key : {"uses: 1", "for: 10m", "until: 5"})
+    out.push_back({key, rule("{" + std::string(key) + ", path: /a, allow: r}"), "4:7", "not enforced by this version",
+                   "this version", "remove it with its rule"});
+  for (const char* key : {"ask: r", "grants: {uses: 1}", "wait: 90s", "expires: 12h", "audit: each"})
     out.push_back({key, rule("{" + std::string(key) + ", path: /a" + (key[1] == 's' ? "" : ", allow: r") + "}"), "4:7",
                    "is part of the language but not enforced by this version yet", "this version", "remove it"});
   out.push_back({"tests.ask", kHead + "tests: {ask: [fs.read /a]}\n", "2:9", "not enforced by this version", "", ""});

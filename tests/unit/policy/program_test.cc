@@ -93,13 +93,15 @@ TEST_F(PolicyProgram, test_runs_the_tests_alone) {
 }
 
 TEST_F(PolicyProgram, explain_answers_by_its_exit_code_too) {
-  const Output denied = run("explain fs.read '$workspace/.env'");
+  const Output denied = run("explain --policy coding fs.read '$workspace/.env'");
   EXPECT_EQ(denied.code, 1);
   EXPECT_THAT(denied.out, StartsWith("denied  fs.read " + directory_ + "/.env\n"));
   EXPECT_THAT(denied.out, HasSubstr("by rule 'secrets' (coding.yaml:"));
-  EXPECT_EQ(run("explain fs.read '$workspace/a b'").code, 0);
+  EXPECT_EQ(run("explain --policy coding fs.read '$workspace/a b'").code, 0);
   EXPECT_EQ(run("explain --policy strict fs.read /srv/a").code, 1);
-  EXPECT_EQ(run("explain --workspace / fs.read /x").code, 3);
+  EXPECT_EQ(run("explain --policy coding fs.execute /opt/node-v22/bin/node").code, 0);
+  EXPECT_EQ(run("explain fs.execute /opt/node-v22/bin/node").code, 1) << "by strict, as a run that names no policy";
+  EXPECT_EQ(run("explain --policy coding --workspace / fs.read /x").code, 3);
   EXPECT_EQ(run("explain --policy nobody fs.read /x").code, 3);
   const Output usage = run("explain fs.raed /x");
   EXPECT_EQ(usage.code, 2);
@@ -107,10 +109,19 @@ TEST_F(PolicyProgram, explain_answers_by_its_exit_code_too) {
   EXPECT_THAT(usage.out, IsEmpty());
 }
 
+TEST_F(PolicyProgram, explain_takes_paths_as_they_are_typed) {
+  const Output denied = run("explain --policy coding fs.read .env");
+  EXPECT_EQ(denied.code, 1) << denied.errors;
+  EXPECT_THAT(denied.out, StartsWith("denied  fs.read " + directory_ + "/.env\n"));
+  EXPECT_EQ(run("explain --policy coding 'fs.read a b/../c'").code, 0);
+  EXPECT_EQ(run("explain --policy coding --reached .env fs.read link").code, 1);
+  EXPECT_EQ(run("explain --policy coding fs.read").code, 2);
+}
+
 TEST_F(PolicyProgram, explain_takes_the_workspace_through_links) {
   std::filesystem::create_directory(directory_ + "/real");
   std::filesystem::create_directory_symlink("real", directory_ + "/link");
-  const Output out = run("explain --json --workspace link fs.write '$workspace/a'");
+  const Output out = run("explain --policy coding --json --workspace link fs.write '$workspace/a'");
   EXPECT_EQ(out.code, 0) << out.errors;
   const auto json = nlohmann::json::parse(out.out);
   EXPECT_EQ(json["request"], "fs.write " + directory_ + "/real/a");
@@ -119,7 +130,7 @@ TEST_F(PolicyProgram, explain_takes_the_workspace_through_links) {
 }
 
 TEST_F(PolicyProgram, explain_tells_name_and_file_apart) {
-  const Output out = run("explain --reached '$workspace/.env' fs.read '$workspace/link'");
+  const Output out = run("explain --policy coding --reached '$workspace/.env' fs.read '$workspace/link'");
   EXPECT_EQ(out.code, 1);
   EXPECT_THAT(out.out, HasSubstr("by rule 'secrets'"));
 }
@@ -173,6 +184,13 @@ TEST_F(PolicyProgram, a_policy_that_is_no_regular_file_is_refused_and_never_wait
   const Output out = run("check ./fifo");
   EXPECT_EQ(out.code, 1);
   EXPECT_THAT(out.out, HasSubstr("a policy is a regular file"));
+}
+
+TEST_F(PolicyProgram, the_name_of_a_file_steers_no_terminal) {
+  file("a\x1b[31m.yaml", kGood);
+  const Output out = run("check ./a*.yaml");
+  EXPECT_EQ(out.code, 0);
+  EXPECT_THAT(out.out, HasSubstr("./a\\x1b[31m.yaml: 6 rules"));
 }
 
 TEST_F(PolicyProgram, colours_only_a_terminal) {
