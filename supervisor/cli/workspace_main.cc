@@ -236,11 +236,27 @@ Result<int> apply(const Arguments& arguments) {
   return report.unknown.empty() && report.count(Outcome::applied) == report.lines.size() ? kNothing : kSomething;
 }
 
+Result<int> drop(const Arguments& arguments, Opened& opened) {
+  TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
+  TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
+  if (!arguments.json) fmt::print("dropped\n");
+  return kNothing;
+}
+
+// All of it, where it is more than can be listed.
+Result<int> undo_unseen(const Arguments& arguments, Opened& opened) {
+  alos::print_error("alos: the layer holds more and deeper paths than can be shown\n");
+  if (arguments.dry_run) return kSomething;
+  if (!confirmed(arguments, "drop all changes")) return kUsage;
+  return drop(arguments, opened);
+}
+
 Result<int> undo(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, Access::change));
   Tree host = TRY(open_workspace(opened.layer.record));
-  const std::vector<Change> changes =
-      chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
+  auto found = scan(opened.layer, host, {opened.denied, false, OtherNames::skip});
+  if (!found && found.error().code == E2BIG && opened.paths.empty()) return undo_unseen(arguments, opened);
+  const std::vector<Change> changes = chosen(TRY(std::move(found)).changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
   if (!arguments.json && changes.empty())
     fmt::print("nothing to undo in {}\n", printable(opened.layer.record.workspace));
@@ -251,10 +267,7 @@ Result<int> undo(const Arguments& arguments) {
   if (arguments.dry_run || changes.empty()) return changes.empty() ? kNothing : kSomething;
   if (!confirmed(arguments, fmt::format("drop these {} changes", changes.size())))
     return arguments.yes ? kNothing : kUsage;
-  TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
-  TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
-  if (!arguments.json) fmt::print("dropped\n");
-  return kNothing;
+  return drop(arguments, opened);
 }
 
 bool removable(const Arguments& arguments, const Candidate& layer) {
