@@ -133,6 +133,7 @@ Parts split_lower(std::string_view path) {
     std::string part(path.substr(at, end - at));
     std::transform(part.begin(), part.end(), part.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (const size_t last = part.find_last_not_of(". "); last != part.npos) part.resize(last + 1);
     parts.push_back(std::move(part));
     at = end + 1;
   }

@@ -148,6 +148,17 @@ TEST(HazardsOf, names_that_tools_obey_by_themselves) {
   }
 }
 
+TEST(HazardsOf, names_are_known_without_what_some_file_systems_leave_out) {
+  EXPECT_EQ(added(".git./hooks/pre-commit"), "git");
+  EXPECT_EQ(added(".git. ./config "), "git");
+  EXPECT_EQ(added(".envrc."), "shell");
+  EXPECT_EQ(added("package.json .."), "build");
+  EXPECT_EQ(added("... /x"), "");
+  EXPECT_EQ(whole_of({"sub/.git./HEAD", {}, file(), "", {}}), "sub/.git.");
+  EXPECT_TRUE(leads_out("a/b", "../.. /../../x"));
+  EXPECT_FALSE(leads_out("a", ".. /x")) << "a name like any other";
+}
+
 TEST(HazardNames, are_such_as_can_be_found) {
   std::set<std::string_view> seen;
   for (const Known& known : known_names())
