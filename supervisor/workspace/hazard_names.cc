@@ -48,7 +48,8 @@ constexpr auto kPrompt = words([] {
 constexpr auto kEditor = words([] {
   return
       // vim, neovim, emacs
-      ".vimrc _vimrc .gvimrc _gvimrc .vimrc.local .local.vimrc .exrc _exrc .nvimrc .nvim.lua .lvimrc .lazy.lua "
+      ".vimrc _vimrc .gvimrc _gvimrc .vimrc.local .local.vimrc .exrc _exrc .nvimrc .nvim.lua .lvimrc .lazy.lua .nvim/ "
+      ".nova/ "
       "init.vim "
       "ginit.vim nvim/ .vim/ .vimspector.json .gadgets.json .projections.json coc-settings.json .emacs .emacs.el "
       ".emacs.elc .emacs.d/ .emacs.desktop .spacemacs .spacemacs.d/ .doom.d/ .dir-locals.el .dir-locals-2.el "
@@ -107,7 +108,8 @@ constexpr auto kProgram = words([] {
       ".config/nnn/ .config/yazi/ .config/vifm/ .vifm/ vifmrc .mc.menu .config/mc/ .toprc .ackrc .ripgreprc "
       ".user.ini .htaccess php.ini .lnav/ "
       // version control beside git's own
-      ".gitconfig .gitconfig.* git/config .tigrc .config/lazygit/ .config/gh/ .gitreview .gitlint .githooks/ "
+      ".gitconfig .gitconfig.* git/config .tigrc .config/lazygit/ .lazygit.yml .sops.yaml .gpg-id .config/gh/ "
+      ".gitreview .gitlint .githooks/ "
       ".git-hooks/ git-town.toml .git-town.toml .hgrc .hg/hgrc .hg/ .hgsub .svn/ .subversion/ .bzr/ .bazaar/ "
       "cvs/root .cvsrc .jj/ .jjconfig.toml .config/jj/ .sl/ _darcs/ .pijul/ .fslckout _fossil_ .fossil-settings/ "
       ".p4config .p4enviro .repo/ .arcconfig .arclint .arcrc "
@@ -159,7 +161,7 @@ constexpr auto kBuild = words([] {
       "goreleaser.* jreleaser.yml .bumpversion.* .changeset/ dvc.yaml dvc.lock .dvc/ snakefile *.smk mlproject "
       // node, deno, bun
       "package.json package.json5 package.yaml "
-      ".yarn/ .pnp.* .pnpmfile.* pnpfile.js deno.json "
+      ".yarn/ .pnp.* .corepack.env .pnpmfile.* pnpfile.js deno.json "
       "deno.jsonc import_map.json bower.json .bowerrc binding.gyp *.gyp *.gypi *.config.js *.config.cjs "
       "*.config.mjs *.config.ts *.config.mts *.config.cts *.config.json *.conf.js *.conf.cjs *.conf.mjs *.conf.ts "
       ".*rc.js .*rc.cjs .*rc.mjs .*rc.ts .*rc.mts .*rc.cts .*rc.json .*rc.json5 .*rc.yaml .*rc.yml .*rc.toml "
@@ -186,7 +188,8 @@ constexpr auto kBuild = words([] {
       "spago.dhall packages.dhall elm.json elm-package.json elm-tooling.json reviewconfig.elm "
       // python
       "setup.py setup.cfg pyproject.toml conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini "
-      "tox.toml toxfile.py noxfile.py tasks.py tasks/__init__.py invoke.yaml invoke.yml .invoke.* fabfile.py fabfile/ "
+      "tox.toml toxfile.py noxfile.py tasks.py tasks/__init__.py poe_tasks.* .importlinter invoke.yaml invoke.yml "
+      ".invoke.* fabfile.py fabfile/ "
       "fabric.yml dodo.py "
       "pavement.py duties.py .pypirc .pydistutils.cfg distutils.cfg pyvenv.cfg requirements*.txt "
       "requirements*.in requirements/*.txt constraints*.txt pipfile* poetry.toml "
@@ -273,14 +276,16 @@ constexpr auto kBuild = words([] {
       ".builds/ .build.yml .scrutinizer.yml codeship-* wercker.yml shippable.yml bitrise.yml codemagic.yaml "
       "appcenter-*.sh ci_scripts/ .space.kts .harness/ *.gocd.yaml screwdriver.yaml .vela.* .copr/ .packit.* "
       "packit.yaml .ci-operator.yaml .prow.yaml .mergify.yml bors.toml .kodiak.toml .codeclimate.yml .lgtm.yml "
-      ".pre-commit-* prek.toml hk.pkl .husky/ .lefthook* lefthook* .lefthook/ .lefthook-local/ rusty-hook.toml "
+      ".pre-commit-* prek.toml hk.pkl .husky/ .lefthook* lefthook* .lefthook/ .lefthook-local/ .onedev-buildspec.yml "
+      ".rwx/ .agola/ rusty-hook.toml "
       ".rusty-hook.toml";
 });
 
 // Pins what package managers fetch, or keeps them from running it; without them they take what is newest.
 constexpr auto kPins = words([] {
   return "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock* deno.lock .npmrc .yarnrc* "
-         "pnpm-workspace.yaml bunfig.toml poetry.lock uv.lock uv.toml pdm.lock pylock.toml pylock.*.toml pixi.lock "
+         "pnpm-workspace.yaml bunfig.toml .bunfig.toml poetry.lock uv.lock uv.toml pdm.lock pylock.toml pylock.*.toml "
+         "pixi.lock "
          "conda-lock.yml pip.conf pip.ini cargo.lock go.sum go.work.sum gems.locked .gemrc composer.lock symfony.lock "
          "mix.lock rebar.lock flake.lock pubspec.lock packages.lock.json gemfile.lock";
 });
@@ -288,7 +293,7 @@ constexpr auto kPins = words([] {
 constexpr auto kMade = words([] {
   return ".*.cmd .depend .depends *.depend *.d *.dep .deps/ *.o *.obj *.lo *.a *.lib *.la *.gch *.pch *.pcm "
          "config.cache config.status cmakecache.txt cmakefiles/ .ninja_deps .ninja_log meson-private/ meson-info/ "
-         ".sconsign* .sconf_temp/ .lock-waf* *.rlib *.rmeta *.hi *.dyn_hi *.cmi *.cmo *.cmx *.cma *.cmxa *.cmxs "
+         ".sconsign* .sconf_temp/ .lock-waf* *.rlib *.rmeta *.syso *.hi *.dyn_hi *.cmi *.cmo *.cmx *.cma *.cmxa *.cmxs "
          "*.swiftmodule *.egg-info/ *.dist-info/ *.egg-link .eggs/";
 });
 

@@ -132,8 +132,11 @@ TEST(HazardsOf, names_that_tools_obey_by_themselves) {
        "Gruntfile.js/index.js .webpack/webpackfile.js .woodpecker/ci.yml .lefthook/pre-commit/x "
        ".lefthook-local/pre-commit/x test/lit.cfg lit.cfg.py lit.local.cfg lit.site.cfg.py CTestCustom.ctest "
        "CMakeSettings.json cmake-variants.yaml"},
-      {"editor", ".lazy.lua"},
-      {"shell", ".env.sh"},
+      {"build",
+       ".corepack.env poe_tasks.toml x_linux_amd64.syso .importlinter .onedev-buildspec.yml .rwx/ci.yml "
+       ".agola/config.yml .bunfig.toml"},
+      {"editor", ".lazy.lua .nova/Tasks/x.json .nvim/init.lua"},
+      {"shell", ".env.sh .lazygit.yml .sops.yaml .gpg-id"},
       {"dependency", "venv/bin/pip sub/env/bin/pytest virtualenv/bin/x"},
       {"dependency", "target/debug/build/x/build-script-build _build/default/x.cmt .tox/py/bin/x"},
       {"",
