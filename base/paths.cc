@@ -53,8 +53,15 @@ bool is_lost(std::string_view text, size_t at) {
 }
 
 std::string show(std::string_view text, Shown as) {
+  const auto plain = [](char c) { return c > ' ' && c < 0x7f && c != '\\'; };
   std::string out;
   for (size_t at = 0; at < text.size();) {
+    if (plain(text[at])) {
+      const size_t begin = at;
+      while (at < text.size() && plain(text[at])) ++at;
+      out += text.substr(begin, at - begin);
+      continue;
+    }
     char32_t c = 0;
     const size_t size = decode_utf8(text.substr(at), c);
     if (size == 0 || c < 0x20 || c == 0x7f || (as == Shown::name && is_lost(text, at)))

@@ -250,11 +250,33 @@ Result<int> apply(const Arguments& arguments) {
   return report.unknown.empty() && report.count(Outcome::applied) == report.lines.size() ? kNothing : kSomething;
 }
 
+Result<void> drop(const Arguments& arguments, Opened& opened) {
+  TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
+  TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
+  if (!arguments.json) fmt::print("dropped\n");
+  return {};
+}
+
+// A no is an answer; without a person the question could not be asked.
+int not_confirmed() {
+  return host::Terminal::has_person() ? kSomething : kUsage;
+}
+
+// All of it, where it is more than can be listed.
+Result<int> undo_unseen(const Arguments& arguments, Opened& opened) {
+  alos::print_error("alos: the layer holds more and deeper paths than can be shown\n");
+  if (arguments.dry_run) return kSomething;
+  if (!confirmed(arguments, "drop all changes")) return not_confirmed();
+  TRY(drop(arguments, opened));
+  return kNothing;
+}
+
 Result<int> undo(const Arguments& arguments) {
   Opened opened = TRY(open_for(arguments, Access::change));
   Tree host = TRY(open_workspace(opened.layer.record));
-  const std::vector<Change> changes =
-      chosen(TRY(scan(opened.layer, host, {opened.denied, false, OtherNames::skip})).changes, opened.paths);
+  auto found = scan(opened.layer, host, {opened.denied, false, OtherNames::skip});
+  if (!found && found.error().code == E2BIG && opened.paths.empty()) return undo_unseen(arguments, opened);
+  const std::vector<Change> changes = chosen(TRY(std::move(found)).changes, opened.paths);
   const bool unknown = say_unknown(changes, opened.paths);
   if (arguments.json) fmt::print("{}", json_of(opened.layer, "", changes));
   if (!arguments.json && changes.empty() && !unknown)
@@ -266,10 +288,8 @@ Result<int> undo(const Arguments& arguments) {
   if (arguments.dry_run || changes.empty()) return changes.empty() && !unknown ? kNothing : kSomething;
   if (!confirmed(arguments,
                  changes.size() == 1 ? "drop this change" : fmt::format("drop these {} changes", changes.size())))
-    return host::Terminal::has_person() ? kSomething : kUsage;
-  TRY(record("workspace.undo", opened.layer, "intended", named(opened.paths)));
-  TRY(undo(opened.layer, opened.paths, opened.denied, progress()));
-  if (!arguments.json) fmt::print("dropped\n");
+    return not_confirmed();
+  TRY(drop(arguments, opened));
   return unknown ? kSomething : kNothing;
 }
 

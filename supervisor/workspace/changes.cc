@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxPath = 64 << 10;    // one path; deeper is refused by name
 constexpr size_t kMaxPaths = 256 << 20;  // all paths of a scan
+constexpr size_t kMaxChanges = 2 << 20;  // a Change takes about 1 KiB of memory
 constexpr size_t kMaxNested = 64;        // repositories inside each other
 
 // Where the part of a directory that the agent did not write comes from.
@@ -397,7 +398,7 @@ class Scanner {
 
   Result<void> add(Change change) {
     paths_ += change.path.size();
-    if (paths_ > kMaxPaths)
+    if (paths_ > kMaxPaths || out_.changes.size() == kMaxChanges)
       return fail("scan", printable(record_.workspace), E2BIG,
                   "the layer holds too many and too deep paths; `alos undo` drops them");
     out_.changes.push_back(std::move(change));

@@ -95,8 +95,8 @@ struct ScanOptions {
 };
 
 // Reads the layer against the host. Nothing of either is changed or followed, and the layer's side is taken as hostile.
-// Errors: only what makes the whole unreadable, E2BIG for paths beyond 256 MiB in sum; a single path that cannot be
-// read is a Change with `refused`.
+// Errors: only what makes the whole unreadable, E2BIG for more than two million changes or paths beyond 256 MiB
+// in sum; a single path that cannot be read is a Change with `refused`.
 Result<Scan> scan(const Layer& layer, Tree& host, const ScanOptions& options);
 Result<bool> has_changes(const Layer& layer);
 

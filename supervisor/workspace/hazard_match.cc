@@ -110,6 +110,20 @@ bool matches_at(const Pattern& pattern, const Parts& parts, size_t at, Type type
   return true;
 }
 
+// What GNU make takes a file for the source of, by rules that it has of itself and follows also for makefiles and what
+// these include: "x.sh" of x, "x,v" and "s.x" (RCS, SCCS) likewise. Of names without a dot only makefiles: build.sh is
+// a script.
+std::string_view made_from(std::string_view name) {
+  std::string_view made = name;
+  if (made.ends_with(",v"))
+    made.remove_suffix(2);
+  else if (made.starts_with("s."))
+    made.remove_prefix(2);
+  else if (made.ends_with(".sh"))
+    made.remove_suffix(3);
+  return made.find('.') != made.npos || made.ends_with("makefile") ? made : std::string_view();
+}
+
 }  // namespace
 
 Parts split_lower(std::string_view path) {
@@ -119,6 +133,7 @@ Parts split_lower(std::string_view path) {
     std::string part(path.substr(at, end - at));
     std::transform(part.begin(), part.end(), part.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (const size_t last = part.find_last_not_of(". "); last != part.npos) part.resize(last + 1);
     parts.push_back(std::move(part));
     at = end + 1;
   }
@@ -128,7 +143,10 @@ Parts split_lower(std::string_view path) {
 std::vector<const Known*> known_for(const Parts& parts, size_t own, Type type) {
   static const Index index;
   std::vector<const Known*> found;
-  index.last.find(parts.back(), found);
+  for (std::string_view name = parts.back(), last; !name.empty() && name != last; name = made_from(name)) {
+    index.last.find(name, found);
+    last = name;
+  }
   for (size_t i = 0; i < parts.size(); ++i) {
     const auto paths = index.paths.find(parts[i]);
     if (!counts(parts, i, own)) continue;

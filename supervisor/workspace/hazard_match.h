@@ -11,6 +11,7 @@ namespace alos::workspace {
 
 using Parts = std::vector<std::string>;  // of a path, in lower case
 
+// Without dots and blanks at the end of a component, which vfat and its like leave out of a name.
 Parts split_lower(std::string_view path);
 
 // In the order of the tables. `own`: parts that lead to the workspace. For a link also what is known below its name.

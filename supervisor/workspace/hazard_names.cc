@@ -48,7 +48,9 @@ constexpr auto kPrompt = words([] {
 constexpr auto kEditor = words([] {
   return
       // vim, neovim, emacs
-      ".vimrc _vimrc .gvimrc _gvimrc .vimrc.local .local.vimrc .exrc _exrc .nvimrc .nvim.lua .lvimrc init.vim "
+      ".vimrc _vimrc .gvimrc _gvimrc .vimrc.local .local.vimrc .exrc _exrc .nvimrc .nvim.lua .lvimrc .lazy.lua .nvim/ "
+      ".nova/ "
+      "init.vim "
       "ginit.vim nvim/ .vim/ .vimspector.json .gadgets.json .projections.json coc-settings.json .emacs .emacs.el "
       ".emacs.elc .emacs.d/ .emacs.desktop .spacemacs .spacemacs.d/ .doom.d/ .dir-locals.el .dir-locals-2.el "
       ".tern-project .gnus .gnus.el .ercrc.el "
@@ -106,7 +108,8 @@ constexpr auto kProgram = words([] {
       ".config/nnn/ .config/yazi/ .config/vifm/ .vifm/ vifmrc .mc.menu .config/mc/ .toprc .ackrc .ripgreprc "
       ".user.ini .htaccess php.ini .lnav/ "
       // version control beside git's own
-      ".gitconfig .gitconfig.* git/config .tigrc .config/lazygit/ .config/gh/ .gitreview .gitlint .githooks/ "
+      ".gitconfig .gitconfig.* git/config .tigrc .config/lazygit/ .lazygit.yml .sops.yaml .gpg-id .config/gh/ "
+      ".gitreview .gitlint .githooks/ "
       ".git-hooks/ git-town.toml .git-town.toml .hgrc .hg/hgrc .hg/ .hgsub .svn/ .subversion/ .bzr/ .bazaar/ "
       "cvs/root .cvsrc .jj/ .jjconfig.toml .config/jj/ .sl/ _darcs/ .pijul/ .fslckout _fossil_ .fossil-settings/ "
       ".p4config .p4enviro .repo/ .arcconfig .arclint .arcrc "
@@ -135,7 +138,8 @@ constexpr auto kBuild = words([] {
       "kconfig.* .sparse configure configure.ac configure.in *.m4 autogen.sh bootstrap.sh config.site config.guess "
       "config.sub libtool ltmain.sh depcomp install-sh test-driver "
       // cmake, ninja, meson and others for C
-      "cmakelists.txt *.cmake *.cmake.in cmakepresets.json cmakeuserpresets.json .cmake/ dartconfiguration.tcl "
+      "cmakelists.txt *.cmake *.cmake.in cmakepresets.json cmakeuserpresets.json cmakesettings.json cmake-variants.* "
+      "ctestcustom.ctest .cmake/ dartconfiguration.tcl "
       "build.ninja *.ninja meson.build meson.options meson_options.txt *.wrap sconstruct sconscript* site_scons/ "
       "wscript .waf* xmake.lua premake*.lua tupfile* tuprules.tup *.bff jamfile* jamroot* *.jam *.pro *.pri *.prf "
       ".qmake.conf .qmake.cache *.qbs build.gn .gn *.gn *.gni deps .gclient *.do conanfile.* vcpkg.json "
@@ -156,15 +160,16 @@ constexpr auto kBuild = words([] {
       ".reviewdog.yml .trunk/ .qlty/ .mega-linter.yml cliff.toml cog.toml .gitchangelog.rc .goreleaser.* "
       "goreleaser.* jreleaser.yml .bumpversion.* .changeset/ dvc.yaml dvc.lock .dvc/ snakefile *.smk mlproject "
       // node, deno, bun
-      "package.json package.json5 package.yaml package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml "
-      "bun.lock* .npmrc .yarnrc* .yarn/ .pnp.* .pnpmfile.* pnpfile.js pnpm-workspace.yaml bunfig.toml deno.json "
-      "deno.jsonc deno.lock import_map.json bower.json .bowerrc binding.gyp *.gyp *.gypi *.config.js *.config.cjs "
+      "package.json package.json5 package.yaml "
+      ".yarn/ .pnp.* .corepack.env .pnpmfile.* pnpfile.js deno.json "
+      "deno.jsonc import_map.json bower.json .bowerrc binding.gyp *.gyp *.gypi *.config.js *.config.cjs "
       "*.config.mjs *.config.ts *.config.mts *.config.cts *.config.json *.conf.js *.conf.cjs *.conf.mjs *.conf.ts "
       ".*rc.js .*rc.cjs .*rc.mjs .*rc.ts .*rc.mts .*rc.cts .*rc.json .*rc.json5 .*rc.yaml .*rc.yml .*rc.toml "
       "vitest.workspace.* karma.conf.* wdio.conf.* protractor.conf* nightwatch.conf.* nightwatch.json cypress.json "
       "cypress/plugins/ cypress/support/ testem.js testem.json testem.yml jasmine.json .mocharc* mocha.opts .taprc "
       ".nycrc* .c8rc* .labrc* stryker.conf.* backstop.json lighthouserc* .lighthouserc* .storybook/ .vitepress/ "
-      ".vuepress/ .eleventy.* webpack.* esbuild.js esbuild.mjs esbuild.cjs esbuild.ts gulpfile* gruntfile* jakefile* "
+      ".vuepress/ .eleventy.* webpack.* esbuild.js esbuild.mjs esbuild.cjs esbuild.ts gulpfile* gruntfile* gulpfile*/ "
+      "gruntfile*/ .webpack/ jakefile* "
       "brocfile* ember-cli-build.* .ember-cli* brunch-config.* angular.json .angular-cli.json project.json "
       "workspace.json nx.json lerna.json turbo.json moon.yml .moon/ rush.json gatsby-node.* gatsby-browser.* "
       "gatsby-ssr.* quasar.conf* setupproxy.* setuptests.* config-overrides.js capacitor.config.* ionic.config.* "
@@ -183,24 +188,27 @@ constexpr auto kBuild = words([] {
       "spago.dhall packages.dhall elm.json elm-package.json elm-tooling.json reviewconfig.elm "
       // python
       "setup.py setup.cfg pyproject.toml conftest.py pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini "
-      "tox.toml toxfile.py noxfile.py tasks.py invoke.yaml invoke.yml .invoke.* fabfile.py fabric.yml dodo.py "
-      "pavement.py duties.py pip.conf pip.ini .pypirc .pydistutils.cfg distutils.cfg pyvenv.cfg requirements*.txt "
-      "requirements*.in requirements/*.txt constraints*.txt pipfile* poetry.lock poetry.toml uv.lock uv.toml "
-      "pdm.toml pdm.lock .pdm-python .pdm-build/ pylock.toml pylock.*.toml hatch.toml hatch_build.py pixi.toml "
-      "pixi.lock environment.yml environment.yaml conda-lock.yml meta.yaml .condarc condarc buildout.cfg "
+      "tox.toml toxfile.py noxfile.py tasks.py tasks/__init__.py poe_tasks.* .importlinter invoke.yaml invoke.yml "
+      ".invoke.* fabfile.py fabfile/ "
+      "fabric.yml dodo.py "
+      "pavement.py duties.py .pypirc .pydistutils.cfg distutils.cfg pyvenv.cfg requirements*.txt "
+      "requirements*.in requirements/*.txt constraints*.txt pipfile* poetry.toml "
+      "pdm.toml .pdm-python .pdm-build/ hatch.toml hatch_build.py pixi.toml "
+      "environment.yml environment.yaml meta.yaml .condarc condarc buildout.cfg "
       ".coveragerc* .pylintrc pylintrc .pylintrc.toml .flake8 mypy.ini .mypy.ini .pyre_configuration pyrefly.toml "
       "ty.toml .ruff.toml ruff.toml .prospector.* .noserc nose.cfg nose2.cfg unittest.cfg behave.ini .behaverc "
-      "features/environment.py robot.toml .robot.toml locustfile.py locust.conf .locust.conf asv.conf.json "
+      "features/environment.py robot.toml .robot.toml lit.cfg lit.cfg.py lit.*.cfg lit.*.cfg.py locustfile.py "
+      "locust.conf .locust.conf asv.conf.json "
       "gunicorn.conf.py celeryconfig.py alembic.ini alembic/env.py mkdocs.yml mkdocs.yaml conf.py "
       ".readthedocs.* readthedocs.yml pelicanconf.py publishconf.py *.lektorproject *.spec "
       "dbt_project.yml packages.yml airflow.cfg prefect.yaml prefect.toml dagster.yaml bentofile.yaml "
       "zappa_settings.* .chalice/ samconfig.* "
       // ruby, php, perl
-      "rakefile* *.rake gemfile* gems.rb gems.locked .gemrc *.gemspec .bundle/ .rspec* spec_helper.rb "
+      "rakefile* *.rake gemfile* gems.rb *.gemspec .bundle/ .rspec* spec_helper.rb "
       "rails_helper.rb support/env.rb cucumber.yml .simplecov config.ru guardfile thorfile *.thor capfile appraisals "
       "steepfile sorbet/config brewfile vagrantfile dangerfile* berksfile puppetfile policyfile.rb knife.rb .chef/ "
       "kitchen.yml .kitchen*.yml .rubocop* .standard.yml .erb-lint.yml .erb_lint.yml .haml-lint.yml .yardopts "
-      ".pronto.yml .railsrc .byebugrc .overcommit.yml bridgetown.config.yml composer.json composer.lock symfony.lock "
+      ".pronto.yml .railsrc .byebugrc .overcommit.yml bridgetown.config.yml composer.json "
       "vendor/autoload.php vendor/composer/ vendor/bin/ phpunit*.xml* phpstan*.neon* .phpstan* psalm*.xml* "
       "phpcs.xml* .phpcs.xml* .php-cs-fixer* .php_cs* rector.php ecs.php .phan/ captainhook.json grumphp.yml* "
       "infection.json* behat.yml* behat.php phpspec.yml* codeception*.yml pest.php box.json* scoper.inc.php "
@@ -208,9 +216,9 @@ constexpr auto kBuild = words([] {
       "envoy.blade.php phive.xml .ddev/ .lando* cpanfile* makefile.pl build.pl dist.ini weaver.ini minil.toml "
       "alienfile .proverc .perldb .perlcriticrc .perltidyrc "
       // rust, go, swift, zig and their like
-      "build.rs .cargo/ cargo.toml cargo.lock rust-toolchain rust-toolchain.toml nextest.toml cross.toml trunk.toml "
+      "build.rs .cargo/ cargo.toml rust-toolchain rust-toolchain.toml nextest.toml cross.toml trunk.toml "
       "dioxus.toml bacon.toml dylint.toml mutants.toml tarpaulin.toml .tarpaulin.toml embed.toml .embed.toml "
-      "cargo-generate.toml .cargo-husky/ go.mod go.sum go.work go.work.sum vendor/modules.txt .golangci.* "
+      "cargo-generate.toml .cargo-husky/ go.mod go.work vendor/modules.txt .golangci.* "
       ".custom-gcl.* magefile.go magefiles/ gqlgen.yml .mockery.* .ko.yaml package.swift package@swift-*.swift "
       "package.resolved .swiftpm/ mintfile project.yml project.swift workspace.swift tuist/ cartfile* podfile* "
       "*.podspec fastfile appfile deliverfile matchfile gymfile pluginfile fastlane/ *.xcodeproj/ *.xcworkspace/ "
@@ -229,10 +237,10 @@ constexpr auto kBuild = words([] {
       ".jbang/ testng.xml junit-platform.properties meta-inf/services/ *.csproj *.fsproj *.vbproj *.vcxproj *.proj "
       "*.sqlproj *.shproj *.wixproj *.esproj *.pyproj *.njsproj *.dcproj *.projitems *.csproj.user *.vcxproj.user "
       "*.sln *.slnx *.slnf *.props *.targets *.tasks *.rsp *.tt *.nuspec *.runsettings nuget.config packages.config "
-      "packages.lock.json global.json dotnet-tools.json launchsettings.json paket.* .paket/ *.cake cake.config "
+      "global.json dotnet-tools.json launchsettings.json paket.* .paket/ *.cake cake.config "
       ".nuke/ psakefile.ps1 *.build.ps1 "
       // elixir, haskell, ocaml, lisps, proof assistants
-      "mix.exs mix.lock config/*.exs test_helper.exs .formatter.exs .credo.exs .iex.exs rebar.config* rebar.lock "
+      "mix.exs config/*.exs test_helper.exs .formatter.exs .credo.exs .iex.exs rebar.config* "
       "*.app.src *.app.src.script relx.config* sys.config* vm.args* elvis.config emakefile .erlang gleam.toml "
       "setup.hs setup.lhs *.cabal cabal.project* cabal.config .cabal/ stack*.yaml .stack/ .ghcid .ghc.environment.* "
       ".hspec shakefile* build.hs dune dune-project dune-workspace *.opam opam *.opam.template opam.locked _tags "
@@ -242,7 +250,7 @@ constexpr auto kBuild = words([] {
       "manifest.toml juliaproject.toml localpreferences.toml deps/build.jl .julia/ .rprofile .renviron rprofile.site "
       "renv.lock renv/ packrat/ .rdata .lintr _targets.r _targets.yaml _drake.r _pkgdown.yml _quarto.* _bookdown.yml "
       "makevars makevars.* configure.win .luacheckrc .luacov .busted config.ld *.rockspec .luarocks/ luarocks.lock "
-      "tlconfig.lua config.nims pubspec.yaml pubspec.lock pubspec_overrides.yaml build.yaml dart_test.yaml "
+      "tlconfig.lua config.nims pubspec.yaml pubspec_overrides.yaml build.yaml dart_test.yaml "
       ".dart_tool/ .flutter-plugins* .packages melos.yaml .fvmrc .fvm/ mason.yaml pkgindex.tcl tclindex "
       // machines and containers
       "dockerfile* *.dockerfile containerfile* docker-compose* compose.*yml compose.*yaml *.compose.yml "
@@ -253,7 +261,7 @@ constexpr auto kBuild = words([] {
       "inventory_plugins/ lookup_plugins/ vars_plugins/ molecule.yml helmfile.yaml helmfile.yml helmfile.yaml.gotmpl "
       "helmfile.d/ chart.yaml plugin.yaml kustomization.* kustomization skaffold.* tiltfile tilt_config.json "
       "devspace.yaml garden.yml *.garden.yml okteto.yml okteto.yaml werf*.yaml jsonnetfile.json default.nix "
-      "shell.nix flake.nix flake.lock devenv.nix devenv.local.nix devenv.yaml devenv.lock .devenv/ devbox.json "
+      "shell.nix flake.nix devenv.nix devenv.local.nix devenv.yaml devenv.lock .devenv/ devbox.json "
       "devbox.lock .gitpod.yml .replit spack.yaml snapcraft.yaml nfpm.yaml appimagebuilder.yml pkgbuild apkbuild "
       "*.ebuild *.eclass debian/ .rpmmacros .quiltrc .devscripts .sbuildrc .pbuilderrc .dput.cf gbp.conf .gbp.conf "
       ".makepkg.conf makepkg.conf .reportbugrc fly.toml render.yaml railway.json railway.toml heroku.yml "
@@ -262,18 +270,30 @@ constexpr auto kBuild = words([] {
       ".github/workflows/ .github/actions/ action.yml action.yaml dependabot.yml dependabot.yaml renovate.json* "
       ".renovaterc* .gitlab-ci* .gitlab/ .circleci/ circle.yml jenkinsfile* *.jenkinsfile .jenkins/ .travis.yml "
       "azure-pipelines* .azure-pipelines/ .azuredevops/ .vsts* bitbucket-pipelines.yml .drone.* .woodpecker* "
-      ".buildkite/ .forgejo/ .gitea/ appveyor.yml .appveyor.yml cloudbuild.* buildspec*.yml buildspec*.yaml "
+      ".buildkite/ .forgejo/ .gitea/ .woodpecker/ appveyor.yml .appveyor.yml cloudbuild.* buildspec*.yml "
+      "buildspec*.yaml "
       "appspec.yml .cirrus.* .semaphore/ .tekton/ .teamcity/ .taskcluster.yml .zuul.* .zuul.d/ zuul.yaml zuul.d/ "
       ".builds/ .build.yml .scrutinizer.yml codeship-* wercker.yml shippable.yml bitrise.yml codemagic.yaml "
       "appcenter-*.sh ci_scripts/ .space.kts .harness/ *.gocd.yaml screwdriver.yaml .vela.* .copr/ .packit.* "
       "packit.yaml .ci-operator.yaml .prow.yaml .mergify.yml bors.toml .kodiak.toml .codeclimate.yml .lgtm.yml "
-      ".pre-commit-* prek.toml hk.pkl .husky/ .lefthook* lefthook* rusty-hook.toml .rusty-hook.toml";
+      ".pre-commit-* prek.toml hk.pkl .husky/ .lefthook* lefthook* .lefthook/ .lefthook-local/ .onedev-buildspec.yml "
+      ".rwx/ .agola/ rusty-hook.toml "
+      ".rusty-hook.toml";
+});
+
+// Pins what package managers fetch, or keeps them from running it; without them they take what is newest.
+constexpr auto kPins = words([] {
+  return "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock* deno.lock .npmrc .yarnrc* "
+         "pnpm-workspace.yaml bunfig.toml .bunfig.toml poetry.lock uv.lock uv.toml pdm.lock pylock.toml pylock.*.toml "
+         "pixi.lock "
+         "conda-lock.yml pip.conf pip.ini cargo.lock go.sum go.work.sum gems.locked .gemrc composer.lock symfony.lock "
+         "mix.lock rebar.lock flake.lock pubspec.lock packages.lock.json gemfile.lock";
 });
 
 constexpr auto kMade = words([] {
   return ".*.cmd .depend .depends *.depend *.d *.dep .deps/ *.o *.obj *.lo *.a *.lib *.la *.gch *.pch *.pcm "
          "config.cache config.status cmakecache.txt cmakefiles/ .ninja_deps .ninja_log meson-private/ meson-info/ "
-         ".sconsign* .sconf_temp/ .lock-waf* *.rlib *.rmeta *.hi *.dyn_hi *.cmi *.cmo *.cmx *.cma *.cmxa *.cmxs "
+         ".sconsign* .sconf_temp/ .lock-waf* *.rlib *.rmeta *.syso *.hi *.dyn_hi *.cmi *.cmo *.cmx *.cma *.cmxa *.cmxs "
          "*.swiftmodule *.egg-info/ *.dist-info/ *.egg-link .eggs/";
 });
 
@@ -290,23 +310,26 @@ constexpr auto kAutostart = words([] {
       "dracut.conf.d/ grub.d/ .local/bin/ .local/lib/ .local/share/applications/ gnome-shell/ nautilus/scripts/ "
       "nautilus-python/ autorun.inf "
       // what interpreters load by themselves, the compiled in the place of a source beside it
-      "sitecustomize.* usercustomize.* *.pth *._pth *.pyc *.pyo *.pyd *.so *.so.* *.dll *.dylib *.node *.ko *.class "
+      "sitecustomize.* usercustomize.* sitecustomize/ usercustomize/ *.pth *._pth *.pyc *.pyo *.pyd *.so *.so.* *.dll "
+      "*.dylib *.node *.ko *.class "
       "*.jar *.war *.phar *.beam *.elc *.eln *.zwc *.luac *.fasl *.zo *.egg";
 });
 
 constexpr auto kDependency = words([] {
-  return "node_modules/ .venv/ site-packages/ dist-packages/ bower_components/ jspm_packages/ __pypackages__/ "
+  return "node_modules/ .venv/ venv/bin/ env/bin/ virtualenv/bin/ site-packages/ dist-packages/ bower_components/ "
+         "jspm_packages/ __pypackages__/ "
          "vendor/bundle/ .tox/ .nox/ _opam/ elm-stuff/ carthage/ .pnpm-store/ target/debug/ target/release/ _build/ "
          "dist-newstyle/ .stack-work/ .build/ .zig-cache/ zig-cache/ zig-out/";
 });
 
 constexpr Known kKnown[] = {
-    {Hazard::agent, "configures an agent", kAgent},
+    {Hazard::agent, "configures an agent", kAgent, "takes away an agent's configuration"},
     {Hazard::prompt, "instructs agents", kPrompt},
     {Hazard::editor, "an editor or debugger obeys it", kEditor},
     {Hazard::shell, "a shell or login program obeys it", kShell},
     {Hazard::shell, "a program of the host obeys it", kProgram},
     {Hazard::build, "build, test or CI tools run it", kBuild},
+    {Hazard::build, "build, test or CI tools obey it", kPins, "takes away what pins or holds back what is fetched"},
     {Hazard::build, "build tools take it for what they made", kMade},
     {Hazard::dependency, "is code of a dependency or a build, which programs load or run", kDependency},
     {Hazard::autostart, "is started or loaded by itself", kAutostart},

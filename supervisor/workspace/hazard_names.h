@@ -16,6 +16,7 @@ struct Known {
   Hazard hazard;
   const char* reason;
   std::span<const std::string_view> patterns;
+  const char* gone = nullptr;  // why taking it away is flagged as well; none: it is not
 };
 
 // In the order in which what they find is shown.

@@ -64,8 +64,7 @@ std::optional<Flag> by_git(const Subject& subject, const Parts& parts, Type type
   for (size_t i = 0; i < parts.size(); ++i) {
     if (parts[i] != ".git") continue;
     if (++nested > 64) return Flag{Hazard::git, "hides below many directories named .git"};
-    if (i + 1 == parts.size() && subject.after.there() && type != Type::directory)
-      return Flag{Hazard::git, "points git at another directory"};
+    if (i + 1 == parts.size() && type != Type::directory) return Flag{Hazard::git, "points git at another directory"};
     take(in_repository(std::span(parts).subspan(i + 1), type, true));
   }
   for (const Repository& repository : subject.repositories) {
@@ -147,9 +146,10 @@ std::optional<std::string_view> whole_of(const Subject& subject) {
     const std::string_view here = subject.path.substr(0, end);
     const auto is_repository = [&](const Repository& r) { return r.on_host && r.path == here; };
     const bool repository = part == ".git" || std::ranges::any_of(subject.repositories, is_repository);
+    const std::string two = before + "/" + part;
     const auto is_tree = [&](std::string_view tree) {
       tree.remove_suffix(1);
-      return tree == part || tree == before + "/" + part;
+      return tree == part || tree == two;
     };
     if ((repository && end < subject.path.size()) || std::ranges::any_of(dependency_trees(), is_tree)) return here;
     before = part;
@@ -177,8 +177,8 @@ std::vector<Flag> hazards(const Subject& subject) {
     // how a package manager finds the project's own packages.
     if (dependency ? subject.by == By::another_name : type == Type::directory) continue;
     const auto same = [&](const Flag& flag) { return flag.hazard == known->hazard; };
-    if ((!gone || known->hazard == Hazard::agent) && std::ranges::none_of(flags, same))
-      flags.push_back({known->hazard, gone ? "takes away an agent's configuration" : known->reason});
+    if ((!gone || known->gone) && std::ranges::none_of(flags, same))
+      flags.push_back({known->hazard, gone ? known->gone : known->reason});
   }
   if (subject.by == By::own_name && subject.after.type == Type::link && leads_out(subject.path, subject.link_target))
     flags.push_back({Hazard::link_out, "leads out of the workspace, to " + printable(subject.link_target)});

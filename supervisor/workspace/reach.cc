@@ -10,12 +10,14 @@
 namespace alos::workspace {
 namespace {
 
-constexpr size_t kMaxLinks = 40;     // the kernel follows no more in one path (MAXSYMLINKS)
-constexpr size_t kFreeSteps = 128;   // of one link; beyond them all links share a budget
-constexpr size_t kMaxSteps = 4096;   // of one link, with both ways where the layer changes another
-constexpr size_t kMaxNames = 256;    // of one path
-constexpr size_t kMaxVisits = 1024;  // to names that lead to one path
-constexpr size_t kMaxChain = 8;      // links into each other that a name is made of
+constexpr size_t kMaxLinks = 40;        // the kernel follows no more in one path (MAXSYMLINKS)
+constexpr size_t kFreeSteps = 128;      // of one link; beyond them all links share a budget
+constexpr size_t kMaxSteps = 4096;      // of one link, with both ways where the layer changes another
+constexpr size_t kMaxKept = 512 << 20;  // bytes, of the ends of all links and what they lead through
+constexpr size_t kEntry = 64;           // bytes that one takes beside its path
+constexpr size_t kMaxNames = 256;       // of one path
+constexpr size_t kMaxVisits = 1024;     // to names that lead to one path
+constexpr size_t kMaxChain = 8;         // links into each other that a name is made of
 
 constexpr const char* kTangled = "more links and configuration lead to it than can be followed";
 
@@ -81,7 +83,7 @@ void Reach::resolve(size_t index, size_t& all_steps) {
     while (!walk.left.empty()) {
       ++steps;
       if (steps > kFreeSteps && all_steps > 0) --all_steps;
-      if (steps > kMaxSteps || all_steps == 0) {
+      if (steps > kMaxSteps || all_steps == 0 || kept_ >= kMaxKept) {
         held_ = kTangled;
         return;
       }
@@ -98,7 +100,7 @@ void Reach::resolve(size_t index, size_t& all_steps) {
       if (!lies_below(walk.at, workspace_)) {
         const std::string* target = walk.whose == Whose::host ? outside(walk.at) : nullptr;
         if (!target) continue;
-        if (name.kind == Kind::link) names_[index].ends.push_back(walk.at);
+        keep_end(index, walk.at);
         whole = ++walk.links <= kMaxLinks;
         if (!whole) break;
         walk.at = target->starts_with('/') ? "" : above;
@@ -107,7 +109,7 @@ void Reach::resolve(size_t index, size_t& all_steps) {
       }
       const auto links = links_.find(walk.at);
       if (links == links_.end()) continue;
-      on_way_[walk.at].push_back(index);
+      keep(on_way_, walk.at, index);
       if (walk.links < kMaxLinks)
         for (const size_t link : links->second) {
           const auto& [kind, path, base, target, why, ends, whose] = names_[link];
@@ -118,11 +120,23 @@ void Reach::resolve(size_t index, size_t& all_steps) {
       if (!whole) break;
     }
     if (!whole) continue;
-    if (name.kind == Kind::link) names_[index].ends.push_back(walk.at.empty() ? "/" : walk.at);
-    if (lies_below(walk.at, workspace_) && walk.at != name.path) reached_[walk.at].push_back(index);
+    keep_end(index, walk.at.empty() ? "/" : walk.at);
+    if (lies_below(walk.at, workspace_) && walk.at != name.path) keep(reached_, walk.at, index);
     if (name.kind == Kind::dotfile && is_above(walk.at))
       names_.push_back({Kind::dotfile, name.path + workspace_.substr(walk.at.size()), "", workspace_, "", {}});
   }
+}
+
+void Reach::keep_end(size_t index, const std::string& end) {
+  if (names_[index].kind != Kind::link) return;
+  names_[index].ends.push_back(end);
+  kept_ += kEntry + end.size();
+}
+
+void Reach::keep(Index& index, const std::string& path, size_t name) {
+  const auto [at, is_new] = index.try_emplace(path);
+  at->second.push_back(name);
+  kept_ += kEntry + (is_new ? path.size() : 0);
 }
 
 // What a dotfile leads to is above the workspace, and no way to everything: Wine links to "/".

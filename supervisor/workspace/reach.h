@@ -52,6 +52,8 @@ class Reach {
   std::optional<Denied> denied(const std::string& path, const Matcher& matcher) const;
   // What telling other names of paths has cost until now, in names looked at.
   uint64_t visits() const { return visits_; }
+  // What is kept of where names lead, in bytes of memory or so.
+  uint64_t kept() const { return kept_; }
   // What was not looked at, in words; empty: everything was.
   const std::string& unseen() const { return unseen_; }
 
@@ -84,6 +86,8 @@ class Reach {
   }
   void survey(Tree& host, const Users& users);
   void resolve(size_t index, size_t& all_steps);
+  void keep_end(size_t index, const std::string& end);
+  void keep(Index& index, const std::string& path, size_t name);
   const std::string* outside(const std::string& path);
   bool is_above(const std::string& end) const;
   // Which names can matter: those that are flagged themselves or got around a rule, and those that come under such a
@@ -116,6 +120,7 @@ class Reach {
   std::vector<bool> matters_;           // of names_
   size_t longest_ = 0;                  // key of reached_
   mutable uint64_t visits_ = 0;
+  uint64_t kept_ = 0;
   std::unordered_map<std::string, std::optional<std::string>> outside_;  // what links there say; none: no link
   std::string held_;  // why something could not be followed to its end, and so nothing is safe
   std::string unseen_;

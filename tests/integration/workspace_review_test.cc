@@ -537,6 +537,23 @@ TEST_P(Closed, more_names_than_can_be_masked_are_said_and_can_be_dropped) {
   EXPECT_EQ(after.out, "kept\n") << after.err;
 }
 
+TEST_P(Closed, more_paths_than_can_be_shown_can_be_dropped) {
+  ASSERT_EQ(world()
+                .shell(policy("layer"),
+                       "n=$(printf 'd%.0s' {1..60}); for i in {1..990}; do mkdir $n && cd $n 2>/dev/null; done; "
+                       "touch {1000..5600}",
+                       {.timeout = std::chrono::seconds(120)})
+                .code,
+            0);
+  const Outcome shown = alos({"diff", "--stat"});
+  EXPECT_EQ(shown.code, 3);
+  EXPECT_THAT(shown.err, HasSubstr("`alos undo` drops them"));
+  EXPECT_EQ(alos({"undo", "--dry-run"}).code, 1);
+  const Outcome dropped = alos({"undo", "--yes"});
+  EXPECT_EQ(dropped.code, 0) << dropped.err;
+  EXPECT_EQ(alos({"diff"}).code, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, Closed, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Image, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Disk, testing::Values(Mode::root, Mode::rootless), NameOfMode());

@@ -30,6 +30,8 @@ mkdir src pkg
 echo 'print("app")' > src/app.py
 : > pkg/__init__.py
 printf 'all:\n\t@echo built\n' > Makefile
+mkdir without including; printf 'all:\n\t@echo built\n-include local.mk app.d\n' > including/Makefile
+echo 'int main() {}' > without/hello.c
 echo '{"name": "project", "version": "1.0.0", "scripts": {"test": "echo tested"}}' > package.json
 echo 'def test_ok(): assert True' > test_ok.py
 git add Makefile package.json test_ok.py src pkg
@@ -64,8 +66,13 @@ echo "script-shell=$W/planted-shell" > .npmrc
 echo "{\"name\": \"project\", \"version\": \"1.0.0\", \"scripts\": {\"test\": \"$(mark npm)\"}}" > package.json
 printf 'X := $(shell %s)\nall:\n\t%s\n' "$(mark make-n)" "$(mark make)" > Makefile
 printf 'X := $(shell %s)\ninclude Makefile\n' "$(mark gnumakefile)" > GNUmakefile
+printf '$(shell %s)\n' "$(mark make-mk)" > including/local.mk.sh
+printf '$(shell %s)\n' "$(mark make-d)" > including/app.d.sh
+printf '$(shell %s)\n' "$(mark make-gnu)" > without/GNUmakefile.sh
 echo "open('$M/conftest', 'w')" > conftest.py
 echo "open('$M/sitecustomize', 'w')" > sitecustomize.py
+mkdir lib lib/usercustomize
+echo "open('$M/usercustomize', 'w')" > lib/usercustomize/__init__.py
 
 mkdir -p .vscode .claude .codex .cursor .github/workflows .devcontainer .husky
 mark envrc > .envrc
@@ -120,8 +127,11 @@ const std::vector<Tool>& tools() {
       {"npm", "npm test", {"npm", "npmrc"}},
       {"make", "make -n", {"make-n", "gnumakefile"}},
       {"make", "make", {"make"}},
+      {"make", "make -C including", {"make-mk", "make-d"}},
+      {"make", "cd without && make hello", {"make-gnu"}},
       {"pytest", "pytest -q -p no:cacheprovider test_ok.py", {"conftest"}},
       {"python3", "PYTHONPATH=. python3 -c 'import pkg'", {"sitecustomize"}},
+      {"python3", "PYTHONPATH=lib python3 -c 'import json'", {"usercustomize"}},
   };
   return all;
 }

@@ -125,15 +125,41 @@ TEST(HazardsOf, names_that_tools_obey_by_themselves) {
       {"autostart",
        "x.so.1 x.class lib/x.jar x.elc x.zwc x.beam sudoers.d/x ld.so.preload logrotate.d/x "
        ".config/autostart/x init.d/x"},
+      {"autostart", "lib/sitecustomize/__init__.py usercustomize/__init__.py"},
+      {"build",
+       "GNUmakefile.sh src/main.d.sh local.mk.sh rules.make.sh Makefile,v RCS/GNUmakefile,v RCS/local.mk,v "
+       "SCCS/s.GNUmakefile s.local.mk local.mk.sh,v tasks/__init__.py fabfile/__init__.py gulpfile.js/index.js "
+       "Gruntfile.js/index.js .webpack/webpackfile.js .woodpecker/ci.yml .lefthook/pre-commit/x "
+       ".lefthook-local/pre-commit/x test/lit.cfg lit.cfg.py lit.local.cfg lit.site.cfg.py CTestCustom.ctest "
+       "CMakeSettings.json cmake-variants.yaml"},
+      {"build",
+       ".corepack.env poe_tasks.toml x_linux_amd64.syso .importlinter .onedev-buildspec.yml .rwx/ci.yml "
+       ".agola/config.yml .bunfig.toml"},
+      {"editor", ".lazy.lua .nova/Tasks/x.json .nvim/init.lua"},
+      {"shell", ".env.sh .lazygit.yml .sops.yaml .gpg-id"},
+      {"dependency", "venv/bin/pip sub/env/bin/pytest virtualenv/bin/x"},
       {"dependency", "target/debug/build/x/build-script-build _build/default/x.cmt .tox/py/bin/x"},
       {"",
        "src/lib.rs docs/conf.md include/d.h object.c x.d.ts a.dart x.out data.json fish.c build.txt "
-       "odd.ocean config/x.yml project/x.txt .gitkeep serverless.md pom.ts codegen.py .browse"},
+       "build.sh deps.sh targets.sh run.sh s.txt s.py notes,v RCS/main.c,v sh.sh .sh ,v s. conf/__init__.py "
+       "env/x.py venv.py src/index.js odd.ocean config/x.yml project/x.txt .gitkeep serverless.md pom.ts codegen.py "
+       ".browse"},
   };
   for (const auto& [expected, paths] : all) {
     std::istringstream words(paths);
     for (std::string path; words >> path;) EXPECT_EQ(added(path), expected) << path;
   }
+}
+
+TEST(HazardsOf, names_are_known_without_what_some_file_systems_leave_out) {
+  EXPECT_EQ(added(".git./hooks/pre-commit"), "git");
+  EXPECT_EQ(added(".git. ./config "), "git");
+  EXPECT_EQ(added(".envrc."), "shell");
+  EXPECT_EQ(added("package.json .."), "build");
+  EXPECT_EQ(added("... /x"), "");
+  EXPECT_EQ(whole_of({"sub/.git./HEAD", {}, file(), "", {}}), "sub/.git.");
+  EXPECT_TRUE(leads_out("a/b", "../.. /../../x"));
+  EXPECT_FALSE(leads_out("a", ".. /x")) << "a name like any other";
 }
 
 TEST(HazardNames, are_such_as_can_be_found) {
@@ -259,6 +285,10 @@ TEST(HazardsOf, links_that_lead_out) {
 TEST(HazardsOf, taking_a_control_away_is_flagged_and_other_deletions_are_not) {
   EXPECT_EQ(flags({".git/hooks/pre-commit", file(0755), {}, "", {}}), "git");
   EXPECT_EQ(flags({".claude/settings.json", file(), {}, "", {}}), "agent");
+  for (const char* path :
+       {".npmrc", "sub/.yarnrc.yml", "package-lock.json", "Cargo.lock", "go.sum", "uv.lock", "pip.conf"})
+    EXPECT_EQ(flags({path, file(), {}, "", {}}), "build") << path;
+  EXPECT_EQ(flags({"sub/.git", file(), {}, "", {}}), "git") << "git would take what is around it";
   EXPECT_EQ(flags({"Makefile", file(), {}, "", {}}), "");
 }
 
