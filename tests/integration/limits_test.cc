@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <filesystem>
 
+#include "base/sys.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -86,13 +88,15 @@ TEST_P(Limits, what_a_run_leaves_is_continued_and_said_and_fresh_drops_it) {
 TEST_P(Limits, two_runs_do_not_share_a_layer_at_the_same_time) {
   const std::string file = policy("wall: 60s");
   auto argv = world().run_arguments(file, {});
-  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "echo up; sleep 2"});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", "echo up; sleep 30"});
   const auto first = world().start(argv);
   ASSERT_TRUE(wait_for(first, "up\n"));
   const Outcome second = world().shell(file, "true");
   EXPECT_EQ(second.code, 125);
   EXPECT_THAT(second.err, HasSubstr("run_"));
+  (void)sys::pidfd_signal(first.pidfd.get(), SIGTERM);
   EXPECT_FALSE(wait_for(first, "never said"));
+  EXPECT_EQ(world().shell(file, "true").code, 0);
 }
 
 TEST_P(Limits, a_kept_home_lasts_and_a_fresh_one_does_not) {
