@@ -35,7 +35,15 @@ env:
     client.insert(client.begin(), {"/usr/bin/python3", "model.py", command});
     return world().run(policy_, client, {.timeout = std::chrono::seconds(120)}, {"--var", "clients=" ALOS_CLIENTS});
   }
-  std::string changes() { return world().call({"alos", "diff", "--workspace", world().workspace()}).out; }
+  // kCommand, and nothing on the host.
+  void expect_done(const Outcome& run) {
+    EXPECT_EQ(run.code, 0) << run.out << run.err;
+    EXPECT_THAT(run.out, HasSubstr("all is done"));
+    const std::string changed = world().call({"alos", "diff", "--workspace", world().workspace()}).out;
+    EXPECT_THAT(changed, testing::AllOf(HasSubstr("+hello"), HasSubstr("+cat: .env: Permission denied")));
+    EXPECT_THAT(changed, testing::Not(HasSubstr("TOKEN")));
+    EXPECT_FALSE(world().exists("made"));
+  }
 
   std::string policy_;
 };
@@ -44,12 +52,7 @@ constexpr const char* kCommand = "echo hello > made; cat .env > stolen 2> why; t
 
 TEST_P(LongAgents, claude_code_does_what_its_model_wants_and_gets_no_secret) {
   const Outcome run = told(kCommand, {client("claude"), "-p", "do the work", "--dangerously-skip-permissions"});
-  EXPECT_EQ(run.code, 0) << run.out << run.err;
-  EXPECT_THAT(run.out, HasSubstr("all is done"));
-  const std::string changed = changes();
-  EXPECT_THAT(changed, testing::AllOf(HasSubstr("+hello"), HasSubstr("+cat: .env: Permission denied")));
-  EXPECT_THAT(changed, testing::Not(HasSubstr("TOKEN")));
-  EXPECT_FALSE(world().exists("made"));
+  expect_done(run);
 }
 
 // Its own sandbox is switched off: it would need what no box gives (SECURITY.md), and stands in one.
@@ -59,12 +62,7 @@ TEST_P(LongAgents, codex_does_what_its_model_wants_and_gets_no_secret) {
                  "model_provider=local", "-c", "model=gpt-5.1-codex", "-c",
                  R"(model_providers.local={name="local",base_url="http://127.0.0.1:8089/v1",wire_api="responses"})",
                  "do the work"});
-  EXPECT_EQ(run.code, 0) << run.out << run.err;
-  EXPECT_THAT(run.out, HasSubstr("all is done"));
-  const std::string changed = changes();
-  EXPECT_THAT(changed, testing::AllOf(HasSubstr("+hello"), HasSubstr("+cat: .env: Permission denied")));
-  EXPECT_THAT(changed, testing::Not(HasSubstr("TOKEN")));
-  EXPECT_FALSE(world().exists("made"));
+  expect_done(run);
 }
 
 TEST_P(LongAgents, deno_runs_and_reads_no_secret_by_any_of_its_ways) {

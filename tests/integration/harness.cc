@@ -269,6 +269,23 @@ World::Running World::start(std::vector<std::string> argv, const Options& option
   return {pid, UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))), UniqueFd(out[0])};
 }
 
+nlohmann::json info_of(const std::string& run) {
+  return {{"v", 1},
+          {"id", run},
+          {"name", "before"},
+          {"policy", "plain"},
+          {"policy_hash", ""},
+          {"about", ""},
+          {"workspace", ""},
+          {"workspace_mode", "none"},
+          {"argv", {"x"}},
+          {"started_ns", 1'000'000'000},
+          {"supervisor", 1},
+          {"box", 2},
+          {"wall_ms", 0},
+          {"degraded", nlohmann::json::array()}};
+}
+
 bool wait_for(const World::Running& running, const std::string& words) {
   std::string seen;
   char buffer[4096];

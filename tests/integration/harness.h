@@ -111,6 +111,9 @@ class InBothModes : public testing::TestWithParam<Mode> {
   std::optional<World> world_;
 };
 
+// What the file of a registered run holds, called so.
+nlohmann::json info_of(const std::string& run);
+
 // Reads its output until that was said; false when it ended without.
 bool wait_for(const World::Running& running, const std::string& words);
 

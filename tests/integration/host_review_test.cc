@@ -285,20 +285,7 @@ TEST_P(HostReview, a_run_that_ends_in_order_is_no_crash) {
 // What a power cut leaves: the mark of a run that no process holds, older than the machine's start.
 TEST_P(HostReview, after_a_restart_of_the_machine_the_run_that_was_there_is_told) {
   ASSERT_EQ(world().shell(policy(), "true").code, 0);
-  const json run{{"v", 1},
-                 {"id", "run_0123456789abcdef"},
-                 {"name", "before"},
-                 {"policy", "plain"},
-                 {"policy_hash", ""},
-                 {"about", ""},
-                 {"workspace", ""},
-                 {"workspace_mode", "none"},
-                 {"argv", {"x"}},
-                 {"started_ns", 1'000'000'000},
-                 {"supervisor", 1},
-                 {"box", 2},
-                 {"wall_ms", 0},
-                 {"degraded", json::array()}};
+  const json run = info_of("run_0123456789abcdef");
   const std::string mark = world().state() + "/open/run_0123456789abcdef";
   world().write(mark, "running 1-1\n" + run.dump());
   world().write(world().state() + "/open/run_torn", "running 1-1\n{\"v\"");

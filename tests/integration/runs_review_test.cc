@@ -139,20 +139,7 @@ TEST_P(RunsReview, a_mark_removes_nothing_but_its_own_run) {
   ASSERT_EQ(world().shell("strict", "true").code, 0);
   const std::string precious = world().root() + "/home/precious";
   world().write(precious + "/file", "mine");
-  const json run{{"v", 1},
-                 {"id", "../../../home/precious"},
-                 {"name", "before"},
-                 {"policy", "plain"},
-                 {"policy_hash", ""},
-                 {"about", ""},
-                 {"workspace", ""},
-                 {"workspace_mode", "none"},
-                 {"argv", {"x"}},
-                 {"started_ns", 1'000'000'000},
-                 {"supervisor", 1},
-                 {"box", 2},
-                 {"wall_ms", 0},
-                 {"degraded", json::array()}};
+  const json run = info_of("../../../home/precious");
   world().write(world().state() + "/open/run_0123456789abcdef", "running 1-1\n" + run.dump());
   const Outcome ps = alos({"ps"});
   EXPECT_TRUE(world().exists(precious + "/file")) << ps.out << ps.err;
