@@ -12,6 +12,7 @@
 #include <sys/fanotify.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -102,6 +103,28 @@ Outcome listener() {
   return judge_call(fd, "seccomp", "a listener over other programs' calls");
 }
 
+// One is enough to show it: thousands, dropped at once, would hold up the machine.
+Outcome socket_filter() {
+  sock_filter allow = BPF_STMT(BPF_RET | BPF_K, 0xffff);
+  const sock_fprog program{1, &allow};
+  const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return judge_call(::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "setsockopt",
+                    "code in the kernel, on a socket");
+}
+
+Outcome call_filter() {
+  sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  const sock_fprog program{1, &allow};
+  ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  return judge_call(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "prctl", "code in the kernel, on calls");
+}
+
+// Best effort, before what ordinary programs read and write.
+Outcome disk_priority() {
+  constexpr int kProcess = 1, kBestEffortFirst = 2 << 13;
+  return judge_call(::syscall(SYS_ioprio_set, kProcess, 0, kBestEffortFirst), "ioprio_set", "the disk before others");
+}
+
 Outcome handle() {
   alignas(file_handle) char room[sizeof(file_handle) + MAX_HANDLE_SZ];
   auto* out = reinterpret_cast<file_handle*>(room);
@@ -152,6 +175,9 @@ constexpr Attempt kAttempts[] = {
      [] { return judge_call(::syscall(SYS_memfd_secret, 0), "memfd_secret", "secret memory"); }},
     {"25.n", "a seccomp listener", listener},
     {"25.o", "a child's memory by process_vm_readv", childs_memory},
+    {"25.p", "a filter on a socket", socket_filter},
+    {"25.q", "a filter on system calls", call_filter},
+    {"25.r", "a place before others at the disk", disk_priority},
 };
 
 }  // namespace
