@@ -211,7 +211,8 @@ int rename_by_moving(int from_dir, const char* from, int to_dir, const char* to,
   // A name that an earlier run, ended in the middle, may have left is passed over.
   int made = -1;
   for (unsigned serial = 0; made != 0 && serial < 100; ++serial) {
-    std::snprintf(parent + keep, 32, "%s%d-%u", kRenamePrefix.data(), ::getpid(), serial);
+    std::snprintf(parent + keep, 32, "%.*s%d-%u", static_cast<int>(kRenamePrefix.size()), kRenamePrefix.data(),
+                  ::getpid(), serial);
     made = ::mkdirat(to_dir, parent, 0700);
     if (made != 0 && errno != EEXIST) return errno;
   }

@@ -78,9 +78,9 @@ std::string_view name(Verdict verdict) {
 Result<int64_t> parse_age(std::string_view text) {
   constexpr int64_t kHour = 3'600'000'000'000;
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const std::string_view unit = text.substr(digits);
+  const std::string_view count = text.substr(0, digits), unit = text.substr(digits);
   int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + digits, number);
+  const auto parsed = std::from_chars(count.data(), count.data() + count.size(), number);
   if (parsed.ec == std::errc::result_out_of_range) number = INT64_MAX;
   if (digits == 0 || (unit != "d" && unit != "h"))
     return fail("age", printable(text), EINVAL, "write a number of days or hours, as in 30d or 12h");
