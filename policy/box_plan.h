@@ -62,6 +62,21 @@ struct Limits {
   std::optional<uint64_t> open_files;   // per process
 };
 
+// A rule of `commands`: a run that gets more than the agent's own box (policy.md, "Commands").
+struct BoxCommand {
+  std::string rule;
+  std::string usage;             // the usage line, variables replaced; usage.h reads and matches it
+  std::string program;           // the file that is run, absolute, whatever argv[0] is spelled like
+  std::vector<BoxMount> mounts;  // host paths beyond the agent's box: the run is elevated where there are any
+  Source source;
+};
+
+// What `clock.sleep` may ask for; nothing set: the policy has no such rule, and sleeping is denied.
+struct ClockLimits {
+  std::optional<uint64_t> each_ms;   // one sleep
+  std::optional<uint64_t> total_ms;  // all sleeps of a run together, by what was asked for
+};
+
 struct BoxPlan {
   std::string policy;  // name or file as shown to people
   std::string about;
@@ -69,6 +84,11 @@ struct BoxPlan {
 
   std::vector<BoxMount> mounts;
   std::vector<BoxMask> masks;
+  // Reached by primitives alone (`audit: each`): absent from the box, part of the broker's view.
+  std::vector<BoxMount> brokered;
+  std::vector<BoxCommand> commands;
+  bool no_commands = false;  // `commands: none`: shell.run is denied altogether
+  ClockLimits clock;
   // Denies that hold for what may leave the layer: checked again at apply, over every path in it.
   std::vector<BoxMask> layer_denies;
   std::vector<std::string> printed;  // what `degrade` gave up, a line each; shown at start and audited

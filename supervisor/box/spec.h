@@ -28,13 +28,22 @@ void fields(A& a, BoxMask& m) {
   a(m.pattern, m.except, m.denied, m.pin_parents, m.rule, m.reason, m.source);
 }
 template <class A>
+void fields(A& a, BoxCommand& c) {
+  a(c.rule, c.usage, c.program, c.mounts, c.source);
+}
+template <class A>
+void fields(A& a, ClockLimits& c) {
+  a(c.each_ms, c.total_ms);
+}
+template <class A>
 void fields(A& a, Limits& l) {
   a(l.memory, l.processes, l.cpus_milli, l.cpu_time_ms, l.wall_ms, l.disk, l.disk_by, l.open_files);
 }
 template <class A>
 void fields(A& a, BoxPlan& p) {
-  a(p.policy, p.about, p.hash, p.mounts, p.masks, p.layer_denies, p.printed, p.workspace_mode, p.workspace, p.keep_home,
-    p.limits, p.degrade, p.env_pass, p.env_set, p.memory_deny_write_execute);
+  a(p.policy, p.about, p.hash, p.mounts, p.masks, p.brokered, p.commands, p.no_commands, p.clock, p.layer_denies,
+    p.printed, p.workspace_mode, p.workspace, p.keep_home, p.limits, p.degrade, p.env_pass, p.env_set,
+    p.memory_deny_write_execute);
 }
 }  // namespace policy
 
