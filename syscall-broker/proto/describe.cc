@@ -2,13 +2,14 @@
 // cannot read it themselves.
 //
 //   describe strip SET > SET    the same messages without options, for protobuf-lite, which has no place for them
-//   describe table SET > INC    the rows of primitives/table.h
+//   describe table SET > INC    the rows of primitive_table.h
+//   describe schema SET > INC   the messages that may be in a frame, for frame.cc to hold it against
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
-#include <google/protobuf/dynamic_message.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -57,6 +58,11 @@ std::string camel(std::string_view name) {
   return out;
 }
 
+std::string lower(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(c));
+  return text;
+}
+
 bool table(const FileDescriptorSet& all) {
   for (const FileDescriptorProto& file : all.file()) {
     if (file.name() != kWire) continue;
@@ -66,8 +72,39 @@ bool table(const FileDescriptorSet& all) {
       if (!call || !call->options().HasExtension(alos::wire::primitive)) continue;
       const alos::wire::Primitive& primitive = call->options().GetExtension(alos::wire::primitive);
       fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field.name()), primitive.name(),
-                 camel(alos::wire::EffectClass_Name(primitive.effect())));
+                 lower(alos::wire::EffectClass_Name(primitive.effect())));
     }
+  }
+  return true;
+}
+
+// Messages that a Request holds, itself first; the wire format knows fields by number and form alone.
+bool schema(const FileDescriptorSet& all) {
+  for (const FileDescriptorProto& file : all.file()) {
+    if (file.name() != kWire) continue;
+    std::vector<const DescriptorProto*> held{find(file, ".alos.wire.Request")};
+    std::string fields, messages;
+    size_t at = 0;
+    for (size_t i = 0; i < held.size(); ++i) {
+      const DescriptorProto& message = *held[i];
+      messages += fmt::format("{{{}, {}}},  // {}\n", at, message.field_size(), message.name());
+      for (const auto& field : message.field()) {
+        using Field = google::protobuf::FieldDescriptorProto;
+        const bool inner = field.type() == Field::TYPE_MESSAGE;
+        const bool bytes = inner || field.type() == Field::TYPE_BYTES || field.type() == Field::TYPE_STRING;
+        size_t index = 0;
+        if (inner) {
+          const DescriptorProto* of = find(file, field.type_name());
+          index = static_cast<size_t>(std::find(held.begin(), held.end(), of) - held.begin());
+          if (index == held.size()) held.push_back(of);
+        }
+        const int group = field.has_oneof_index() && !field.proto3_optional() ? 1 : 0;
+        fields += fmt::format("{{{}, {}, {}, {}, {}}},  // {}.{}\n", field.number(), bytes, inner ? index : 0,
+                              field.label() == Field::LABEL_REPEATED, group, message.name(), field.name());
+        ++at;
+      }
+    }
+    fmt::print("constexpr Field kFields[] = {{\n{}}};\nconstexpr Message kMessages[] = {{\n{}}};\n", fields, messages);
   }
   return true;
 }
@@ -79,5 +116,7 @@ int main(int argc, char** argv) {
   std::ifstream in(argc == 3 ? argv[2] : "");
   if (argc != 3 || !all.ParseFromIstream(&in)) return 2;
   const std::string_view what = argv[1];
-  return (what == "strip" ? strip(all) : what == "table" && table(all)) ? 0 : 1;
+  if (what == "strip") return strip(all) ? 0 : 1;
+  if (what == "table") return table(all) ? 0 : 1;
+  return what == "schema" && schema(all) ? 0 : 1;
 }

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <coroutine>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/box_plan.h"
+#include "policy/decide.h"
+#include "syscall-broker/view.h"
+
+namespace alos::broker {
+
+// One AgentProcess as the broker knows it: what it may do, and its identity in the kernel. One thread.
+class Agent {
+ public:
+  struct Facts {
+    std::string run;
+    uid_t uid = 0;          // of everything in its box, as seen from here
+    std::string workspace;  // where commands run by default; "/" without
+    std::vector<std::string> brokered;
+    policy::ClockLimits clock;
+  };
+  // The kernel identity costs the launcher a process and a mount tree: it is asked for when the first call needs files.
+  Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity)
+      : facts_(std::move(facts)), policy_(std::move(policy)), want_identity_(std::move(want_identity)) {}
+
+  const Facts& facts() const { return facts_; }
+  const policy::CompiledPolicy& policy() const { return policy_; }
+
+  // The answer to what was asked for. An error is told to those who wait, and the next call asks again.
+  void identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found);
+
+  // The view, when it is there. Errors: why there is none.
+  struct Awaited {
+    bool await_ready() const { return agent.view_.has_value(); }
+    void await_suspend(std::coroutine_handle<> waiting);
+    Result<const View*> await_resume();
+    Agent& agent;
+  };
+  Awaited view() { return Awaited{*this}; }
+
+ private:
+  Facts facts_;
+  policy::CompiledPolicy policy_;
+  std::function<void()> want_identity_;
+  std::optional<View> view_;
+  std::optional<Error> without_;
+  std::vector<std::coroutine_handle<>> waiting_;
+};
+
+}  // namespace alos::broker

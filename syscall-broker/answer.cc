@@ -1,0 +1,85 @@
+#include "syscall-broker/answer.h"
+
+#include <cstring>
+
+#include "base/paths.h"
+
+namespace alos::broker {
+namespace {
+
+std::string name_of(int code) {
+  const char* name = code > 0 ? ::strerrorname_np(code) : nullptr;
+  return name ? name : "";
+}
+
+}  // namespace
+
+Answer failed(const Error& error, bool partial) {
+  Answer out;
+  wire::Failed& failed = *out.reply.mutable_failed();
+  failed.set_operation(error.operation);
+  failed.set_object(error.object);
+  failed.set_code(error.code);
+  failed.set_name(name_of(error.code));
+  failed.set_hint(error.hint);
+  failed.set_partial(partial);
+  return out;
+}
+
+Answer limited(std::string_view which, uint64_t value, std::string_view hint) {
+  Answer out;
+  wire::Limit& limit = *out.reply.mutable_limit();
+  limit.set_which(std::string(which));
+  limit.set_value(value);
+  limit.set_hint(std::string(hint));
+  return out;
+}
+
+Answer unknown(std::string_view operation, std::string_view hint) {
+  Answer out;
+  out.reply.mutable_unknown()->set_operation(std::string(operation));
+  out.reply.mutable_unknown()->set_hint(std::string(hint));
+  return out;
+}
+
+Answer denied(const policy::Decision& decision, const policy::Request& request) {
+  Answer out;
+  wire::Denied& denied = *out.reply.mutable_denied();
+  denied.set_request(printable_text(request.text()));
+  denied.set_layer(std::string(name(decision.layer)));
+  denied.set_rule(std::string(decision.rule_name()));
+  denied.set_source(decision.source().text());
+  denied.set_reason(std::string(decision.reason()));
+  denied.set_remedy(decision.rule ? "nothing in this run can allow it; an operator could change that rule"
+                                  : "nothing allows it; an operator could add an allow for it to the policy");
+  return out;
+}
+
+Answer refused(std::string_view request, std::string_view reason, std::string_view remedy) {
+  Answer out;
+  wire::Denied& denied = *out.reply.mutable_denied();
+  denied.set_request(printable_text(request));
+  denied.set_layer("broker");
+  denied.set_rule("broker");
+  denied.set_reason(std::string(reason));
+  denied.set_remedy(std::string(remedy));
+  return out;
+}
+
+std::string outcome_of(const Answer& answer) {
+  const wire::Reply& reply = answer.reply;
+  switch (reply.answer_case()) {
+    case wire::Reply::kDenied:
+      return "denied";
+    case wire::Reply::kFailed:
+      return "failed " + (reply.failed().name().empty() ? reply.failed().operation() : reply.failed().name());
+    case wire::Reply::kLimit:
+      return "limit " + reply.limit().which();
+    case wire::Reply::kUnknown:
+      return "unknown";
+    default:
+      return "ok";
+  }
+}
+
+}  // namespace alos::broker

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "alos/broker.pb.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "policy/decide.h"
+
+namespace alos::broker {
+
+// What a call ends with.
+struct Answer {
+  wire::Reply reply;
+  UniqueFd descriptor;  // goes along with it
+};
+
+// Errors of primitives carry this code where part of the effect is there (ENOSPC in the middle of an append).
+Answer failed(const Error& error, bool partial = false);
+Answer limited(std::string_view which, uint64_t value, std::string_view hint);
+Answer unknown(std::string_view operation, std::string_view hint);
+Answer denied(const policy::Decision& decision, const policy::Request& request);
+// By the broker itself, for what no rule can give.
+Answer refused(std::string_view request, std::string_view reason, std::string_view remedy);
+
+// "ok", "denied", "failed ENOENT", "limit ...": for the journal.
+std::string outcome_of(const Answer& answer);
+
+}  // namespace alos::broker

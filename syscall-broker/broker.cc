@@ -1,0 +1,127 @@
+#include "syscall-broker/broker.h"
+
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "base/clock.h"
+#include "syscall-broker/primitives/primitives.h"
+
+namespace alos::broker {
+
+// The connections of the agent.
+class Broker::Channels final : public Channel::Owner {
+ public:
+  Channels(Reactor& reactor, Agent& agent, Pipeline& pipeline, Journal& journal)
+      : reactor_(reactor), agent_(agent), pipeline_(pipeline), journal_(journal) {}
+
+  void listen(UniqueFd listener) {
+    listeners_.push_back(std::make_unique<Listener>(*this, std::move(listener)));
+    reactor_.accept(listeners_.back()->socket.get(), *listeners_.back());
+  }
+
+ private:
+  struct Listener final : Completion {
+    Listener(Channels& channels, UniqueFd listening) : of(channels), socket(std::move(listening)) {}
+    void completed(int result, unsigned flags) override {
+      of.accepted(*this, result, (flags & IORING_CQE_F_MORE) != 0);
+    }
+    Channels& of;
+    UniqueFd socket;
+  };
+
+  void accepted(Listener& listener, int result, bool more) {
+    if (result >= 0) add(UniqueFd(result));
+    // Descriptors may run out for a moment: tried again when a connection ends.
+    if (!more) stalled_.push_back(&listener);
+    if (!more && !channels_.empty()) return;
+    again();
+  }
+
+  void again() {
+    for (Listener* listener : std::exchange(stalled_, {})) reactor_.accept(listener->socket.get(), *listener);
+  }
+
+  void add(UniqueFd socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    // A box has one user; what is another's was not made in it.
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != agent_.facts().uid ||
+        channels_.size() >= kChannels)
+      return;
+    auto channel = std::make_shared<Channel>(reactor_, std::move(socket), *this);
+    channels_[channel.get()] = channel;
+    channel->start();
+  }
+
+  void received(Channel& channel, Received received) override {
+    pipeline_.take(agent_, channel.shared_from_this(), std::move(received));
+  }
+
+  void closed(Channel& channel, const Error& why) override {
+    pipeline_.left(channel);
+    if (why.operation.empty()) return;
+    const std::string reason = why.text();
+    Journal::Entry entry;
+    entry.action = "channel.close";
+    entry.target = agent_.facts().run;
+    entry.decision = policy::Effect::deny;
+    entry.rule = "protocol";
+    entry.layer = "broker";
+    entry.reason = reason;
+    (void)journal_.write(entry);
+    (void)journal_.flush();
+  }
+
+  void idle(Channel& channel) override {
+    reactor_.at_end_of_turn([this, &channel] {
+      channels_.erase(&channel);
+      again();
+    });
+  }
+
+  void may_write(Channel& channel) override { pipeline_.may_write(channel); }
+
+  Reactor& reactor_;
+  Agent& agent_;
+  Pipeline& pipeline_;
+  Journal& journal_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<Listener*> stalled_;
+  std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
+};
+
+Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
+                                               Journal& journal, Host& host) {
+  auto reactor = TRY(Reactor::create(std::move(files)));
+  return std::unique_ptr<Broker>(new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host));
+}
+
+Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
+               Host& host)
+    : reactor_(std::move(reactor)),
+      time_{.now_ns = boot_ns, .real = true},
+      agent_(std::move(facts), std::move(policy), [&host] { host.want_identity(); }),
+      worker_(*reactor_),
+      pipeline_(*reactor_, journal),
+      channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
+  add_file_primitives(pipeline_, worker_);
+  add_clock_primitives(pipeline_, *reactor_, time_);
+  add_policy_primitives(pipeline_);
+}
+
+Broker::~Broker() = default;
+
+void Broker::listen(UniqueFd listener) {
+  channels_->listen(std::move(listener));
+}
+
+void Broker::identity(Result<std::pair<View::Roots, FileRing::Personality>> found) {
+  agent_.identity(reactor_->files(), std::move(found));
+}
+
+void Broker::wait(std::span<pollfd> others, std::optional<int64_t> until_ns) {
+  reactor_->wait(others, time_, until_ns);
+}
+
+}  // namespace alos::broker

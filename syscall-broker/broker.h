@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "syscall-broker/agent.h"
+#include "syscall-broker/channel.h"
+#include "syscall-broker/journal.h"
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/reactor.h"
+#include "syscall-broker/worker.h"
+
+namespace alos::broker {
+
+// What a broker needs of whoever runs boxes. Called on the broker's thread; answers come by the methods of Broker.
+class Host {
+ public:
+  virtual ~Host() = default;
+  // Asks for the agent's kernel identity; answered by Broker::identity().
+  virtual void want_identity() = 0;
+};
+
+// Serves the boxes of one agent: accepts their connections, and carries out what they ask for. One thread, which calls
+// wait() instead of poll(2).
+class Broker {
+ public:
+  static constexpr size_t kChannels = 64;  // connections of an agent at once; a further one is closed at once
+
+  // Errors: those of Reactor::create().
+  static Result<std::unique_ptr<Broker>> create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
+                                                Journal& journal, Host& host);
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+  ~Broker();
+
+  // Serves what connects there, for as long as the broker is. `listener`: SOCK_SEQPACKET, made in a box of this agent.
+  void listen(UniqueFd listener);
+  void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
+
+  // As poll(2), and meanwhile serves. `until_ns`: CLOCK_BOOTTIME.
+  void wait(std::span<pollfd> others, std::optional<int64_t> until_ns);
+  // Descriptors given to wait() can be closed for good after it.
+  void stop_watching() { reactor_->stop_watching(); }
+
+ private:
+  class Channels;
+  Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
+         Host& host);
+
+  std::unique_ptr<Reactor> reactor_;
+  Reactor::Time time_;
+  Agent agent_;
+  Worker worker_;
+  Pipeline pipeline_;
+  std::unique_ptr<Channels> channels_;
+};
+
+}  // namespace alos::broker

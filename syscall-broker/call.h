@@ -1,0 +1,100 @@
+#pragma once
+
+#include <coroutine>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/decide.h"
+#include "syscall-broker/agent.h"
+#include "syscall-broker/answer.h"
+#include "syscall-broker/channel.h"
+#include "syscall-broker/task.h"
+
+namespace alos::broker {
+
+class Pipeline;
+
+// A value, or how the call ends without it.
+template <class T>
+using Attempt = std::expected<T, Answer>;
+
+// In coroutines that answer an Attempt: the value of one, or of a Result.
+#define ALOS_ATTEMPT(name, ...)                                                      \
+  auto name##_attempt = ::alos::broker::detail::attempt(__VA_ARGS__);                \
+  if (!name##_attempt) co_return std::unexpected(std::move(name##_attempt).error()); \
+  [[maybe_unused]] auto name = ::alos::broker::detail::take(std::move(name##_attempt))
+
+namespace detail {
+template <class T>
+Attempt<T> attempt(Attempt<T> value) {
+  return value;
+}
+template <class T>
+Attempt<T> attempt(Result<T> value) {
+  if (!value) return std::unexpected(failed(value.error()));
+  if constexpr (std::is_void_v<T>)
+    return {};
+  else
+    return std::move(*value);
+}
+template <class T>
+T take(Attempt<T>&& value) {
+  return std::move(*value);
+}
+inline bool take(Attempt<void>&&) {
+  return true;
+}
+}  // namespace detail
+
+// One request on its way through the pipeline. Lives until it is answered, also when its client left.
+class Call {
+ public:
+  Call(Pipeline& pipeline, Agent& agent, std::shared_ptr<Channel> channel, Received received);
+
+  const wire::Request& request() const { return received_.request; }
+  uint64_t id() const { return received_.request.id(); }
+  Agent& agent() const { return agent_; }
+  Channel& channel() const { return *channel_; }
+  Reactor& reactor() const;
+
+  static constexpr uint64_t kMaxContent = 64 << 20;
+
+  // Bytes of the content argument: `in_frame`, or those of the descriptor that came along (mapped: it is sealed).
+  Attempt<std::string_view> content(const std::string& in_frame);
+
+  // Decides on what a path was found to lead to. Nothing where it is allowed.
+  std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
+
+  // Sends what is not the end; to be followed by room().
+  void put(wire::Output output);
+  // Waits until the client has read enough, or left.
+  struct Room {
+    bool await_ready() const;
+    void await_suspend(std::coroutine_handle<> waiting);
+    void await_resume() {}
+    Call& call;
+  };
+  Room room() { return Room{*this}; }
+
+  bool is_cancelled() const { return cancelled_; }
+  // What a call that waits does when its client gives it up or leaves; called once, perhaps at once.
+  void on_cancel(std::function<void()> what);
+
+ private:
+  friend class Pipeline;
+  Pipeline& pipeline_;
+  Agent& agent_;
+  std::shared_ptr<Channel> channel_;
+  Received received_;
+  std::unique_ptr<void, std::function<void(void*)>> mapping_;
+  bool cancelled_ = false;
+  std::function<void()> cancel_;
+  std::string intent_;
+};
+
+}  // namespace alos::broker

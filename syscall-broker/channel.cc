@@ -1,0 +1,175 @@
+#include "syscall-broker/channel.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "syscall-broker/frame.h"
+
+namespace alos::broker {
+namespace {
+
+// What it holds cannot change under the reader, by whoever else has it.
+Result<void> check_content(const UniqueFd& fd) {
+  constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
+  const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & kSeals) != kSeals)
+    return fail("frame", "its descriptor is not a memfd sealed against writing, shrinking and growing", EBADMSG);
+  return {};
+}
+
+}  // namespace
+
+void Channel::receive() {
+  if (!open_ || last_words_ || receiving_ || backlog_ >= kEnough) return;
+  in_ = {};
+  in_.msg_control = in_control_;
+  in_.msg_controllen = sizeof in_control_;
+  receiving_ = true;
+  reactor_.receive(socket_.get(), in_, receiver_);
+}
+
+// Descriptors are in this process whatever becomes of the frame: they are owned before its bytes are looked at.
+UniqueFd Channel::take_descriptor(bool& more) {
+  UniqueFd out;
+  for (cmsghdr* part = CMSG_FIRSTHDR(&in_); part; part = CMSG_NXTHDR(&in_, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= part->cmsg_len; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
+      more = more || out;
+      out.reset(fd);
+    }
+  }
+  return out;
+}
+
+Result<Received> Channel::read_frame(std::string_view frame) {
+  bool more = (in_.msg_flags & MSG_CTRUNC) != 0;
+  UniqueFd descriptor = take_descriptor(more);
+  if (more) return fail("frame", "it has more descriptors than the one that is allowed", EBADMSG);
+  if ((in_.msg_flags & MSG_TRUNC) != 0) return fail("frame", "it is too long", EMSGSIZE);
+  Received out;
+  TRY(decode(frame, out.request));
+  if (out.request.attached() != static_cast<bool>(descriptor))
+    return fail("frame", descriptor ? "a descriptor came that it does not speak of" : "its descriptor is missing",
+                EBADMSG);
+  if (descriptor) TRY(check_content(descriptor));
+  out.content = std::move(descriptor);
+  return out;
+}
+
+void Channel::received(int result, unsigned flags) {
+  const auto self = shared_from_this();
+  receiving_ = false;
+  if (result == -ENOBUFS) {  // all are being looked at; this frame stays in the socket
+    reactor_.at_end_of_turn([self] { self->receive(); });
+    return;
+  }
+  if (result <= 0) {
+    bool more = false;
+    if (result == 0) take_descriptor(more);  // an empty message looks like the end, and may bring one
+    reactor_.release(flags);
+    if (!open_) return tell_if_idle();
+    return end({"", "", result < 0 ? -result : 0, ""});
+  }
+  auto frame = read_frame(reactor_.buffer(flags, static_cast<size_t>(result)));
+  reactor_.release(flags);
+  if (!open_) return tell_if_idle();
+  if (last_words_) return;
+  if (!frame) return close(frame.error());
+  owner_.received(*this, std::move(*frame));
+  receive();
+}
+
+void Channel::reply(const wire::Reply& reply, UniqueFd descriptor) {
+  if (!open_ || last_words_) return;
+  Outgoing next{.frame = {}, .descriptor = std::move(descriptor)};
+  if (auto made = encode(reply, next.frame); !made) {
+    wire::Reply instead = failed(made.error()).reply;
+    instead.set_id(reply.id());
+    next.descriptor.reset();
+    if (!encode(instead, next.frame)) return;
+  }
+  backlog_ += next.frame.size();
+  if (next.descriptor) ++unread_descriptors_;
+  queue_.push_back(std::move(next));
+  if (backlog_ > kTooMuch)
+    return end({"channel", "its answers are not read", ENOBUFS, "read answers, or ask for less at a time"});
+  if (!sending_) send();
+}
+
+void Channel::send() {
+  Outgoing& next = queue_.front();
+  out_part_ = {.iov_base = next.frame.data(), .iov_len = next.frame.size()};
+  out_ = {};
+  out_.msg_iov = &out_part_;
+  out_.msg_iovlen = 1;
+  if (next.descriptor) {
+    out_.msg_control = out_control_;
+    out_.msg_controllen = sizeof out_control_;
+    cmsghdr* part = CMSG_FIRSTHDR(&out_);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(sizeof(int));
+    const int fd = next.descriptor.get();
+    std::memcpy(CMSG_DATA(part), &fd, sizeof fd);
+  }
+  sending_ = true;
+  reactor_.send(socket_.get(), out_, sender_);
+}
+
+void Channel::sent(int result) {
+  const auto self = shared_from_this();
+  sending_ = false;
+  const bool was_full = backlog_ >= kEnough;
+  backlog_ -= queue_.front().frame.size();
+  queue_.pop_front();
+  if (!open_) return tell_if_idle();
+  if (result < 0) return end({"", "", -result, ""});
+  if (!queue_.empty())
+    send();
+  else if (last_words_)
+    return end({});
+  if (was_full && backlog_ < kEnough) owner_.may_write(*this);
+  receive();
+}
+
+bool Channel::can_take_descriptor() {
+  int unread = 0;
+  // Of a unix socket: bytes that the other side has not received yet (unix(7), SIOCOUTQ).
+  if (queue_.empty() && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread == 0) unread_descriptors_ = 0;
+  return unread_descriptors_ < kDescriptors;
+}
+
+void Channel::close(const Error& why) {
+  if (!open_ || last_words_) return;
+  wire::Reply reply = failed(why).reply;
+  this->reply(reply);  // id 0
+  last_words_ = open_;
+  tell(why);
+}
+
+void Channel::tell(const Error& why) {
+  if (!std::exchange(told_, true)) owner_.closed(*this, why);
+}
+
+void Channel::tell_if_idle() {
+  if (!receiving_ && !sending_) owner_.idle(*this);
+}
+
+void Channel::end(const Error& why) {
+  if (!open_) return;
+  open_ = false;
+  if (receiving_) reactor_.cancel(receiver_);
+  if (sending_) reactor_.cancel(sender_);
+  ::shutdown(socket_.get(), SHUT_RDWR);
+  tell(why);
+  tell_if_idle();
+}
+
+}  // namespace alos::broker

@@ -1,0 +1,103 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "syscall-broker/answer.h"
+#include "syscall-broker/reactor.h"
+
+namespace alos::broker {
+
+// A request as it came in, well formed.
+struct Received {
+  wire::Request request;
+  UniqueFd content;  // a sealed memfd, where request.attached()
+};
+
+// A connection of a client. Reads one frame at a time and only while its client reads its answers, so that a flood
+// waits in its own socket: each turn of the reactor takes at most one frame of each connection. (Multishot receives let
+// one sender fill all buffers, and everybody else wait for them.)
+class Channel : public std::enable_shared_from_this<Channel> {
+ public:
+  // Answers that a client has not read, in bytes: no further frame of its is read above the first, and it is closed
+  // above the second.
+  static constexpr size_t kEnough = 256 << 10, kTooMuch = 16 << 20;
+  // Descriptors in answers that its client may leave unread: they count against the user of the broker, who may have
+  // other runs (net/core/scm.c).
+  static constexpr int kDescriptors = 8;
+
+  class Owner {
+   public:
+    virtual void received(Channel& channel, Received received) = 0;
+    // Once. `why`: what was wrong with what came in, or an error without operation when the client left.
+    virtual void closed(Channel& channel, const Error& why) = 0;
+    // Closed, and nothing of it is in the ring any more: it may be destroyed, though not by this call.
+    virtual void idle(Channel& channel) = 0;
+    virtual void may_write(Channel& channel) = 0;  // backlog() is below kEnough again
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Channel(Reactor& reactor, UniqueFd socket, Owner& owner)
+      : reactor_(reactor), socket_(std::move(socket)), owner_(owner), receiver_(*this), sender_(*this) {}
+
+  void start() { receive(); }
+  // Queued, sent as the client reads. After the end: dropped.
+  void reply(const wire::Reply& reply, UniqueFd descriptor = {});
+  // Says why in a last reply, and ends.
+  void close(const Error& why);
+  bool is_open() const { return open_; }
+  size_t backlog() const { return backlog_; }
+  bool can_take_descriptor();
+  uint64_t calls = 0;  // under way, for the owner
+
+ private:
+  struct Receiver final : Completion {
+    explicit Receiver(Channel& channel) : of(channel) {}
+    void completed(int result, unsigned flags) override { of.received(result, flags); }
+    Channel& of;
+  };
+  struct Sender final : Completion {
+    explicit Sender(Channel& channel) : of(channel) {}
+    void completed(int result, unsigned) override { of.sent(result); }
+    Channel& of;
+  };
+  struct Outgoing {
+    std::string frame;
+    UniqueFd descriptor;
+  };
+
+  void receive();
+  void received(int result, unsigned flags);
+  Result<Received> read_frame(std::string_view frame);
+  UniqueFd take_descriptor(bool& more);
+  void send();
+  void sent(int result);
+  void end(const Error& why);
+  void tell(const Error& why);
+  void tell_if_idle();
+
+  Reactor& reactor_;
+  UniqueFd socket_;
+  Owner& owner_;
+  Receiver receiver_;
+  Sender sender_;
+  bool open_ = true, last_words_ = false, told_ = false, receiving_ = false, sending_ = false;
+
+  msghdr in_{}, out_{};
+  iovec out_part_{};
+  alignas(cmsghdr) char in_control_[CMSG_SPACE(sizeof(int))]{};
+  alignas(cmsghdr) char out_control_[CMSG_SPACE(sizeof(int))]{};
+  std::deque<Outgoing> queue_;
+  size_t backlog_ = 0;
+  int unread_descriptors_ = 0;
+};
+
+}  // namespace alos::broker

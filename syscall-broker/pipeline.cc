@@ -1,0 +1,234 @@
+#include "syscall-broker/pipeline.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "base/paths.h"
+
+namespace alos::broker {
+
+void Pipeline::add(wire::Request::CallCase call, std::unique_ptr<Primitive> primitive) {
+  primitives_[call] = std::move(primitive);
+}
+
+void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received received) {
+  const uint64_t id = received.request.id();
+  if (received.request.call_case() == wire::Request::kCancel) return cancel(*channel, received.request.cancel().call());
+  auto& of_channel = running_[channel.get()];
+  if (of_channel.contains(id)) {
+    wire::Reply reply = failed({"frame", "id", EEXIST, "a call of this connection that is under way has it"}).reply;
+    reply.set_id(id);
+    return channel->reply(reply);
+  }
+  auto call = std::make_unique<Call>(*this, agent, std::move(channel), std::move(received));
+  of_channel[id] = call.get();
+  carry(std::move(call));
+}
+
+Job Pipeline::carry(std::unique_ptr<Call> call) {
+  Answer answer = co_await this->answer(*call);
+  if (const auto of_channel = running_.find(&call->channel()); of_channel != running_.end()) {
+    of_channel->second.erase(call->id());
+    if (of_channel->second.empty()) running_.erase(of_channel);
+  }
+  answer.reply.set_id(call->id());
+  call->channel().reply(answer.reply, std::move(answer.descriptor));
+}
+
+// ---- the ten steps; the first two are the channel's ----
+
+Task<Answer> Pipeline::answer(Call& call) {
+  const PrimitiveRow& row = row_of(call.request().call_case());
+  Primitive& primitive = *primitives_.at(row.call);
+  Attempt<Plan> plan = primitive.plan(call);
+  if (!plan) co_return std::move(plan).error();
+  const std::string target = plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
+  for (const policy::Request& demand : plan->demands)
+    if (auto denial = decide(call, demand)) co_return std::move(*denial);
+  if (auto limit = reserve(call)) co_return std::move(*limit);
+
+  Answer out;
+  const bool effect = row.effect == EffectClass::change || row.effect == EffectClass::run;
+  Attempt<void> begun = effect ? record_intent(call, row, target) : Attempt<void>();
+  if (begun && effect) {
+    if (auto flushed = co_await Flushed{*this}; !flushed) begun = std::unexpected(failed(flushed.error()));
+  }
+  if (begun) {
+    Attempt<Answer> done = co_await primitive.carry_out(call);
+    out = done ? std::move(*done) : std::move(done).error();
+  } else {
+    out = std::move(begun).error();
+  }
+  give_back(call);
+  record_end(call, row, target, out);
+  co_return out;
+}
+
+std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
+  const policy::Decision decision = policy::decide(call.agent().policy(), request);
+  if (decision.effect == policy::Effect::allow) return std::nullopt;
+  const std::string target = printable_text(request.text());
+  const std::string source = decision.source().text();
+  Journal::Entry entry;
+  entry.action = row_of(call.request().call_case()).name;
+  entry.target = target;
+  entry.decision = policy::Effect::deny;
+  entry.rule = decision.rule_name();
+  entry.source = source;
+  entry.reason = decision.reason();
+  entry.layer = name(decision.layer);
+  entry.parent = call.intent_;
+  // A denial stands whether it can be recorded or not.
+  (void)journal_.write(entry);
+  flush();
+  return denied(decision, request);
+}
+
+std::optional<Answer> Pipeline::reserve(Call& call) {
+  if (call.request().call_case() == wire::Request::kClockSleep) {
+    if (sleeps_ >= kSleeps) return limited("sleeps under way", kSleeps, "wait for one of them");
+    ++sleeps_;
+    return std::nullopt;
+  }
+  if (call.channel().calls >= kCallsOfChannel)
+    return limited("calls under way on a connection", kCallsOfChannel, "wait for one of them");
+  if (calls_ >= kCalls) return limited("calls under way", kCalls, "wait for one of them");
+  ++calls_;
+  ++call.channel().calls;
+  return std::nullopt;
+}
+
+void Pipeline::give_back(Call& call) {
+  if (call.request().call_case() == wire::Request::kClockSleep) {
+    --sleeps_;
+    return;
+  }
+  --calls_;
+  --call.channel().calls;
+}
+
+Attempt<void> Pipeline::record_intent(Call& call, const PrimitiveRow& row, const std::string& target) {
+  Journal::Entry entry;
+  entry.action = row.name;
+  entry.target = target;
+  auto id = journal_.write(entry);
+  if (id) {
+    call.intent_ = std::move(*id);
+    return {};
+  }
+  if (id.error().code == EDQUOT)
+    return std::unexpected(limited("audit", 0, "this run has used up what it may put into the audit log"));
+  return std::unexpected(failed(id.error()));
+}
+
+void Pipeline::record_end(Call& call, const PrimitiveRow& row, const std::string& target, const Answer& answer) {
+  const std::string outcome = outcome_of(answer);
+  Journal::Entry entry;
+  entry.action = row.name;
+  entry.target = target;
+  entry.outcome = outcome;
+  entry.parent = call.intent_;
+  // What happened cannot be taken back because it cannot be recorded; the intent stands for it.
+  (void)journal_.write(entry);
+  flush();
+}
+
+// ---- flushing: once a turn for everybody ----
+
+void Pipeline::flush() {
+  if (std::exchange(flushing_, true)) return;
+  reactor_.at_end_of_turn([this] {
+    flushing_ = false;
+    flushed_ = journal_.flush();
+    for (const auto& one : std::exchange(for_flush_, {})) one.resume();
+  });
+}
+
+void Pipeline::Flushed::await_suspend(std::coroutine_handle<> waiting) {
+  pipeline.for_flush_.push_back(waiting);
+  pipeline.flush();
+}
+
+// ---- waiting for a client, and giving up ----
+
+void Pipeline::may_write(Channel& channel) {
+  std::vector<std::coroutine_handle<>> ready;
+  std::erase_if(for_room_, [&](const auto& waiting) {
+    if (waiting.first != &channel) return false;
+    ready.push_back(waiting.second);
+    return true;
+  });
+  for (const auto& one : ready) one.resume();
+}
+
+void Pipeline::cancel(Channel& channel, uint64_t id) {
+  const auto of_channel = running_.find(&channel);
+  if (of_channel == running_.end()) return;
+  const auto found = of_channel->second.find(id);
+  if (found == of_channel->second.end() || found->second->cancelled_) return;
+  found->second->cancelled_ = true;
+  if (const auto what = std::exchange(found->second->cancel_, {})) what();
+}
+
+void Pipeline::left(Channel& channel) {
+  may_write(channel);
+  const auto of_channel = running_.find(&channel);
+  if (of_channel == running_.end()) return;
+  std::vector<uint64_t> ids;
+  for (const auto& [id, call] : of_channel->second) ids.push_back(id);
+  for (const uint64_t id : ids) cancel(channel, id);
+}
+
+// ---- a call ----
+
+Call::Call(Pipeline& pipeline, Agent& agent, std::shared_ptr<Channel> channel, Received received)
+    : pipeline_(pipeline), agent_(agent), channel_(std::move(channel)), received_(std::move(received)) {}
+
+Attempt<std::string_view> Call::content(const std::string& in_frame) {
+  if (!received_.request.attached()) return std::string_view(in_frame);
+  if (!in_frame.empty())
+    return std::unexpected(failed({"frame", "content", EINVAL, "it is in the frame and attached"}));
+  struct stat st{};
+  if (::fstat(received_.content.get(), &st) != 0) return std::unexpected(failed({"fstat", "content", errno, ""}));
+  const auto size = static_cast<uint64_t>(st.st_size);
+  if (size > kMaxContent) return std::unexpected(limited("content", kMaxContent, "write it in parts, with fs.append"));
+  if (size == 0) return std::string_view();
+  void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, received_.content.get(), 0);
+  if (at == MAP_FAILED) return std::unexpected(failed({"mmap", "content", errno, ""}));
+  mapping_ = {at, [size](void* mapped) { ::munmap(mapped, size); }};
+  return std::string_view(static_cast<const char*>(at), size);
+}
+
+Reactor& Call::reactor() const {
+  return pipeline_.reactor();
+}
+
+std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, std::string_view reached) {
+  auto request = policy::Request::file(right, asked, reached);
+  if (!request) return failed(request.error());
+  return pipeline_.decide(*this, *request);
+}
+
+void Call::put(wire::Output output) {
+  wire::Reply reply;
+  reply.set_id(id());
+  *reply.mutable_output() = std::move(output);
+  channel_->reply(reply);
+}
+
+void Call::on_cancel(std::function<void()> what) {
+  if (cancelled_) return what();
+  cancel_ = std::move(what);
+}
+
+bool Call::Room::await_ready() const {
+  return !call.channel_->is_open() || call.channel_->backlog() < Channel::kEnough;
+}
+
+void Call::Room::await_suspend(std::coroutine_handle<> waiting) {
+  call.pipeline_.for_room_.emplace_back(call.channel_.get(), waiting);
+}
+
+}  // namespace alos::broker

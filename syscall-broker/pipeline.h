@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "syscall-broker/call.h"
+#include "syscall-broker/journal.h"
+#include "syscall-broker/primitive.h"
+#include "syscall-broker/primitive_table.h"
+
+namespace alos::broker {
+
+// The one way of a request: plan, decide, reserve, record, carry out, settle, answer. Who asks is the channel's to
+// know, what is well formed was checked before. Nothing here knows what a primitive does.
+class Pipeline {
+ public:
+  // Calls under way at once; sleeps have a bound of their own, because they hold nothing.
+  static constexpr uint64_t kCallsOfChannel = 64, kCalls = 512, kSleeps = 100'000;
+
+  Pipeline(Reactor& reactor, Journal& journal) : reactor_(reactor), journal_(journal) {}
+  void add(wire::Request::CallCase call, std::unique_ptr<Primitive> primitive);
+
+  // Takes the request on; its answer goes to the channel, whenever that is.
+  void take(Agent& agent, std::shared_ptr<Channel> channel, Received received);
+  // Its client left: what waits is given up, what has begun ends by itself.
+  void left(Channel& channel);
+
+  Reactor& reactor() { return reactor_; }
+  void may_write(Channel& channel);
+  uint64_t under_way() const { return calls_ + sleeps_; }
+
+ private:
+  friend class Call;
+  friend struct Call::Room;
+  // Resumed once everything that was recorded in this turn is flushed.
+  struct Flushed {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiting);
+    Result<void> await_resume() { return pipeline.flushed_; }
+    Pipeline& pipeline;
+  };
+
+  Job carry(std::unique_ptr<Call> call);
+  Task<Answer> answer(Call& call);
+  std::optional<Answer> decide(Call& call, const policy::Request& request);
+  std::optional<Answer> reserve(Call& call);
+  void give_back(Call& call);
+  Attempt<void> record_intent(Call& call, const PrimitiveRow& row, const std::string& target);
+  void record_end(Call& call, const PrimitiveRow& row, const std::string& target, const Answer& answer);
+  void cancel(Channel& channel, uint64_t call);
+  void flush();
+
+  Reactor& reactor_;
+  Journal& journal_;
+  std::unordered_map<int, std::unique_ptr<Primitive>> primitives_;
+  std::unordered_map<const Channel*, std::unordered_map<uint64_t, Call*>> running_;
+  std::vector<std::coroutine_handle<>> for_flush_;
+  std::vector<std::pair<const Channel*, std::coroutine_handle<>>> for_room_;
+  Result<void> flushed_;
+  bool flushing_ = false;
+  uint64_t calls_ = 0, sleeps_ = 0;
+};
+
+}  // namespace alos::broker

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "syscall-broker/call.h"
+
+namespace alos::broker {
+
+// What a call asks for, before anything is done or looked at.
+struct Plan {
+  std::vector<policy::Request> demands;  // each must be allowed; the first names the call in the journal
+  std::string target;                    // for the journal where nothing is demanded
+};
+
+// One primitive. The pipeline is the only one that calls it, and does everything that is the same for all.
+class Primitive {
+ public:
+  virtual ~Primitive() = default;
+  // Pure: canonical arguments and demands. Failed for what cannot be asked.
+  virtual Attempt<Plan> plan(Call& call) = 0;
+  // After it was allowed and recorded.
+  virtual Task<Attempt<Answer>> carry_out(Call& call) = 0;
+};
+
+}  // namespace alos::broker

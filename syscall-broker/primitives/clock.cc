@@ -1,0 +1,130 @@
+#include "base/clock.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+
+#include "syscall-broker/primitive.h"
+#include "syscall-broker/primitives/primitives.h"
+
+namespace alos::broker {
+namespace {
+
+constexpr int64_t kMs = 1'000'000;
+
+// "UTC" or "+02:00": minutes east. Names of zones need the host's database, which the broker cannot read; clients have
+// their own.
+std::optional<int> offset_of(std::string_view zone) {
+  if (zone.empty() || zone == "UTC" || zone == "Z") return 0;
+  int hours = 0, minutes = 0;
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
+  const auto number = [](std::string_view digits, int& out) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return error == std::errc() && end == digits.data() + digits.size() && out >= 0;
+  };
+  if (!number(zone.substr(1, 2), hours) || !number(zone.substr(4, 2), minutes) || hours > 14 || minutes > 59)
+    return std::nullopt;
+  return (zone[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+}
+
+std::string text_of(int64_t unix_ns, int offset, std::string_view zone) {
+  const time_t seconds = unix_ns / 1'000'000'000 + offset * 60;
+  tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}{}", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, unix_ns % 1'000'000'000,
+                     offset == 0 ? "Z" : zone);
+}
+
+class ClockNow final : public Primitive {
+ public:
+  explicit ClockNow(const Reactor::Time& time) : time_(time), started_ns_(time.now_ns()) {}
+
+  Attempt<Plan> plan(Call& call) override {
+    const std::string& zone = call.request().clock_now().zone();
+    if (!offset_of(zone))
+      return std::unexpected(failed({"clock.now", zone, EINVAL, "write UTC, or an offset as in +02:00"}));
+    return Plan{.demands = {}, .target = "clock.now"};
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const std::string& zone = call.request().clock_now().zone();
+    Answer out;
+    wire::ClockNow::Result& result = *out.reply.mutable_clock_now();
+    const int64_t now = wall_ns();
+    result.set_unix_ns(now);
+    result.set_elapsed_ns(static_cast<uint64_t>(time_.now_ns() - started_ns_));
+    result.set_text(text_of(now, *offset_of(zone), zone));
+    co_return out;
+  }
+
+ private:
+  const Reactor::Time& time_;
+  int64_t started_ns_;
+};
+
+class ClockSleep final : public Primitive {
+ public:
+  ClockSleep(Reactor& reactor, const Reactor::Time& time) : reactor_(reactor), time_(time) {}
+
+  Attempt<Plan> plan(Call& call) override {
+    const wire::ClockSleep& wanted = call.request().clock_sleep();
+    if (wanted.key().size() > kLongestKey)
+      return std::unexpected(failed({"clock.sleep", "key", ENAMETOOLONG, "at most 256 bytes"}));
+    return Plan{.demands = {}, .target = fmt::format("clock.sleep {}ms", wanted.duration_ms())};
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::ClockSleep& wanted = call.request().clock_sleep();
+    const int64_t begun = time_.now_ns();
+    int64_t until = begun + long_ns(static_cast<int64_t>(std::min<uint64_t>(wanted.duration_ms(), INT64_MAX)), kMs);
+    Answer out;
+    if (!wanted.key().empty()) {
+      if (!keys_.contains(wanted.key()) && keys_.size() >= kKeys)
+        co_return std::unexpected(limited("keys of sleeps", kKeys, "use one again"));
+      until = keys_.try_emplace(wanted.key(), until).first->second;
+      out.reply.mutable_clock_sleep()->set_over_before(until <= begun);
+    }
+    if (until > begun) co_await Sleep{call, reactor_.timers(), until};
+    if (call.is_cancelled()) co_return std::unexpected(failed({"clock.sleep", "", ECANCELED, ""}));
+    out.reply.mutable_clock_sleep()->set_slept_ms(static_cast<uint64_t>((time_.now_ns() - begun) / kMs));
+    co_return out;
+  }
+
+ private:
+  static constexpr size_t kLongestKey = 256, kKeys = 10'000;
+
+  // In the heap while it waits, and nowhere else.
+  struct Sleep final : Timer {
+    Sleep(Call& sleeping, Timers& heap, int64_t end) : call(sleeping), timers(heap), until(end) {}
+    bool await_ready() const { return call.is_cancelled(); }
+    void await_suspend(std::coroutine_handle<> coroutine) {
+      waiting = coroutine;
+      timers.set(*this, until);
+      call.on_cancel([this] {
+        timers.cancel(*this);
+        waiting.resume();
+      });
+    }
+    void await_resume() { call.on_cancel(nullptr); }
+    void due() override { waiting.resume(); }
+    Call& call;
+    Timers& timers;
+    int64_t until;
+    std::coroutine_handle<> waiting{};
+  };
+
+  Reactor& reactor_;
+  const Reactor::Time& time_;
+  std::map<std::string, int64_t, std::less<>> keys_;  // when each is over
+};
+
+}  // namespace
+
+void add_clock_primitives(Pipeline& pipeline, Reactor& reactor, const Reactor::Time& time) {
+  pipeline.add(wire::Request::kClockNow, std::make_unique<ClockNow>(time));
+  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(reactor, time));
+}
+
+}  // namespace alos::broker

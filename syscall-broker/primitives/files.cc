@@ -1,0 +1,216 @@
+#include "syscall-broker/primitives/files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+
+#include "base/digest.h"
+#include "base/paths.h"
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/primitives/primitives.h"
+
+namespace alos::broker {
+namespace {
+
+constexpr int kMostLinks = 40;  // as the kernel's own path walk
+
+std::unexpected<Answer> stop(const Error& error) {
+  return std::unexpected(failed(error));
+}
+
+// Decides each right on what was reached.
+std::optional<Answer> denial(Call& call, policy::Rights rights, const std::string& asked, const std::string& reached) {
+  for (uint16_t bit = 1; bit <= static_cast<uint16_t>(policy::Right::execute); bit = static_cast<uint16_t>(bit << 1)) {
+    const auto right = static_cast<policy::Right>(bit);
+    if (!rights.has(right)) continue;
+    if (auto out = call.denial(right, asked, reached)) return out;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Attempt<std::string> path_argument(std::string_view bytes) {
+  const std::string_view shown = bytes.substr(0, bytes.find('\0'));
+  if (bytes.empty()) return stop({"path", "", EINVAL, "it is empty"});
+  auto path = bytes.starts_with('/') ? canonical_path(bytes) : canonical_path("/" + std::string(bytes));
+  if (!path) return stop({"path", std::string(shown), path.error().code, path.error().hint});
+  return std::move(*path);
+}
+
+Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right> rights) {
+  Plan out;
+  for (const policy::Right right : rights) {
+    auto request = policy::Request::file(right, path);
+    if (!request) return stop(request.error());
+    out.demands.push_back(std::move(*request));
+  }
+  return out;
+}
+
+std::string version_of(const struct stat& st) {
+  const auto ns = [](const timespec& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+  };
+  return fmt::format("{:x}.{:x}.{:x}.{:x}", st.st_dev, st.st_ino, st.st_size, ns(st.st_ctim));
+}
+
+wire::FileType type_of(mode_t mode) {
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      return wire::REGULAR;
+    case S_IFDIR:
+      return wire::DIRECTORY;
+    case S_IFLNK:
+      return wire::LINK;
+    case S_IFIFO:
+      return wire::FIFO;
+    case S_IFSOCK:
+      return wire::SOCKET;
+    case S_IFCHR:
+      return wire::CHARACTER_DEVICE;
+    case S_IFBLK:
+      return wire::BLOCK_DEVICE;
+    default:
+      return wire::TYPE_UNKNOWN;
+  }
+}
+
+std::string_view kind_of(mode_t mode) {
+  switch (type_of(mode)) {
+    case wire::REGULAR:
+      return "a regular file";
+    case wire::DIRECTORY:
+      return "a directory";
+    case wire::LINK:
+      return "a link";
+    case wire::FIFO:
+      return "a FIFO";
+    case wire::SOCKET:
+      return "a socket";
+    default:
+      return "a device";
+  }
+}
+
+Attempt<struct stat> look(const UniqueFd& fd, std::string_view path) {
+  struct stat st{};
+  if (::fstat(fd.get(), &st) != 0) return stop({"fstat", std::string(path), errno, ""});
+  return st;
+}
+
+namespace {
+
+// Where a link leads, as a path to walk: what is not absolute begins where the link is.
+Attempt<std::string> target_of(const UniqueFd& link, const std::string& path) {
+  char target[PATH_MAX];
+  const ssize_t n = ::readlinkat(link.get(), "", target, sizeof target);
+  if (n <= 0) return stop({"readlink", path, n < 0 ? errno : ENOENT, ""});
+  const std::string_view to(target, static_cast<size_t>(n));
+  std::string out = to.starts_with('/') ? std::string(to) : path.substr(0, path.rfind('/') + 1) + std::string(to);
+  if (out.size() >= PATH_MAX) return stop({"readlink", path, ENAMETOOLONG, ""});
+  return out;
+}
+
+}  // namespace
+
+Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
+  auto got = co_await call.agent().view();
+  ALOS_ATTEMPT(view, std::move(got));
+  std::string path = asked;
+  for (int links = 0; links <= kMostLinks; ++links) {
+    Found out;
+    auto placed = co_await view->place(path);
+    ALOS_ATTEMPT(place, std::move(placed));
+    out.place = std::move(place);
+    const bool decided = out.place.path == asked;
+    auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
+    if (!opened && opened.error().code == ELOOP) opened = co_await view->open(out.place, O_PATH);
+    if (!opened && opened.error().code != ENOENT) co_return stop(opened.error());
+    if (opened) {
+      out.node = std::move(*opened);
+      ALOS_ATTEMPT(st, look(out.node, out.place.path));
+      out.st = st;
+      if (S_ISLNK(st.st_mode) && wanted.follow) {
+        ALOS_ATTEMPT(next, target_of(out.node, out.place.path));
+        path = std::move(next);
+        continue;
+      }
+    }
+    if (!decided) {
+      if (auto no = denial(call, out.there() ? wanted.rights : wanted.absent, asked, out.place.path))
+        co_return std::unexpected(std::move(*no));
+      if (out.there() && wanted.open != O_PATH) {
+        auto again = co_await view->open(out.place, wanted.open);
+        ALOS_ATTEMPT(node, std::move(again));
+        out.node = std::move(node);
+        ALOS_ATTEMPT(st, look(out.node, out.place.path));
+        out.st = st;
+      }
+    }
+    co_return out;
+  }
+  co_return stop({"open", asked, ELOOP, "too many links"});
+}
+
+Attempt<void> must_be_content(const Found& found, Names names) {
+  const std::string& path = found.place.path;
+  if (!found.there()) return stop({"open", path, ENOENT, ""});
+  if (S_ISDIR(found.st.st_mode)) return stop({"open", path, EISDIR, "it is a directory"});
+  if (!S_ISREG(found.st.st_mode))
+    return stop(
+        {"open", path, ENOTSUP, fmt::format("it is {}; only regular files are opened", kind_of(found.st.st_mode))});
+  if (found.st.st_nlink > 1 && (names == Names::one || found.place.brokered))
+    return stop({"open", path, EMLINK, "it has further names, and what they are would be reached with it"});
+  return {};
+}
+
+Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_view content, int64_t at,
+                                  std::string_view path) {
+  constexpr size_t kStep = 1 << 20;
+  FileRing& ring = call.reactor().files();
+  uint64_t done = 0;
+  while (done < content.size()) {
+    const int n = co_await ring.write(fd.get(), content.substr(done, kStep),
+                                      at < 0 ? static_cast<uint64_t>(-1) : static_cast<uint64_t>(at) + done);
+    if (n == -EINTR || n == -EAGAIN) continue;
+    if (n <= 0) co_return std::unexpected(failed({"write", std::string(path), n < 0 ? -n : EIO, ""}, done > 0));
+    done += static_cast<uint64_t>(n);
+  }
+  co_return done;
+}
+
+Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode) {
+  Fresh out;
+  out.name = ".alos-" + random_hex(8);
+  auto made = co_await view.create(place, out.name, O_WRONLY, mode);
+  ALOS_ATTEMPT(fd, std::move(made));
+  out.fd = std::move(fd);
+  co_return out;
+}
+
+Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace) {
+  const int dir = place.directory.get();
+  const int rc = co_await view.ring().renameat2(view.who(), dir, fresh.name.c_str(), dir, place.name.c_str(),
+                                                replace ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
+  if (rc == 0) co_return true;
+  co_await throw_away(view, fresh, place);
+  co_return stop(ring_error("rename", place.path, rc).error());
+}
+
+Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place) {
+  const int rc = co_await view.ring().unlinkat(view.who(), place.directory.get(), fresh.name.c_str(), 0);
+  co_return rc == 0;
+}
+
+void add_file_primitives(Pipeline& pipeline, Worker& worker) {
+  add_reading(pipeline, worker);
+  add_writing(pipeline, worker);
+  add_naming(pipeline);
+}
+
+}  // namespace alos::broker

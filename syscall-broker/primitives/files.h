@@ -1,0 +1,77 @@
+#pragma once
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "syscall-broker/call.h"
+#include "syscall-broker/primitive.h"
+#include "syscall-broker/view.h"
+#include "syscall-broker/worker.h"
+
+namespace alos::broker {
+
+// What all file primitives share: names made canonical, and what they lead to found and decided on before it is
+// touched.
+
+// The argument as an absolute, canonical path; relative ones are taken from "/". Errors: EINVAL (empty, NUL),
+// ENAMETOOLONG.
+Attempt<std::string> path_argument(std::string_view bytes);
+
+// One demand for each right, on one path.
+Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right> rights);
+
+// Changes when the file's identity, size or change time does: two versions that are equal are the same content, except
+// for writes in place of equal length within one tick of the kernel's clock (before 6.13).
+std::string version_of(const struct stat& st);
+wire::FileType type_of(mode_t mode);
+// "a directory", "a FIFO", ...
+std::string_view kind_of(mode_t mode);
+
+Attempt<struct stat> look(const UniqueFd& fd, std::string_view path);
+
+// A path followed to its end: where it is, and what is there, if anything.
+struct Found {
+  View::Place place;
+  UniqueFd node;  // of what is there and is no link, opened as asked; none: nothing is there
+  struct stat st{};
+  bool there() const { return static_cast<bool>(node); }
+};
+struct Wanted {
+  policy::Rights rights;    // decided on where the path that is reached is not the one that was asked for
+  policy::Rights absent{};  // the same, of what is not there
+  bool follow = true;       // the last component; others always
+  uint64_t open = O_PATH;   // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
+};
+// Links are followed one by one, each by its name, because what is opened must be what was decided on. Errors: ELOOP
+// after 40.
+Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
+
+// Only regular files are opened for content. `found.node` was opened for it. Errors: EISDIR, ENOTSUP, and EMLINK for
+// one with further names where those would be reached with it: when it is written in place, and in the broker's own
+// tree, where one of them may be denied.
+enum class Names : uint8_t { any, one };
+Attempt<void> must_be_content(const Found& found, Names names);
+
+// Writes all of it at the descriptor's own offset (`at` -1) or there. Partial when something was written.
+Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_view content, int64_t at,
+                                  std::string_view path);
+
+// A new file beside `place`, under a name that nobody has, with this content, ready to be renamed.
+struct Fresh {
+  UniqueFd fd;
+  std::string name;
+};
+Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode);
+// Renamed over `place`; without `replace` only where nothing is (EEXIST). Thrown away when that fails.
+Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace);
+Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place);
+
+void add_reading(Pipeline& pipeline, Worker& worker);
+void add_writing(Pipeline& pipeline, Worker& worker);
+void add_naming(Pipeline& pipeline);
+
+}  // namespace alos::broker

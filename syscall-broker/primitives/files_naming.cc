@@ -1,0 +1,125 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/primitives/files.h"
+
+namespace alos::broker {
+namespace {
+
+using policy::Right;
+
+constexpr mode_t kPermissions = 0755;
+
+// The name itself is worked on: of "." there is none.
+Attempt<void> must_be_a_name(const View::Place& place, std::string_view operation) {
+  if (place.name == ".") return std::unexpected(failed({std::string(operation), place.path, EBUSY, "it is the root"}));
+  return {};
+}
+
+class FsMkdir final : public Primitive {
+ public:
+  Attempt<Plan> plan(Call& call) override {
+    const wire::FsMkdir& wanted = call.request().fs_mkdir();
+    auto path = path_argument(wanted.path());
+    if (!path) return std::unexpected(std::move(path).error());
+    if (wanted.permissions() > 0777)
+      return std::unexpected(failed({"mkdir", *path, EINVAL, "permissions are at most 0777"}));
+    return demand(*path, {Right::create});
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsMkdir& wanted = call.request().fs_mkdir();
+    const std::string asked = *path_argument(wanted.path());
+    auto search = co_await find(call, asked, {.rights = Right::create, .absent = Right::create, .follow = false});
+    ALOS_ATTEMPT(found, std::move(search));
+    ALOS_ATTEMPT(named, must_be_a_name(found.place, "mkdir"));
+    auto got = co_await call.agent().view();
+    ALOS_ATTEMPT(view, std::move(got));
+    const int rc = co_await view->ring().mkdirat(view->who(), found.place.directory.get(), found.place.name.c_str(),
+                                                 wanted.has_permissions() ? wanted.permissions() : kPermissions);
+    if (rc != 0) co_return std::unexpected(failed(ring_error("mkdir", found.place.path, rc).error()));
+    Answer out;
+    out.reply.mutable_fs_mkdir();
+    co_return out;
+  }
+};
+
+class FsRemove final : public Primitive {
+ public:
+  Attempt<Plan> plan(Call& call) override {
+    auto path = path_argument(call.request().fs_remove().path());
+    if (!path) return std::unexpected(std::move(path).error());
+    return demand(*path, {Right::remove});
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsRemove& wanted = call.request().fs_remove();
+    const std::string asked = *path_argument(wanted.path());
+    auto search = co_await find(call, asked, {.rights = Right::remove, .absent = Right::remove, .follow = false});
+    ALOS_ATTEMPT(found, std::move(search));
+    ALOS_ATTEMPT(named, must_be_a_name(found.place, "remove"));
+    if (!found.there()) co_return std::unexpected(failed({"unlink", found.place.path, ENOENT, ""}));
+    if (wanted.has_if_version() && version_of(found.st) != wanted.if_version())
+      co_return std::unexpected(failed({"version", found.place.path, ESTALE, "it is not the version that was named"}));
+    auto got = co_await call.agent().view();
+    ALOS_ATTEMPT(view, std::move(got));
+    const int rc = co_await view->ring().unlinkat(view->who(), found.place.directory.get(), found.place.name.c_str(),
+                                                  wanted.directory() ? AT_REMOVEDIR : 0);
+    if (rc != 0) co_return std::unexpected(failed(ring_error("unlink", found.place.path, rc).error()));
+    Answer out;
+    out.reply.mutable_fs_remove();
+    co_return out;
+  }
+};
+
+class FsRename final : public Primitive {
+ public:
+  Attempt<Plan> plan(Call& call) override {
+    const wire::FsRename& wanted = call.request().fs_rename();
+    auto from = path_argument(wanted.from());
+    if (!from) return std::unexpected(std::move(from).error());
+    auto to = path_argument(wanted.to());
+    if (!to) return std::unexpected(std::move(to).error());
+    auto out = demand(*from, {Right::rename});
+    auto target = wanted.replace() ? demand(*to, {Right::create, Right::write}) : demand(*to, {Right::create});
+    if (!out || !target) return out ? std::move(target) : std::move(out);
+    for (policy::Request& request : target->demands) out->demands.push_back(std::move(request));
+    return out;
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsRename& wanted = call.request().fs_rename();
+    const std::string from = *path_argument(wanted.from());
+    const std::string to = *path_argument(wanted.to());
+    auto first = co_await find(call, from, {.rights = Right::rename, .absent = Right::rename, .follow = false});
+    ALOS_ATTEMPT(source, std::move(first));
+    ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
+    if (!source.there()) co_return std::unexpected(failed({"rename", source.place.path, ENOENT, ""}));
+    const policy::Rights onto =
+        wanted.replace() ? policy::Rights(Right::create) | Right::write : policy::Rights(Right::create);
+    auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});
+    ALOS_ATTEMPT(target, std::move(second));
+    ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
+    auto got = co_await call.agent().view();
+    ALOS_ATTEMPT(view, std::move(got));
+    const int rc = co_await view->ring().renameat2(view->who(), source.place.directory.get(), source.place.name.c_str(),
+                                                   target.place.directory.get(), target.place.name.c_str(),
+                                                   wanted.replace() ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
+    if (rc != 0) co_return std::unexpected(failed(ring_error("rename", source.place.path, rc).error()));
+    Answer out;
+    out.reply.mutable_fs_rename();
+    co_return out;
+  }
+};
+
+}  // namespace
+
+void add_naming(Pipeline& pipeline) {
+  pipeline.add(wire::Request::kFsMkdir, std::make_unique<FsMkdir>());
+  pipeline.add(wire::Request::kFsRemove, std::make_unique<FsRemove>());
+  pipeline.add(wire::Request::kFsRename, std::make_unique<FsRename>());
+}
+
+}  // namespace alos::broker

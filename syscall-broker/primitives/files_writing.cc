@@ -1,0 +1,281 @@
+#include <unistd.h>
+
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/primitives/files.h"
+
+namespace alos::broker {
+namespace {
+
+using policy::Right;
+using policy::Rights;
+
+constexpr mode_t kPermissions = 0644;
+
+std::unexpected<Answer> conflict(std::string_view path) {
+  return std::unexpected(
+      failed({"version", std::string(path), ESTALE, "it is not the version that was named; read it again"}));
+}
+
+// What a mode of writing asks of the policy: making and changing are two rights.
+std::initializer_list<Right> rights_of(wire::WriteMode mode) {
+  static constexpr std::initializer_list<Right> kBoth{Right::write, Right::create}, kMake{Right::create},
+      kChange{Right::write};
+  return mode == wire::CREATE ? kMake : mode == wire::REPLACE ? kChange : kBoth;
+}
+
+Attempt<void> must_suit(const Found& found, wire::WriteMode mode) {
+  const std::string& path = found.place.path;
+  if (found.there() && mode == wire::CREATE) return std::unexpected(failed({"open", path, EEXIST, ""}));
+  if (!found.there() && mode == wire::REPLACE) return std::unexpected(failed({"open", path, ENOENT, ""}));
+  if (found.there()) return must_be_content(found, Names::any);
+  if (found.place.name == ".") return std::unexpected(failed({"open", path, EISDIR, ""}));
+  return {};
+}
+
+struct Written {
+  std::string version;
+  uint64_t size = 0;
+  bool created = false;
+};
+
+// Whole, under another name first: whoever reads the file sees the old or the new content, and a failure leaves the
+// old. `fill` puts the content in.
+template <class Fill>
+Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode mode, mode_t permissions,
+                               std::optional<std::string> if_version, bool sync, Fill fill) {
+  auto got = co_await call.agent().view();
+  ALOS_ATTEMPT(view, std::move(got));
+  auto made = co_await make_beside(*view, found.place, permissions);
+  ALOS_ATTEMPT(fresh, std::move(made));
+  Attempt<uint64_t> filled = co_await fill(fresh.fd);
+  if (filled && sync) {
+    if (const int rc = co_await call.reactor().files().fsync(fresh.fd.get()); rc != 0)
+      filled = std::unexpected(failed({"fsync", found.place.path, -rc, ""}));
+  }
+  if (filled && if_version) {
+    // Again, as late as can be: what changes it after this is as if it had come after the write.
+    auto now = co_await view->open(found.place, O_PATH);
+    auto st = now ? look(*now, found.place.path) : Attempt<struct stat>(std::unexpected(failed(now.error())));
+    if (!st || version_of(*st) != *if_version) filled = std::unexpected(conflict(found.place.path).error());
+  }
+  if (!filled) {
+    co_await throw_away(*view, fresh, found.place);
+    co_return std::unexpected(std::move(filled).error());
+  }
+  // What was not there is made only where nothing has come since; what was there may be replaced by another's.
+  auto placed = co_await put_in_place(*view, fresh, found.place, found.there() && mode != wire::CREATE);
+  ALOS_ATTEMPT(done, std::move(placed));
+  ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
+  co_return Written{version_of(st), static_cast<uint64_t>(st.st_size), !found.there()};
+}
+
+class FsWrite final : public Primitive {
+ public:
+  explicit FsWrite(Worker& worker) : worker_(worker) {}
+
+  Attempt<Plan> plan(Call& call) override {
+    const wire::FsWrite& wanted = call.request().fs_write();
+    auto path = path_argument(wanted.path());
+    if (!path) return std::unexpected(std::move(path).error());
+    if (!wire::WriteMode_IsValid(wanted.mode()))
+      return std::unexpected(failed({"write", *path, EINVAL, "no such mode"}));
+    if (wanted.permissions() > 0777)
+      return std::unexpected(failed({"write", *path, EINVAL, "permissions are at most 0777"}));
+    if (auto content = call.content(wanted.content()); !content) return std::unexpected(std::move(content).error());
+    return demand(*path, rights_of(wanted.mode()));
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsWrite& wanted = call.request().fs_write();
+    const std::string asked = *path_argument(wanted.path());
+    ALOS_ATTEMPT(content, call.content(wanted.content()));
+    auto search = co_await find(call, asked, {.rights = Right::write, .absent = Right::create});
+    ALOS_ATTEMPT(found, std::move(search));
+    ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
+    if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
+      co_return conflict(found.place.path);
+    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted.sync())
+                                                   : whole(call, found, content, wanted);
+    auto done = co_await std::move(work);
+    ALOS_ATTEMPT(written, std::move(done));
+    Answer out;
+    out.reply.mutable_fs_write()->set_version(written.version);
+    out.reply.mutable_fs_write()->set_size(written.size);
+    out.reply.mutable_fs_write()->set_created(written.created);
+    co_return out;
+  }
+
+ private:
+  static Task<Attempt<Written>> whole(Call& call, const Found& found, std::string_view content,
+                                      const wire::FsWrite& wanted) {
+    const mode_t permissions = wanted.has_permissions() ? wanted.permissions()
+                               : found.there()          ? found.st.st_mode & 0777
+                                                        : kPermissions;
+    auto fill = [&](const UniqueFd& fd) { return write_all(call, fd, content, 0, found.place.path); };
+    auto done = co_await replace(call, found, wanted.mode(), permissions,
+                                 wanted.has_if_version() ? std::optional(wanted.if_version()) : std::nullopt,
+                                 wanted.sync(), fill);
+    co_return done;
+  }
+
+  Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content, bool sync) {
+    auto got = co_await call.agent().view();
+    ALOS_ATTEMPT(view, std::move(got));
+    Found open{.place = {}, .node = {}, .st = {}};
+    auto opened = co_await view->open(found.place, O_WRONLY);
+    ALOS_ATTEMPT(fd, std::move(opened));
+    open.place.path = found.place.path;
+    open.place.brokered = found.place.brokered;
+    open.node = std::move(fd);
+    ALOS_ATTEMPT(st, look(open.node, open.place.path));
+    open.st = st;
+    ALOS_ATTEMPT(content_file, must_be_content(open, Names::one));
+    auto done = co_await write_all(call, open.node, content, 0, open.place.path);
+    ALOS_ATTEMPT(size, std::move(done));
+    if (static_cast<uint64_t>(st.st_size) > size) {
+      int error = 0;
+      co_await worker_.run([&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
+      if (error != 0) co_return std::unexpected(failed({"ftruncate", open.place.path, error, ""}, true));
+    }
+    if (sync) {
+      if (const int rc = co_await call.reactor().files().fsync(open.node.get()); rc != 0)
+        co_return std::unexpected(failed({"fsync", open.place.path, -rc, ""}, true));
+    }
+    ALOS_ATTEMPT(now, look(open.node, open.place.path));
+    co_return Written{version_of(now), static_cast<uint64_t>(now.st_size), false};
+  }
+
+  Worker& worker_;
+};
+
+class FsAppend final : public Primitive {
+ public:
+  Attempt<Plan> plan(Call& call) override {
+    const wire::FsAppend& wanted = call.request().fs_append();
+    auto path = path_argument(wanted.path());
+    if (!path) return std::unexpected(std::move(path).error());
+    if (auto content = call.content(wanted.content()); !content) return std::unexpected(std::move(content).error());
+    if (wanted.create()) return demand(*path, {Right::append, Right::create});
+    return demand(*path, {Right::append});
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsAppend& wanted = call.request().fs_append();
+    const std::string asked = *path_argument(wanted.path());
+    ALOS_ATTEMPT(content, call.content(wanted.content()));
+    auto search =
+        co_await find(call, asked, {.rights = Right::append, .absent = Right::create, .open = O_WRONLY | O_APPEND});
+    ALOS_ATTEMPT(found, std::move(search));
+    if (!found.there() && wanted.create() && found.place.name != ".") {
+      auto got = co_await call.agent().view();
+      ALOS_ATTEMPT(view, std::move(got));
+      auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
+      ALOS_ATTEMPT(node, std::move(made));
+      found.node = std::move(node);
+      ALOS_ATTEMPT(st, look(found.node, found.place.path));
+      found.st = st;
+    }
+    ALOS_ATTEMPT(suits, must_be_content(found, Names::one));
+    if (wanted.has_if_version() && version_of(found.st) != wanted.if_version()) co_return conflict(found.place.path);
+    auto done = co_await write_all(call, found.node, content, -1, found.place.path);
+    ALOS_ATTEMPT(written, std::move(done));
+    if (wanted.sync()) {
+      if (const int rc = co_await call.reactor().files().fsync(found.node.get()); rc != 0)
+        co_return std::unexpected(failed({"fsync", found.place.path, -rc, ""}, true));
+    }
+    ALOS_ATTEMPT(now, look(found.node, found.place.path));
+    Answer out;
+    out.reply.mutable_fs_append()->set_version(version_of(now));
+    out.reply.mutable_fs_append()->set_size(static_cast<uint64_t>(now.st_size));
+    co_return out;
+  }
+};
+
+class FsCopy final : public Primitive {
+ public:
+  explicit FsCopy(Worker& worker) : worker_(worker) {}
+
+  Attempt<Plan> plan(Call& call) override {
+    const wire::FsCopy& wanted = call.request().fs_copy();
+    auto from = path_argument(wanted.from());
+    if (!from) return std::unexpected(std::move(from).error());
+    auto to = path_argument(wanted.to());
+    if (!to) return std::unexpected(std::move(to).error());
+    if (!wire::WriteMode_IsValid(wanted.mode())) return std::unexpected(failed({"copy", *to, EINVAL, "no such mode"}));
+    auto out = demand(*from, {Right::read});
+    auto writing = demand(*to, rights_of(wanted.mode()));
+    if (!out || !writing) return out ? std::move(writing) : std::move(out);
+    for (policy::Request& request : writing->demands) out->demands.push_back(std::move(request));
+    return out;
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const wire::FsCopy& wanted = call.request().fs_copy();
+    const std::string from = *path_argument(wanted.from());
+    const std::string to = *path_argument(wanted.to());
+    auto first = co_await find(call, from, {.rights = Right::read, .absent = Right::read, .open = O_RDONLY});
+    ALOS_ATTEMPT(source, std::move(first));
+    ALOS_ATTEMPT(content, must_be_content(source, Names::any));
+    auto second = co_await find(call, to, {.rights = Right::write, .absent = Right::create});
+    ALOS_ATTEMPT(target, std::move(second));
+    ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
+    auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };
+    auto done = co_await replace(call, target, wanted.mode(),
+                                 target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, std::nullopt,
+                                 false, fill);
+    ALOS_ATTEMPT(written, std::move(done));
+    Answer out;
+    out.reply.mutable_fs_copy()->set_version(written.version);
+    out.reply.mutable_fs_copy()->set_size(written.size);
+    out.reply.mutable_fs_copy()->set_created(written.created);
+    co_return out;
+  }
+
+ private:
+  // In steps, between which the call can be given up: a file can be as long as the disk is large.
+  Task<Attempt<uint64_t>> copy(Call& call, const Found& source, const UniqueFd& into, const std::string& path) {
+    constexpr size_t kStep = 8 << 20;
+    uint64_t done = 0;
+    for (;;) {
+      if (call.is_cancelled()) co_return std::unexpected(failed({"copy", path, ECANCELED, ""}));
+      ssize_t n = 0;
+      int error = 0;
+      co_await worker_.run([&] {
+        n = ::copy_file_range(source.node.get(), nullptr, into.get(), nullptr, kStep, 0);
+        error = n < 0 ? errno : 0;
+        // Between file systems that cannot (copy_file_range(2): EXDEV, EOPNOTSUPP, EINVAL).
+        if (error == EXDEV || error == EOPNOTSUPP || error == EINVAL)
+          std::tie(n, error) = by_hand(source.node.get(), into.get());
+      });
+      if (error == EINTR) continue;
+      if (error != 0) co_return std::unexpected(failed({"copy", path, error, ""}));
+      if (n == 0) co_return done;
+      done += static_cast<uint64_t>(n);
+    }
+  }
+
+  static std::pair<ssize_t, int> by_hand(int from, int to) {
+    char buffer[64 << 10];
+    const ssize_t n = ::read(from, buffer, sizeof buffer);
+    if (n < 0) return {n, errno};
+    for (ssize_t put = 0; put < n;) {
+      const ssize_t w = ::write(to, buffer + put, static_cast<size_t>(n - put));
+      if (w < 0 && errno == EINTR) continue;
+      if (w <= 0) return {-1, w < 0 ? errno : EIO};
+      put += w;
+    }
+    return {n, 0};
+  }
+
+  Worker& worker_;
+};
+
+}  // namespace
+
+void add_writing(Pipeline& pipeline, Worker& worker) {
+  pipeline.add(wire::Request::kFsWrite, std::make_unique<FsWrite>(worker));
+  pipeline.add(wire::Request::kFsAppend, std::make_unique<FsAppend>());
+  pipeline.add(wire::Request::kFsCopy, std::make_unique<FsCopy>(worker));
+}
+
+}  // namespace alos::broker

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/reactor.h"
+#include "syscall-broker/worker.h"
+
+namespace alos::broker {
+
+// Each adds the primitives of one kind.
+void add_file_primitives(Pipeline& pipeline, Worker& worker);
+void add_clock_primitives(Pipeline& pipeline, Reactor& reactor, const Reactor::Time& time);
+void add_policy_primitives(Pipeline& pipeline);
+
+}  // namespace alos::broker

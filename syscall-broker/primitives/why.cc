@@ -1,0 +1,38 @@
+#include "base/paths.h"
+#include "syscall-broker/primitive.h"
+#include "syscall-broker/primitives/primitives.h"
+
+namespace alos::broker {
+namespace {
+
+class PolicyWhy final : public Primitive {
+ public:
+  Attempt<Plan> plan(Call& call) override {
+    auto request = policy::Request::parse(call.request().policy_why().request());
+    if (!request) return std::unexpected(failed(request.error()));
+    return Plan{.demands = {}, .target = printable_text(request->text())};
+  }
+
+  Task<Attempt<Answer>> carry_out(Call& call) override {
+    const auto request = policy::Request::parse(call.request().policy_why().request());
+    const policy::Decision decision = policy::decide(call.agent().policy(), *request);
+    Answer out;
+    wire::PolicyWhy::Result& result = *out.reply.mutable_policy_why();
+    result.set_request(printable_text(request->text()));
+    result.set_effect(std::string(name(decision.effect)));
+    result.set_layer(std::string(name(decision.layer)));
+    result.set_rule(std::string(decision.rule_name()));
+    result.set_source(decision.source().text());
+    result.set_reason(std::string(decision.reason()));
+    if (decision.effect != policy::Effect::allow) result.set_remedy(denied(decision, *request).reply.denied().remedy());
+    co_return out;
+  }
+};
+
+}  // namespace
+
+void add_policy_primitives(Pipeline& pipeline) {
+  pipeline.add(wire::Request::kPolicyWhy, std::make_unique<PolicyWhy>());
+}
+
+}  // namespace alos::broker

@@ -1,0 +1,101 @@
+#include "syscall-broker/view.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/openat2.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+
+#include "base/paths.h"
+
+namespace alos::broker {
+namespace {
+
+// A rename that raced with ".." (openat2(2), EAGAIN): tried again so often.
+constexpr int kTries = 32;
+
+// The path that a descriptor has now. Judged by nothing: it is this process's own descriptor. Relative to the root of
+// the tree that it lies in, because that is not this process's own.
+Result<std::string> path_of(int fd, std::string_view wanted) {
+  char link[32], path[PATH_MAX];
+  *fmt::format_to_n(link, sizeof link - 1, "/proc/self/fd/{}", fd).out = '\0';
+  const ssize_t n = ::readlink(link, path, sizeof path);
+  if (n < 0) return fail_errno("readlink", wanted);
+  const std::string_view text(path, static_cast<size_t>(n));
+  if (n == sizeof path) return fail("readlink", wanted, ENAMETOOLONG);
+  if (!text.starts_with('/') || text.ends_with(" (deleted)")) return fail("openat2", wanted, ENOENT);
+  return std::string(text);
+}
+
+// The directory's path, and its last component's name; of one that ends in a dot the directory itself.
+std::string split(const std::string& path, std::string& name) {
+  const size_t slash = path.rfind('/');
+  const std::string_view last = std::string_view(path).substr(slash + 1);
+  const bool is_itself = last.empty() || last == "." || last == "..";
+  name.assign(is_itself ? std::string_view(".") : last);
+  return is_itself ? path : path.substr(0, slash + 1);
+}
+
+}  // namespace
+
+std::unexpected<Error> ring_error(std::string_view operation, std::string_view path, int result) {
+  std::string_view hint;
+  if (result == -EACCES || result == -EPERM)
+    hint =
+        "the policy's words allow it; the kernel refuses it to this agent: what is mounted, Landlock, or the file's "
+        "mode";
+  if (result == -EROFS) hint = "it is mounted read-only for this agent";
+  if (result == -ELOOP) hint = "too many links, or a link where none is followed";
+  return fail(operation, path, -result, hint);
+}
+
+bool View::is_brokered(std::string_view path) const {
+  return std::ranges::any_of(brokered_, [&](const std::string& tree) { return lies_below(path, tree); });
+}
+
+Task<Result<View::Place>> View::place(std::string path) const {
+  Place out;
+  out.brokered = is_brokered(path);
+  const UniqueFd& root = out.brokered ? roots_.brokered : roots_.box;
+  if (!root) co_return fail("openat2", path, ENOENT);
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  std::string directory = split(path, out.name);
+  const open_how how{
+      .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+  int fd = -EAGAIN;
+  for (int i = 0; i < kTries && fd == -EAGAIN; ++i)
+    fd = co_await ring_.openat2(who_, root.get(), directory.c_str(), how);
+  if (fd < 0) co_return ring_error("openat2", path, fd);
+  out.directory.reset(fd);
+  auto real = path_of(fd, path);
+  if (!real) co_return std::unexpected(std::move(real).error());
+  out.path = std::move(*real);
+  if (out.name != ".") {
+    if (out.path.size() > 1) out.path.push_back('/');
+    out.path.append(out.name);
+  }
+  co_return out;
+}
+
+Task<Result<UniqueFd>> View::open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
+                                     mode_t mode) const {
+  // openat2(2) refuses with O_PATH what has no meaning beside it.
+  const uint64_t always = O_NOFOLLOW | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NONBLOCK | O_NOCTTY);
+  const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS};
+  const int fd = co_await ring_.openat2(who_, directory, name.c_str(), how);
+  if (fd < 0) co_return ring_error("openat2", path, fd);
+  co_return UniqueFd(fd);
+}
+
+Task<Result<UniqueFd>> View::open(const Place& at, uint64_t flags) const {
+  return open_at(at.directory.get(), at.name, at.path, flags, 0);
+}
+
+Task<Result<UniqueFd>> View::create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const {
+  return open_at(beside.directory.get(), name, beside.path, flags | O_CREAT | O_EXCL, mode);
+}
+
+}  // namespace alos::broker

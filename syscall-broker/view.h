@@ -1,0 +1,61 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "syscall-broker/file_ring.h"
+#include "syscall-broker/task.h"
+
+namespace alos::broker {
+
+// What file primitives can reach at all: the agent's own box and, for paths that only primitives reach (`audit: each`),
+// a tree of those and nothing else. Operations start at one of two descriptors and are submitted under the agent's
+// personality, so that mounts, ids and Landlock judge them whatever this code gets wrong.
+class View {
+ public:
+  struct Roots {
+    UniqueFd box;       // "/" of the box's mount namespace
+    UniqueFd brokered;  // of the other tree; none where the policy has no such rule
+  };
+  View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered)
+      : ring_(ring), roots_(std::move(roots)), who_(who), brokered_(std::move(brokered)) {}
+
+  // Lies in the second tree, by its name.
+  bool is_brokered(std::string_view path) const;
+
+  // Where a name is: its directory, open, and what the name's path is now. A name never has a slash.
+  struct Place {
+    UniqueFd directory;
+    std::string name;  // "." for the root
+    std::string path;  // real: no component but the last can be a link
+    bool brokered = false;
+  };
+  // The directory that holds the last component of `path` (absolute; "." and ".." in it are the kernel's to resolve).
+  // Errors: those of openat2(2), with the path as object.
+  Task<Result<Place>> place(std::string path) const;
+
+  // The last component itself, links not followed (ELOOP), nothing waited for (FIFOs, devices).
+  Task<Result<UniqueFd>> open(const Place& at, uint64_t flags) const;
+  // A new file beside it.
+  Task<Result<UniqueFd>> create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const;
+
+  FileRing& ring() const { return ring_; }
+  FileRing::Personality who() const { return who_; }
+
+ private:
+  Task<Result<UniqueFd>> open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
+                                 mode_t mode) const;
+
+  FileRing& ring_;
+  Roots roots_;
+  FileRing::Personality who_;
+  std::vector<std::string> brokered_;
+};
+
+// An error of one of the ring's answers. EACCES and EROFS say who refuses.
+std::unexpected<Error> ring_error(std::string_view operation, std::string_view path, int result);
+
+}  // namespace alos::broker

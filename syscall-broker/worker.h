@@ -1,0 +1,58 @@
+#pragma once
+
+#include <condition_variable>
+#include <coroutine>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "syscall-broker/reactor.h"
+
+namespace alos::broker {
+
+// A thread for calls on open descriptors that can take long and that the ring does not have: reading directories,
+// shortening files, copying from one to the other. What is given to it touches nothing of the reactor's.
+class Worker {
+ public:
+  explicit Worker(Reactor& reactor) : reactor_(reactor), wake_(*this) {}
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+  ~Worker();
+
+  // co_await worker.run([&] { ... }): done on the thread, resumed on the reactor's.
+  struct Work {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> coroutine);
+    void await_resume() const noexcept {}
+    Worker& worker;
+    std::function<void()> what;
+    std::coroutine_handle<> waiting{};
+  };
+  Work run(std::function<void()> what) { return Work{*this, std::move(what)}; }
+
+ private:
+  struct Wake final : Completion {
+    explicit Wake(Worker& worker) : of(worker) {}
+    void completed(int, unsigned) override { of.finished(); }
+    Worker& of;
+  };
+  void start();
+  void work();
+  void listen();
+  void finished();
+
+  Reactor& reactor_;
+  Wake wake_;
+  uint64_t count_ = 0;  // read from done_event_
+  bool listening_ = false;
+  size_t unfinished_ = 0;
+  UniqueFd done_event_;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Work*> wanted_, done_;
+  bool over_ = false;
+};
+
+}  // namespace alos::broker
