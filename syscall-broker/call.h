@@ -23,6 +23,16 @@ class Pipeline;
 template <class T>
 using Attempt = std::expected<T, Answer>;
 
+// How a call ends that could not be done. Plain arguments, because g++ 12 destroys the temporaries of a braced list
+// twice in a coroutine.
+inline std::unexpected<Answer> give_up(const Error& error, bool partial = false) {
+  return std::unexpected(failed(error, partial));
+}
+inline std::unexpected<Answer> give_up(std::string_view operation, std::string_view object, int code,
+                                       std::string_view hint = {}, bool partial = false) {
+  return give_up(alos::fail(operation, object, code, hint).error(), partial);
+}
+
 // In coroutines that answer an Attempt: the value of one, or of a Result.
 #define ALOS_ATTEMPT(name, ...)                                                      \
   auto name##_attempt = ::alos::broker::detail::attempt(__VA_ARGS__);                \

@@ -23,9 +23,10 @@ void keep_workers_near(io_uring& ring) {
 Result<FileRing> FileRing::map(UniqueFd ring, const io_uring_params& params) {
   FileRing out;
   io_uring_params copy = params;
-  // Workers are made with the submitter's mask for new files: modes are explicit.
   if (const int rc = ::io_uring_queue_mmap(ring.get(), &copy, &out.ring_); rc != 0)
     return fail("io_uring_queue_mmap", "file ring", -rc);
+  // Which liburing does only for a ring that it has created itself: slot i of the queue is entry i.
+  for (unsigned i = 0; i < out.ring_.sq.ring_entries; ++i) out.ring_.sq.array[i] = i;
   out.fd_ = std::move(ring);
   keep_workers_near(out.ring_);
   return out;

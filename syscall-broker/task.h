@@ -48,6 +48,9 @@ class [[nodiscard]] Task {
   std::coroutine_handle<promise_type> coroutine_;
 };
 
+// g++ 12 destroys some temporaries of an expression with co_await in it twice (GCC bugs 99576, 100611): those made by a
+// conditional or a braced list. So what is passed to a coroutine by value has a name first.
+
 // Work that nobody waits for: runs at once until it first waits, and frees itself at its end.
 struct Job {
   struct promise_type {

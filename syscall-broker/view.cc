@@ -30,6 +30,14 @@ Result<std::string> path_of(int fd, std::string_view wanted) {
   return std::string(text);
 }
 
+// The same below a root. What is no longer there was moved out of it while it was opened.
+Result<std::string> path_below(int fd, const std::string& root, std::string_view wanted) {
+  std::string path = TRY(path_of(fd, wanted));
+  if (!lies_below(path, root)) return fail("openat2", wanted, EXDEV, "it was moved while it was opened");
+  if (root.size() > 1) path.erase(0, root.size());
+  return path.empty() ? "/" : path;
+}
+
 // The directory's path, and its last component's name; of one that ends in a dot the directory itself.
 std::string split(const std::string& path, std::string& name) {
   const size_t slash = path.rfind('/');
@@ -52,6 +60,14 @@ std::unexpected<Error> ring_error(std::string_view operation, std::string_view p
   return fail(operation, path, -result, hint);
 }
 
+View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered)
+    : ring_(ring),
+      roots_(std::move(roots)),
+      box_path_(path_of(roots_.box.get(), "/").value_or("/")),
+      brokered_path_(path_of(roots_.brokered.get(), "/").value_or("/")),
+      who_(who),
+      brokered_(std::move(brokered)) {}
+
 bool View::is_brokered(std::string_view path) const {
   return std::ranges::any_of(brokered_, [&](const std::string& tree) { return lies_below(path, tree); });
 }
@@ -70,7 +86,7 @@ Task<Result<View::Place>> View::place(std::string path) const {
     fd = co_await ring_.openat2(who_, root.get(), directory.c_str(), how);
   if (fd < 0) co_return ring_error("openat2", path, fd);
   out.directory.reset(fd);
-  auto real = path_of(fd, path);
+  auto real = path_below(fd, out.brokered ? brokered_path_ : box_path_, path);
   if (!real) co_return std::unexpected(std::move(real).error());
   out.path = std::move(*real);
   if (out.name != ".") {

@@ -20,8 +20,7 @@ class View {
     UniqueFd box;       // "/" of the box's mount namespace
     UniqueFd brokered;  // of the other tree; none where the policy has no such rule
   };
-  View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered)
-      : ring_(ring), roots_(std::move(roots)), who_(who), brokered_(std::move(brokered)) {}
+  View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered);
 
   // Lies in the second tree, by its name.
   bool is_brokered(std::string_view path) const;
@@ -51,6 +50,7 @@ class View {
 
   FileRing& ring_;
   Roots roots_;
+  std::string box_path_, brokered_path_;  // of the roots, as a path of their own tree: "/", where they are mounts
   FileRing::Personality who_;
   std::vector<std::string> brokered_;
 };

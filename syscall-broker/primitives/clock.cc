@@ -43,8 +43,7 @@ class ClockNow final : public Primitive {
 
   Attempt<Plan> plan(Call& call) override {
     const std::string& zone = call.request().clock_now().zone();
-    if (!offset_of(zone))
-      return std::unexpected(failed({"clock.now", zone, EINVAL, "write UTC, or an offset as in +02:00"}));
+    if (!offset_of(zone)) return give_up("clock.now", zone, EINVAL, "write UTC, or an offset as in +02:00");
     return Plan{.demands = {}, .target = "clock.now"};
   }
 
@@ -70,8 +69,7 @@ class ClockSleep final : public Primitive {
 
   Attempt<Plan> plan(Call& call) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
-    if (wanted.key().size() > kLongestKey)
-      return std::unexpected(failed({"clock.sleep", "key", ENAMETOOLONG, "at most 256 bytes"}));
+    if (wanted.key().size() > kLongestKey) return give_up("clock.sleep", "key", ENAMETOOLONG, "at most 256 bytes");
     return Plan{.demands = {}, .target = fmt::format("clock.sleep {}ms", wanted.duration_ms())};
   }
 
@@ -87,7 +85,7 @@ class ClockSleep final : public Primitive {
       out.reply.mutable_clock_sleep()->set_over_before(until <= begun);
     }
     if (until > begun) co_await Sleep{call, reactor_.timers(), until};
-    if (call.is_cancelled()) co_return std::unexpected(failed({"clock.sleep", "", ECANCELED, ""}));
+    if (call.is_cancelled()) co_return give_up("clock.sleep", "", ECANCELED, "");
     out.reply.mutable_clock_sleep()->set_slept_ms(static_cast<uint64_t>((time_.now_ns() - begun) / kMs));
     co_return out;
   }

@@ -18,10 +18,6 @@ namespace {
 
 constexpr int kMostLinks = 40;  // as the kernel's own path walk
 
-std::unexpected<Answer> stop(const Error& error) {
-  return std::unexpected(failed(error));
-}
-
 // Decides each right on what was reached.
 std::optional<Answer> denial(Call& call, policy::Rights rights, const std::string& asked, const std::string& reached) {
   for (uint16_t bit = 1; bit <= static_cast<uint16_t>(policy::Right::execute); bit = static_cast<uint16_t>(bit << 1)) {
@@ -36,9 +32,9 @@ std::optional<Answer> denial(Call& call, policy::Rights rights, const std::strin
 
 Attempt<std::string> path_argument(std::string_view bytes) {
   const std::string_view shown = bytes.substr(0, bytes.find('\0'));
-  if (bytes.empty()) return stop({"path", "", EINVAL, "it is empty"});
+  if (bytes.empty()) return give_up("path", "", EINVAL, "it is empty");
   auto path = bytes.starts_with('/') ? canonical_path(bytes) : canonical_path("/" + std::string(bytes));
-  if (!path) return stop({"path", std::string(shown), path.error().code, path.error().hint});
+  if (!path) return give_up("path", shown, path.error().code, path.error().hint);
   return std::move(*path);
 }
 
@@ -46,7 +42,7 @@ Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right>
   Plan out;
   for (const policy::Right right : rights) {
     auto request = policy::Request::file(right, path);
-    if (!request) return stop(request.error());
+    if (!request) return give_up(request.error());
     out.demands.push_back(std::move(*request));
   }
   return out;
@@ -99,7 +95,7 @@ std::string_view kind_of(mode_t mode) {
 
 Attempt<struct stat> look(const UniqueFd& fd, std::string_view path) {
   struct stat st{};
-  if (::fstat(fd.get(), &st) != 0) return stop({"fstat", std::string(path), errno, ""});
+  if (::fstat(fd.get(), &st) != 0) return give_up("fstat", path, errno, "");
   return st;
 }
 
@@ -109,10 +105,10 @@ namespace {
 Attempt<std::string> target_of(const UniqueFd& link, const std::string& path) {
   char target[PATH_MAX];
   const ssize_t n = ::readlinkat(link.get(), "", target, sizeof target);
-  if (n <= 0) return stop({"readlink", path, n < 0 ? errno : ENOENT, ""});
+  if (n <= 0) return give_up("readlink", path, n < 0 ? errno : ENOENT, "");
   const std::string_view to(target, static_cast<size_t>(n));
   std::string out = to.starts_with('/') ? std::string(to) : path.substr(0, path.rfind('/') + 1) + std::string(to);
-  if (out.size() >= PATH_MAX) return stop({"readlink", path, ENAMETOOLONG, ""});
+  if (out.size() >= PATH_MAX) return give_up("readlink", path, ENAMETOOLONG, "");
   return out;
 }
 
@@ -130,7 +126,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     const bool decided = out.place.path == asked;
     auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
     if (!opened && opened.error().code == ELOOP) opened = co_await view->open(out.place, O_PATH);
-    if (!opened && opened.error().code != ENOENT) co_return stop(opened.error());
+    if (!opened && opened.error().code != ENOENT) co_return give_up(opened.error());
     if (opened) {
       out.node = std::move(*opened);
       ALOS_ATTEMPT(st, look(out.node, out.place.path));
@@ -154,18 +150,18 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     }
     co_return out;
   }
-  co_return stop({"open", asked, ELOOP, "too many links"});
+  co_return give_up("open", asked, ELOOP, "too many links");
 }
 
 Attempt<void> must_be_content(const Found& found, Names names) {
   const std::string& path = found.place.path;
-  if (!found.there()) return stop({"open", path, ENOENT, ""});
-  if (S_ISDIR(found.st.st_mode)) return stop({"open", path, EISDIR, "it is a directory"});
+  if (!found.there()) return give_up("open", path, ENOENT, "");
+  if (S_ISDIR(found.st.st_mode)) return give_up("open", path, EISDIR, "it is a directory");
   if (!S_ISREG(found.st.st_mode))
-    return stop(
-        {"open", path, ENOTSUP, fmt::format("it is {}; only regular files are opened", kind_of(found.st.st_mode))});
+    return give_up("open", path, ENOTSUP,
+                   fmt::format("it is {}; only regular files are opened", kind_of(found.st.st_mode)));
   if (found.st.st_nlink > 1 && (names == Names::one || found.place.brokered))
-    return stop({"open", path, EMLINK, "it has further names, and what they are would be reached with it"});
+    return give_up("open", path, EMLINK, "it has further names, and what they are would be reached with it");
   return {};
 }
 
@@ -178,7 +174,7 @@ Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_vi
     const int n = co_await ring.write(fd.get(), content.substr(done, kStep),
                                       at < 0 ? static_cast<uint64_t>(-1) : static_cast<uint64_t>(at) + done);
     if (n == -EINTR || n == -EAGAIN) continue;
-    if (n <= 0) co_return std::unexpected(failed({"write", std::string(path), n < 0 ? -n : EIO, ""}, done > 0));
+    if (n <= 0) co_return give_up("write", path, n < 0 ? -n : EIO, "", done > 0);
     done += static_cast<uint64_t>(n);
   }
   co_return done;
@@ -199,7 +195,7 @@ Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const Vie
                                                 replace ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
   if (rc == 0) co_return true;
   co_await throw_away(view, fresh, place);
-  co_return stop(ring_error("rename", place.path, rc).error());
+  co_return give_up(ring_error("rename", place.path, rc).error());
 }
 
 Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place) {

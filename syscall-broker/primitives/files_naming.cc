@@ -14,7 +14,7 @@ constexpr mode_t kPermissions = 0755;
 
 // The name itself is worked on: of "." there is none.
 Attempt<void> must_be_a_name(const View::Place& place, std::string_view operation) {
-  if (place.name == ".") return std::unexpected(failed({std::string(operation), place.path, EBUSY, "it is the root"}));
+  if (place.name == ".") return give_up(operation, place.path, EBUSY, "it is the root");
   return {};
 }
 
@@ -24,8 +24,7 @@ class FsMkdir final : public Primitive {
     const wire::FsMkdir& wanted = call.request().fs_mkdir();
     auto path = path_argument(wanted.path());
     if (!path) return std::unexpected(std::move(path).error());
-    if (wanted.permissions() > 0777)
-      return std::unexpected(failed({"mkdir", *path, EINVAL, "permissions are at most 0777"}));
+    if (wanted.permissions() > 0777) return give_up("mkdir", *path, EINVAL, "permissions are at most 0777");
     return demand(*path, {Right::create});
   }
 
@@ -60,9 +59,9 @@ class FsRemove final : public Primitive {
     auto search = co_await find(call, asked, {.rights = Right::remove, .absent = Right::remove, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "remove"));
-    if (!found.there()) co_return std::unexpected(failed({"unlink", found.place.path, ENOENT, ""}));
+    if (!found.there()) co_return give_up("unlink", found.place.path, ENOENT, "");
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version())
-      co_return std::unexpected(failed({"version", found.place.path, ESTALE, "it is not the version that was named"}));
+      co_return give_up("version", found.place.path, ESTALE, "it is not the version that was named");
     auto got = co_await call.agent().view();
     ALOS_ATTEMPT(view, std::move(got));
     const int rc = co_await view->ring().unlinkat(view->who(), found.place.directory.get(), found.place.name.c_str(),
@@ -96,7 +95,7 @@ class FsRename final : public Primitive {
     auto first = co_await find(call, from, {.rights = Right::rename, .absent = Right::rename, .follow = false});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
-    if (!source.there()) co_return std::unexpected(failed({"rename", source.place.path, ENOENT, ""}));
+    if (!source.there()) co_return give_up("rename", source.place.path, ENOENT, "");
     const policy::Rights onto =
         wanted.replace() ? policy::Rights(Right::create) | Right::write : policy::Rights(Right::create);
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});

@@ -29,7 +29,7 @@ class FsRead final : public Primitive {
     auto path = path_argument(call.request().fs_read().path());
     if (!path) return std::unexpected(std::move(path).error());
     if (call.request().fs_read().offset() > INT64_MAX)
-      return std::unexpected(failed({"read", *path, EINVAL, "the offset is beyond what a file can have"}));
+      return give_up("read", *path, EINVAL, "the offset is beyond what a file can have");
     return demand(*path, {Right::read});
   }
 
@@ -53,7 +53,7 @@ class FsRead final : public Primitive {
       int n = 0;
       if (step > 0) n = co_await call.reactor().files().read(found.node.get(), buffer, wanted.offset() + done);
       if (n == -EINTR || n == -EAGAIN) continue;
-      if (n < 0) co_return std::unexpected(failed({"read", found.place.path, -n, ""}));
+      if (n < 0) co_return give_up("read", found.place.path, -n, "");
       buffer.resize(static_cast<size_t>(n));
       done += static_cast<uint64_t>(n);
       last =
@@ -64,7 +64,7 @@ class FsRead final : public Primitive {
       call.put(std::move(part));
       co_await call.room();
     }
-    if (call.is_cancelled()) co_return std::unexpected(failed({"read", found.place.path, ECANCELED, ""}));
+    if (call.is_cancelled()) co_return give_up("read", found.place.path, ECANCELED, "");
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     result.set_content(std::move(buffer));
     result.set_size(static_cast<uint64_t>(now.st_size));
@@ -87,7 +87,7 @@ class FsStat final : public Primitive {
     auto search =
         co_await find(call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow()});
     ALOS_ATTEMPT(found, std::move(search));
-    if (!found.there()) co_return std::unexpected(failed({"stat", found.place.path, ENOENT, ""}));
+    if (!found.there()) co_return give_up("stat", found.place.path, ENOENT, "");
     Answer out;
     wire::FsStat::Result& result = *out.reply.mutable_fs_stat();
     const struct stat& st = found.st;
@@ -100,7 +100,7 @@ class FsStat final : public Primitive {
     if (S_ISLNK(st.st_mode)) {
       std::string target(PATH_MAX, '\0');
       const ssize_t n = ::readlinkat(found.node.get(), "", target.data(), target.size());
-      if (n < 0) co_return std::unexpected(failed({"readlink", found.place.path, errno, ""}));
+      if (n < 0) co_return give_up("readlink", found.place.path, errno, "");
       target.resize(static_cast<size_t>(n));
       result.set_target(std::move(target));
     }
@@ -169,12 +169,12 @@ class FsList final : public Primitive {
     const std::string asked = *path_argument(wanted.path());
     auto search = co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
-    if (!found.there()) co_return std::unexpected(failed({"open", found.place.path, ENOENT, ""}));
-    if (!S_ISDIR(found.st.st_mode)) co_return std::unexpected(failed({"open", found.place.path, ENOTDIR, ""}));
+    if (!found.there()) co_return give_up("open", found.place.path, ENOENT, "");
+    if (!S_ISDIR(found.st.st_mode)) co_return give_up("open", found.place.path, ENOTDIR, "");
     const size_t count = wanted.count() == 0 ? SIZE_MAX : wanted.count();
     Page page;
     co_await worker_.run([&] { page = read_page(found.node.get(), wanted.after(), count, kMaxInline); });
-    if (page.error != 0) co_return std::unexpected(failed({"getdents64", found.place.path, page.error, ""}));
+    if (page.error != 0) co_return give_up("getdents64", found.place.path, page.error, "");
     Answer out;
     wire::FsList::Result& result = *out.reply.mutable_fs_list();
     for (Name& name : page.names) {
@@ -198,8 +198,7 @@ class FsOpen final : public Primitive {
     const wire::FsOpen& wanted = call.request().fs_open();
     auto path = path_argument(wanted.path());
     if (!path) return std::unexpected(std::move(path).error());
-    if (!wire::OpenAccess_IsValid(wanted.access()))
-      return std::unexpected(failed({"open", *path, EINVAL, "no such access"}));
+    if (!wire::OpenAccess_IsValid(wanted.access())) return give_up("open", *path, EINVAL, "no such access");
     // Whoever has a descriptor can take O_APPEND off it (fcntl(2), F_SETFL).
     if (wanted.access() == wire::OPEN_APPEND) return demand(*path, {Right::append, Right::write});
     return demand(*path, {wanted.access() == wire::OPEN_READ ? Right::read : Right::write});

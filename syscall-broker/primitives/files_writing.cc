@@ -12,8 +12,7 @@ using policy::Rights;
 constexpr mode_t kPermissions = 0644;
 
 std::unexpected<Answer> conflict(std::string_view path) {
-  return std::unexpected(
-      failed({"version", std::string(path), ESTALE, "it is not the version that was named; read it again"}));
+  return give_up("version", path, ESTALE, "it is not the version that was named; read it again");
 }
 
 // What a mode of writing asks of the policy: making and changing are two rights.
@@ -25,24 +24,26 @@ std::initializer_list<Right> rights_of(wire::WriteMode mode) {
 
 Attempt<void> must_suit(const Found& found, wire::WriteMode mode) {
   const std::string& path = found.place.path;
-  if (found.there() && mode == wire::CREATE) return std::unexpected(failed({"open", path, EEXIST, ""}));
-  if (!found.there() && mode == wire::REPLACE) return std::unexpected(failed({"open", path, ENOENT, ""}));
+  if (found.there() && mode == wire::CREATE) return give_up("open", path, EEXIST, "");
+  if (!found.there() && mode == wire::REPLACE) return give_up("open", path, ENOENT, "");
   if (found.there()) return must_be_content(found, Names::any);
-  if (found.place.name == ".") return std::unexpected(failed({"open", path, EISDIR, ""}));
+  if (found.place.name == ".") return give_up("open", path, EISDIR, "");
   return {};
 }
 
 struct Written {
+  Written(const struct stat& st, bool is_new)
+      : version(version_of(st)), size(static_cast<uint64_t>(st.st_size)), created(is_new) {}
   std::string version;
-  uint64_t size = 0;
-  bool created = false;
+  uint64_t size;
+  bool created;
 };
 
 // Whole, under another name first: whoever reads the file sees the old or the new content, and a failure leaves the
 // old. `fill` puts the content in.
 template <class Fill>
 Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode mode, mode_t permissions,
-                               std::optional<std::string> if_version, bool sync, Fill fill) {
+                               const std::string* if_version, bool sync, Fill fill) {
   auto got = co_await call.agent().view();
   ALOS_ATTEMPT(view, std::move(got));
   auto made = co_await make_beside(*view, found.place, permissions);
@@ -50,13 +51,13 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
   Attempt<uint64_t> filled = co_await fill(fresh.fd);
   if (filled && sync) {
     if (const int rc = co_await call.reactor().files().fsync(fresh.fd.get()); rc != 0)
-      filled = std::unexpected(failed({"fsync", found.place.path, -rc, ""}));
+      filled = give_up("fsync", found.place.path, -rc, "");
   }
   if (filled && if_version) {
     // Again, as late as can be: what changes it after this is as if it had come after the write.
     auto now = co_await view->open(found.place, O_PATH);
     auto st = now ? look(*now, found.place.path) : Attempt<struct stat>(std::unexpected(failed(now.error())));
-    if (!st || version_of(*st) != *if_version) filled = std::unexpected(conflict(found.place.path).error());
+    if (!st || version_of(*st) != *if_version) filled = conflict(found.place.path);
   }
   if (!filled) {
     co_await throw_away(*view, fresh, found.place);
@@ -66,7 +67,7 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
   auto placed = co_await put_in_place(*view, fresh, found.place, found.there() && mode != wire::CREATE);
   ALOS_ATTEMPT(done, std::move(placed));
   ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
-  co_return Written{version_of(st), static_cast<uint64_t>(st.st_size), !found.there()};
+  co_return Written(st, !found.there());
 }
 
 class FsWrite final : public Primitive {
@@ -77,10 +78,8 @@ class FsWrite final : public Primitive {
     const wire::FsWrite& wanted = call.request().fs_write();
     auto path = path_argument(wanted.path());
     if (!path) return std::unexpected(std::move(path).error());
-    if (!wire::WriteMode_IsValid(wanted.mode()))
-      return std::unexpected(failed({"write", *path, EINVAL, "no such mode"}));
-    if (wanted.permissions() > 0777)
-      return std::unexpected(failed({"write", *path, EINVAL, "permissions are at most 0777"}));
+    if (!wire::WriteMode_IsValid(wanted.mode())) return give_up("write", *path, EINVAL, "no such mode");
+    if (wanted.permissions() > 0777) return give_up("write", *path, EINVAL, "permissions are at most 0777");
     if (auto content = call.content(wanted.content()); !content) return std::unexpected(std::move(content).error());
     return demand(*path, rights_of(wanted.mode()));
   }
@@ -111,17 +110,16 @@ class FsWrite final : public Primitive {
     const mode_t permissions = wanted.has_permissions() ? wanted.permissions()
                                : found.there()          ? found.st.st_mode & 0777
                                                         : kPermissions;
+    const std::string* const if_version = wanted.has_if_version() ? &wanted.if_version() : nullptr;
     auto fill = [&](const UniqueFd& fd) { return write_all(call, fd, content, 0, found.place.path); };
-    auto done = co_await replace(call, found, wanted.mode(), permissions,
-                                 wanted.has_if_version() ? std::optional(wanted.if_version()) : std::nullopt,
-                                 wanted.sync(), fill);
+    auto done = co_await replace(call, found, wanted.mode(), permissions, if_version, wanted.sync(), fill);
     co_return done;
   }
 
   Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content, bool sync) {
     auto got = co_await call.agent().view();
     ALOS_ATTEMPT(view, std::move(got));
-    Found open{.place = {}, .node = {}, .st = {}};
+    Found open;
     auto opened = co_await view->open(found.place, O_WRONLY);
     ALOS_ATTEMPT(fd, std::move(opened));
     open.place.path = found.place.path;
@@ -135,14 +133,14 @@ class FsWrite final : public Primitive {
     if (static_cast<uint64_t>(st.st_size) > size) {
       int error = 0;
       co_await worker_.run([&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
-      if (error != 0) co_return std::unexpected(failed({"ftruncate", open.place.path, error, ""}, true));
+      if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
     }
     if (sync) {
       if (const int rc = co_await call.reactor().files().fsync(open.node.get()); rc != 0)
-        co_return std::unexpected(failed({"fsync", open.place.path, -rc, ""}, true));
+        co_return give_up("fsync", open.place.path, -rc, "", true);
     }
     ALOS_ATTEMPT(now, look(open.node, open.place.path));
-    co_return Written{version_of(now), static_cast<uint64_t>(now.st_size), false};
+    co_return Written(now, false);
   }
 
   Worker& worker_;
@@ -181,7 +179,7 @@ class FsAppend final : public Primitive {
     ALOS_ATTEMPT(written, std::move(done));
     if (wanted.sync()) {
       if (const int rc = co_await call.reactor().files().fsync(found.node.get()); rc != 0)
-        co_return std::unexpected(failed({"fsync", found.place.path, -rc, ""}, true));
+        co_return give_up("fsync", found.place.path, -rc, "", true);
     }
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     Answer out;
@@ -201,7 +199,7 @@ class FsCopy final : public Primitive {
     if (!from) return std::unexpected(std::move(from).error());
     auto to = path_argument(wanted.to());
     if (!to) return std::unexpected(std::move(to).error());
-    if (!wire::WriteMode_IsValid(wanted.mode())) return std::unexpected(failed({"copy", *to, EINVAL, "no such mode"}));
+    if (!wire::WriteMode_IsValid(wanted.mode())) return give_up("copy", *to, EINVAL, "no such mode");
     auto out = demand(*from, {Right::read});
     auto writing = demand(*to, rights_of(wanted.mode()));
     if (!out || !writing) return out ? std::move(writing) : std::move(out);
@@ -220,9 +218,9 @@ class FsCopy final : public Primitive {
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
     auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };
-    auto done = co_await replace(call, target, wanted.mode(),
-                                 target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, std::nullopt,
-                                 false, fill);
+    auto done =
+        co_await replace(call, target, wanted.mode(),
+                         target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, nullptr, false, fill);
     ALOS_ATTEMPT(written, std::move(done));
     Answer out;
     out.reply.mutable_fs_copy()->set_version(written.version);
@@ -237,7 +235,7 @@ class FsCopy final : public Primitive {
     constexpr size_t kStep = 8 << 20;
     uint64_t done = 0;
     for (;;) {
-      if (call.is_cancelled()) co_return std::unexpected(failed({"copy", path, ECANCELED, ""}));
+      if (call.is_cancelled()) co_return give_up("copy", path, ECANCELED, "");
       ssize_t n = 0;
       int error = 0;
       co_await worker_.run([&] {
@@ -248,7 +246,7 @@ class FsCopy final : public Primitive {
           std::tie(n, error) = by_hand(source.node.get(), into.get());
       });
       if (error == EINTR) continue;
-      if (error != 0) co_return std::unexpected(failed({"copy", path, error, ""}));
+      if (error != 0) co_return give_up("copy", path, error, "");
       if (n == 0) co_return done;
       done += static_cast<uint64_t>(n);
     }

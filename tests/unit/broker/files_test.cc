@@ -1,0 +1,368 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/sys.h"
+#include "tests/unit/broker/served.h"
+
+namespace alos::broker::test {
+namespace {
+
+using policy::Effect;
+using policy::kAll;
+using policy::kRead;
+
+Setting workspace_rules() {
+  return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), rule(Effect::allow, kRead, {"/r/**"}, "read"),
+                           rule(Effect::deny, kAll, {"/w/secret/**", "/w/**/.env"}, "secrets")})};
+}
+
+class Files : public testing::Test {
+ protected:
+  Files() {
+    served.make_directory("/w");
+    served.make_directory("/r");
+  }
+  Served served{workspace_rules()};
+  std::unique_ptr<Client> client = served.connect();
+
+  wire::Reply stat(const std::string& path, bool no_follow = false) {
+    wire::Request request;
+    request.mutable_fs_stat()->set_path(path);
+    request.mutable_fs_stat()->set_no_follow(no_follow);
+    return client->call(request);
+  }
+};
+
+TEST_F(Files, reading_gives_content_size_and_version) {
+  served.write("/w/a", "hello");
+  const wire::Reply reply = client->call(read_request("/w/a"));
+  ASSERT_TRUE(reply.has_fs_read()) << reply.failed().operation() << reply.failed().name();
+  EXPECT_EQ(reply.fs_read().content(), "hello");
+  EXPECT_EQ(reply.fs_read().size(), 5U);
+  EXPECT_FALSE(reply.fs_read().truncated());
+  EXPECT_NE(reply.fs_read().version(), "");
+  EXPECT_EQ(reply.fs_read().version(), stat("/w/a").fs_stat().version());
+}
+
+TEST_F(Files, a_part_of_a_file_says_that_there_is_more) {
+  served.write("/w/a", "0123456789");
+  wire::Request request = read_request("/w/a");
+  request.mutable_fs_read()->set_offset(2);
+  request.mutable_fs_read()->set_length(3);
+  const wire::Reply reply = client->call(request);
+  EXPECT_EQ(reply.fs_read().content(), "234");
+  EXPECT_EQ(reply.fs_read().size(), 10U);
+  EXPECT_TRUE(reply.fs_read().truncated());
+  request.mutable_fs_read()->set_offset(20);
+  EXPECT_EQ(client->call(request).fs_read().content(), "");
+}
+
+TEST_F(Files, a_large_file_comes_in_parts) {
+  std::string content(3'000'000, 'x');
+  for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
+  served.write("/w/a", content);
+  const wire::Reply reply = client->call(read_request("/w/a"));
+  ASSERT_TRUE(reply.has_fs_read());
+  EXPECT_EQ(client->gathered + reply.fs_read().content(), content);
+  EXPECT_FALSE(reply.fs_read().truncated());
+}
+
+TEST_F(Files, more_than_the_most_is_cut_and_said) {
+  served.write("/w/a", "");
+  ASSERT_EQ(::truncate((served.root() + "/w/a").c_str(), int64_t{8} << 40), 0);
+  const wire::Reply reply = client->call(read_request("/w/a"));
+  EXPECT_EQ(client->gathered.size() + reply.fs_read().content().size(), 64U << 20);
+  EXPECT_EQ(reply.fs_read().size(), uint64_t{8} << 40);
+  EXPECT_TRUE(reply.fs_read().truncated());
+}
+
+TEST_F(Files, what_no_rule_allows_is_denied_with_rule_layer_and_reason) {
+  served.write("/w/secret/key", "k");
+  const wire::Reply reply = client->call(read_request("/w/secret/key"));
+  ASSERT_TRUE(reply.has_denied());
+  EXPECT_EQ(reply.denied().rule(), "secrets");
+  EXPECT_EQ(reply.denied().layer(), "policy");
+  EXPECT_EQ(reply.denied().request(), "fs.read /w/secret/key");
+  EXPECT_NE(reply.denied().remedy(), "");
+  EXPECT_EQ(client->call(read_request("/etc/shadow")).denied().rule(), "default");
+  EXPECT_EQ(client->call(read_request("/w/../w/secret/key")).denied().rule(), "secrets");
+  EXPECT_EQ(client->call(read_request("w/secret//key")).denied().rule(), "secrets");
+}
+
+TEST_F(Files, what_is_denied_is_not_told_apart_by_whether_it_is_there) {
+  served.write("/w/secret/key", "k");
+  wire::Reply there = client->call(read_request("/w/secret/key"));
+  wire::Reply missing = client->call(read_request("/w/secret/gone"));
+  there.mutable_denied()->clear_request();
+  missing.mutable_denied()->clear_request();
+  there.clear_id();
+  missing.clear_id();
+  EXPECT_EQ(there.SerializeAsString(), missing.SerializeAsString());
+}
+
+TEST_F(Files, a_link_to_a_denied_file_is_denied_by_what_it_leads_to) {
+  served.write("/w/secret/key", "k");
+  std::filesystem::create_symlink("secret/key", served.root() + "/w/link");
+  std::filesystem::create_symlink("/w/secret", served.root() + "/w/dir");
+  for (const char* path : {"/w/link", "/w/dir/key"}) {
+    const wire::Reply reply = client->call(read_request(path));
+    ASSERT_TRUE(reply.has_denied()) << path;
+    EXPECT_EQ(reply.denied().rule(), "secrets");
+  }
+}
+
+TEST_F(Files, links_lead_to_what_is_allowed) {
+  served.write("/r/file", "there");
+  std::filesystem::create_symlink("/r/file", served.root() + "/w/absolute");
+  std::filesystem::create_symlink("../r/file", served.root() + "/w/relative");
+  std::filesystem::create_symlink("relative", served.root() + "/w/twice");
+  for (const char* path : {"/w/absolute", "/w/relative", "/w/twice"})
+    EXPECT_EQ(client->call(read_request(path)).fs_read().content(), "there") << path;
+  EXPECT_EQ(stat("/w/twice").fs_stat().type(), wire::REGULAR);
+  EXPECT_EQ(stat("/w/twice", true).fs_stat().type(), wire::LINK);
+  EXPECT_EQ(stat("/w/twice", true).fs_stat().target(), "relative");
+}
+
+TEST_F(Files, a_link_out_of_the_box_stays_in_it) {
+  std::filesystem::create_symlink("../../../../../../etc/passwd", served.root() + "/w/out");
+  const wire::Reply reply = client->call(read_request("/w/out"));
+  EXPECT_FALSE(reply.has_fs_read());
+}
+
+TEST_F(Files, links_in_a_circle_end) {
+  std::filesystem::create_symlink("b", served.root() + "/w/a");
+  std::filesystem::create_symlink("a", served.root() + "/w/b");
+  EXPECT_EQ(client->call(read_request("/w/a")).failed().name(), "ELOOP");
+}
+
+TEST_F(Files, only_regular_files_have_content) {
+  ASSERT_EQ(::mkfifo((served.root() + "/w/fifo").c_str(), 0666), 0);
+  EXPECT_EQ(client->call(read_request("/w/fifo")).failed().name(), "EOPNOTSUPP");
+  EXPECT_EQ(client->call(read_request("/w")).failed().name(), "EISDIR");
+  EXPECT_EQ(client->call(write_request("/w/fifo", "x")).failed().name(), "EOPNOTSUPP");
+  EXPECT_EQ(client->call(read_request("/w/none")).failed().name(), "ENOENT");
+  EXPECT_EQ(client->call(read_request("/w/none/below")).failed().name(), "ENOENT");
+}
+
+TEST_F(Files, paths_at_and_past_the_limits_are_answered) {
+  EXPECT_EQ(client->call(read_request("")).failed().name(), "EINVAL");
+  EXPECT_EQ(client->call(read_request(std::string("/w/a\0b", 6))).failed().name(), "EINVAL");
+  EXPECT_EQ(client->call(read_request("/w/" + std::string(256, 'n'))).failed().name(), "ENAMETOOLONG");
+  std::string deep = "/w";
+  while (deep.size() < 5000) deep += "/d";
+  EXPECT_EQ(client->call(read_request(deep)).failed().name(), "ENAMETOOLONG");
+  served.write("/w/\xff\n\x01", "odd");
+  EXPECT_EQ(client->call(read_request("/w/\xff\n\x01")).fs_read().content(), "odd");
+}
+
+TEST_F(Files, writing_makes_and_replaces_whole) {
+  const wire::Reply made = client->call(write_request("/w/new", "one"));
+  ASSERT_TRUE(made.has_fs_write()) << made.failed().operation() << " " << made.failed().name();
+  EXPECT_TRUE(made.fs_write().created());
+  EXPECT_EQ(served.read("/w/new"), "one");
+  struct stat before{}, after{};
+  ::stat((served.root() + "/w/new").c_str(), &before);
+  EXPECT_EQ(before.st_mode & 07777, 0644U);
+  EXPECT_EQ(before.st_uid, served.agent());
+  const wire::Reply again = client->call(write_request("/w/new", "two"));
+  EXPECT_FALSE(again.fs_write().created());
+  ::stat((served.root() + "/w/new").c_str(), &after);
+  EXPECT_EQ(served.read("/w/new"), "two");
+  EXPECT_NE(before.st_ino, after.st_ino);
+  EXPECT_NE(again.fs_write().version(), made.fs_write().version());
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(served.root() + "/w"), {}), 1)
+      << "nothing is left beside";
+}
+
+TEST_F(Files, the_mode_says_whether_it_may_be_there) {
+  wire::Request request = write_request("/w/a", "x");
+  request.mutable_fs_write()->set_mode(wire::REPLACE);
+  EXPECT_EQ(client->call(request).failed().name(), "ENOENT");
+  request.mutable_fs_write()->set_mode(wire::CREATE);
+  EXPECT_TRUE(client->call(request).has_fs_write());
+  EXPECT_EQ(client->call(request).failed().name(), "EEXIST");
+  request.mutable_fs_write()->set_mode(static_cast<wire::WriteMode>(9));
+  EXPECT_EQ(client->call(request).failed().name(), "EINVAL");
+}
+
+TEST_F(Files, a_write_on_a_version_that_is_gone_is_a_conflict) {
+  served.write("/w/a", "one");
+  const std::string version = client->call(read_request("/w/a")).fs_read().version();
+  wire::Request request = write_request("/w/a", "three");
+  request.mutable_fs_write()->set_if_version(version);
+  served.write("/w/a", "other");
+  EXPECT_EQ(client->call(request).failed().name(), "ESTALE");
+  EXPECT_EQ(served.read("/w/a"), "other");
+  request.mutable_fs_write()->set_if_version(client->call(read_request("/w/a")).fs_read().version());
+  EXPECT_TRUE(client->call(request).has_fs_write());
+}
+
+TEST_F(Files, writing_in_place_keeps_the_file_and_refuses_one_with_further_names) {
+  served.write("/w/a", "something long");
+  struct stat before{}, after{};
+  ::stat((served.root() + "/w/a").c_str(), &before);
+  wire::Request request = write_request("/w/a", "short");
+  request.mutable_fs_write()->set_in_place(true);
+  ASSERT_TRUE(client->call(request).has_fs_write());
+  ::stat((served.root() + "/w/a").c_str(), &after);
+  EXPECT_EQ(served.read("/w/a"), "short");
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  std::filesystem::create_hard_link(served.root() + "/w/a", served.root() + "/r/b");
+  EXPECT_EQ(client->call(request).failed().name(), "EMLINK");
+  // Replacing gives this name a file of its own.
+  EXPECT_TRUE(client->call(write_request("/w/a", "new")).has_fs_write());
+  EXPECT_EQ(served.read("/r/b"), "short");
+}
+
+TEST_F(Files, appending_adds_and_makes_only_when_asked) {
+  wire::Request request;
+  request.mutable_fs_append()->set_path("/w/log");
+  request.mutable_fs_append()->set_content("a");
+  EXPECT_EQ(client->call(request).failed().name(), "ENOENT");
+  request.mutable_fs_append()->set_create(true);
+  EXPECT_EQ(client->call(request).fs_append().size(), 1U);
+  EXPECT_EQ(client->call(request).fs_append().size(), 2U);
+  EXPECT_EQ(served.read("/w/log"), "aa");
+}
+
+TEST_F(Files, attached_content_is_written) {
+  const std::string content(1'000'000, 'y');
+  const UniqueFd attached = std::move(*sys::memfd("content", content, true));
+  wire::Request request = write_request("/w/big", "");
+  request.set_attached(true);
+  EXPECT_EQ(client->call(request, &attached).fs_write().size(), content.size());
+  EXPECT_EQ(served.read("/w/big"), content);
+}
+
+TEST_F(Files, listing_is_in_order_and_in_pages) {
+  for (int i = 0; i < 3000; ++i) served.write("/w/many/" + std::to_string(i) + std::string(60, 'n'), "");
+  std::vector<std::string> names;
+  wire::Request request;
+  request.mutable_fs_list()->set_path("/w/many");
+  int pages = 0;
+  for (bool more = true; more; ++pages) {
+    if (!names.empty()) request.mutable_fs_list()->set_after(names.back());
+    const wire::Reply reply = client->call(request);
+    ASSERT_TRUE(reply.has_fs_list());
+    for (const auto& entry : reply.fs_list().entries()) names.push_back(entry.name());
+    more = reply.fs_list().more();
+  }
+  EXPECT_EQ(names.size(), 3000U);
+  EXPECT_TRUE(std::ranges::is_sorted(names));
+  EXPECT_GT(pages, 1);
+}
+
+TEST_F(Files, names_are_made_changed_and_removed) {
+  wire::Request make;
+  make.mutable_fs_mkdir()->set_path("/w/d");
+  EXPECT_TRUE(client->call(make).has_fs_mkdir());
+  EXPECT_EQ(client->call(make).failed().name(), "EEXIST");
+  served.write("/w/a", "1");
+  wire::Request rename;
+  rename.mutable_fs_rename()->set_from("/w/a");
+  rename.mutable_fs_rename()->set_to("/w/d/b");
+  EXPECT_TRUE(client->call(rename).has_fs_rename());
+  EXPECT_EQ(served.read("/w/d/b"), "1");
+  served.write("/w/a", "2");
+  EXPECT_EQ(client->call(rename).failed().name(), "EEXIST");
+  rename.mutable_fs_rename()->set_replace(true);
+  EXPECT_TRUE(client->call(rename).has_fs_rename());
+  wire::Request remove;
+  remove.mutable_fs_remove()->set_path("/w/d");
+  EXPECT_EQ(client->call(remove).failed().name(), "EISDIR");
+  remove.mutable_fs_remove()->set_directory(true);
+  EXPECT_EQ(client->call(remove).failed().name(), "ENOTEMPTY");
+  remove.mutable_fs_remove()->set_path("/w/d/b");
+  remove.mutable_fs_remove()->set_directory(false);
+  EXPECT_TRUE(client->call(remove).has_fs_remove());
+  EXPECT_FALSE(served.exists("/w/d/b"));
+}
+
+TEST_F(Files, removing_a_link_leaves_what_it_leads_to) {
+  served.write("/r/file", "stays");
+  std::filesystem::create_symlink("/r/file", served.root() + "/w/link");
+  wire::Request remove;
+  remove.mutable_fs_remove()->set_path("/w/link");
+  EXPECT_TRUE(client->call(remove).has_fs_remove());
+  EXPECT_FALSE(served.exists("/w/link"));
+  EXPECT_EQ(served.read("/r/file"), "stays");
+}
+
+TEST_F(Files, writing_needs_the_right_where_the_name_leads) {
+  served.write("/r/file", "theirs");
+  std::filesystem::create_symlink("/r/file", served.root() + "/w/link");
+  EXPECT_EQ(client->call(write_request("/w/link", "mine")).denied().rule(), "default");
+  EXPECT_EQ(client->call(write_request("/r/file", "mine")).denied().rule(), "default");
+  EXPECT_EQ(served.read("/r/file"), "theirs");
+}
+
+TEST_F(Files, copying_needs_both_rights) {
+  served.write("/r/file", "content");
+  served.write("/w/secret/key", "k");
+  wire::Request copy;
+  copy.mutable_fs_copy()->set_from("/r/file");
+  copy.mutable_fs_copy()->set_to("/w/copy");
+  EXPECT_EQ(client->call(copy).fs_copy().size(), 7U);
+  EXPECT_EQ(served.read("/w/copy"), "content");
+  copy.mutable_fs_copy()->set_from("/w/secret/key");
+  EXPECT_EQ(client->call(copy).denied().rule(), "secrets");
+  copy.mutable_fs_copy()->set_from("/r/file");
+  copy.mutable_fs_copy()->set_to("/r/copy");
+  EXPECT_TRUE(client->call(copy).has_denied());
+}
+
+TEST_F(Files, a_descriptor_has_the_access_asked_for_and_no_more) {
+  served.write("/w/a", "text");
+  wire::Request open;
+  open.mutable_fs_open()->set_path("/w/a");
+  wire::Reply reply = client->call(open);
+  ASSERT_TRUE(reply.has_fs_open() && reply.attached());
+  char buffer[8] = {};
+  EXPECT_EQ(::read(client->descriptor.get(), buffer, sizeof buffer), 4);
+  EXPECT_EQ(::write(client->descriptor.get(), "x", 1), -1);
+  open.mutable_fs_open()->set_access(wire::OPEN_WRITE);
+  reply = client->call(open);
+  ASSERT_TRUE(reply.has_fs_open());
+  EXPECT_EQ(::write(client->descriptor.get(), "x", 1), 1);
+  EXPECT_EQ(::read(client->descriptor.get(), buffer, 1), -1);
+}
+
+TEST_F(Files, what_changes_is_recorded_and_flushed_before_it_happens) {
+  ASSERT_TRUE(client->call(write_request("/w/a", "x")).has_fs_write());
+  ASSERT_TRUE(client->call(read_request("/w/secret/x")).has_denied());
+  ASSERT_TRUE(client->call(read_request("/w/a")).has_fs_read());
+  const std::vector<Recorded> all = served.journal();
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].action + " " + all[0].target + all[0].outcome, "fs.write fs.write /w/a");
+  EXPECT_EQ(all[1].outcome, "ok");
+  EXPECT_EQ(all[1].parent, "r1");
+  EXPECT_GT(all[1].flushes, all[0].flushes);
+  EXPECT_EQ(all[2].decision, Effect::deny);
+  EXPECT_EQ(all[2].rule, "secrets");
+  EXPECT_EQ(all[3].action, "fs.read");
+}
+
+TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {
+  for (const int error : {ENOSPC, EDQUOT}) {
+    Setting setting = workspace_rules();
+    setting.fail_journal = error;
+    const Served served(std::move(setting));
+    served.make_directory("/w");
+    const auto client = served.connect();
+    const wire::Reply reply = client->call(write_request("/w/a", "x"));
+    if (error == EDQUOT)
+      EXPECT_EQ(reply.limit().which(), "audit");
+    else
+      EXPECT_EQ(reply.failed().name(), "ENOSPC");
+    EXPECT_FALSE(served.exists("/w/a"));
+  }
+}
+
+}  // namespace
+}  // namespace alos::broker::test

@@ -1,0 +1,276 @@
+#include "tests/unit/broker/served.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <linux/landlock.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+
+#include "base/digest.h"
+#include "base/sys.h"
+#include "syscall-broker/frame.h"
+
+namespace alos::broker::test {
+namespace {
+
+constexpr uid_t kAgent = 60'123;
+// Landlock ABI 1: every right of it.
+constexpr uint64_t kAbi1 = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1;
+
+void must(bool good, const char* what) {
+  if (good) return;
+  std::fprintf(stderr, "%s: %s\n", what, std::strerror(errno));
+  std::abort();
+}
+
+void enter_domain(const std::string& root, const std::map<std::string, uint64_t>& rights) {
+  landlock_ruleset_attr attr{.handled_access_fs = kAbi1};
+  const int ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
+  must(ruleset >= 0, "landlock_create_ruleset");
+  for (const auto& [path, access] : rights) {
+    const UniqueFd fd(::open((root + path).c_str(), O_PATH | O_CLOEXEC));
+    landlock_path_beneath_attr rule{.allowed_access = access, .parent_fd = fd.get()};
+    must(::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0, "landlock_add_rule");
+  }
+  must(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
+  must(::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0, "landlock_restrict_self");
+  ::close(ruleset);
+}
+
+// As a child of the launcher does it: takes the identity, then registers it on the ring that it inherited.
+uint16_t register_agent(int ring, const std::string& root, const Setting& setting, uid_t agent) {
+  const pid_t child = ::fork();
+  must(child >= 0, "fork");
+  if (child == 0) {
+    if (agent != ::geteuid()) {
+      must(::syscall(SYS_setgroups, 0, nullptr) == 0, "setgroups");
+      must(::syscall(SYS_setresgid, agent, agent, agent) == 0, "setresgid");
+      must(::syscall(SYS_setresuid, agent, agent, agent) == 0, "setresuid");
+    }
+    if (!setting.landlock.empty()) enter_domain(root, setting.landlock);
+    const long id = ::syscall(SYS_io_uring_register, ring, IORING_REGISTER_PERSONALITY, nullptr, 0);
+    ::_exit(id > 0 && id < 200 ? static_cast<int>(id) : 255);
+  }
+  int status = 0;
+  must(::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) != 255, "personality");
+  return static_cast<uint16_t>(WEXITSTATUS(status));
+}
+
+}  // namespace
+
+policy::FileRule rule(policy::Effect effect, policy::Rights rights, const std::vector<std::string>& paths,
+                      const std::string& name) {
+  policy::FileRule out;
+  out.name = name;
+  out.effect = effect;
+  out.rights = rights;
+  out.source = {"test.yaml", 1, 1};
+  for (const std::string& path : paths) out.paths.push_back({*policy::Pattern::parse(path), path, out.source});
+  return out;
+}
+
+policy::Policy rules(std::vector<policy::FileRule> files) {
+  policy::Policy out;
+  out.name = "test";
+  out.files = std::move(files);
+  return out;
+}
+
+// ---- the client ----
+
+Client::Client(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+  must(::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "connect");
+  const timeval patience{.tv_sec = 20, .tv_usec = 0};
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+}
+
+void Client::send_bytes(std::string_view frame, std::span<const int> fds) {
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(frame)), fds);
+}
+
+void Client::send(const wire::Request& request, const UniqueFd* attached) {
+  const std::string frame = request.SerializeAsString();
+  const int fd = attached ? attached->get() : -1;
+  send_bytes(frame, attached ? std::span(&fd, 1) : std::span<const int>());
+}
+
+std::optional<wire::Reply> Client::receive() {
+  std::vector<std::byte> buffer(kMaxFrame);
+  auto got = sys::receive_message(socket_.get(), buffer, 1);
+  if (!got || got->size == 0) return std::nullopt;
+  wire::Reply reply;
+  EXPECT_TRUE(reply.ParseFromArray(buffer.data(), static_cast<int>(got->size)));
+  descriptor = got->fds.empty() ? UniqueFd() : std::move(got->fds[0]);
+  return reply;
+}
+
+wire::Reply Client::call(wire::Request request, const UniqueFd* attached) {
+  request.set_id(next_id++);
+  gathered.clear();
+  send(request, attached);
+  for (;;) {
+    auto reply = receive();
+    if (!reply) {
+      ADD_FAILURE() << "the connection ended, or nothing was answered";
+      return {};
+    }
+    if (reply->id() != request.id()) continue;
+    if (!reply->has_output()) return *reply;
+    gathered += reply->output().data();
+  }
+}
+
+wire::Request read_request(const std::string& path) {
+  wire::Request out;
+  out.mutable_fs_read()->set_path(path);
+  return out;
+}
+
+wire::Request write_request(const std::string& path, const std::string& content) {
+  wire::Request out;
+  out.mutable_fs_write()->set_path(path);
+  out.mutable_fs_write()->set_content(content);
+  return out;
+}
+
+// ---- the broker ----
+
+class Served::Notes final : public Journal {
+ public:
+  explicit Notes(int fail) : fail_(fail) {}
+  Result<std::string> write(const Entry& entry) override {
+    const std::scoped_lock lock(mutex_);
+    if (fail_ != 0 && entry.outcome.empty() && entry.decision == policy::Effect::allow)
+      return alos::fail("append", "audit", fail_);
+    recorded_.push_back({std::string(entry.action), std::string(entry.target), std::string(entry.rule),
+                         std::string(entry.outcome), std::string(entry.parent), std::string(entry.reason),
+                         entry.decision, flushes_});
+    return fmt::format("r{}", recorded_.size());
+  }
+  Result<void> flush() override {
+    const std::scoped_lock lock(mutex_);
+    ++flushes_;
+    return {};
+  }
+  std::vector<Recorded> all() const {
+    const std::scoped_lock lock(mutex_);
+    return recorded_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Recorded> recorded_;
+  size_t flushes_ = 0;
+  int fail_;
+};
+
+Served::Served(Setting setting)
+    : setting_(std::move(setting)),
+      root_("/var/tmp/alos-served-" + random_hex(6)),
+      agent_(::geteuid() == 0 ? kAgent : ::geteuid()),
+      notes_(std::make_unique<Notes>(setting_.fail_journal)) {
+  make_directory("/");
+  for (const auto& [path, access] : setting_.landlock)
+    if (!exists(path)) make_directory(path);
+
+  io_uring_params params{};
+  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 64, &params)));
+  must(static_cast<bool>(ring), "io_uring_setup");
+  const uint16_t personality = register_agent(ring.get(), root_, setting_, agent_);
+
+  UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  std::strncpy(address.sun_path, socket_path().c_str(), sizeof address.sun_path - 1);
+  must(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0, "bind");
+  must(::listen(listener.get(), 64) == 0, "listen");
+  stop_.reset(::eventfd(0, EFD_CLOEXEC));
+  UniqueFd stop(::fcntl(stop_.get(), F_DUPFD_CLOEXEC, 3));
+  thread_ = std::thread([this, params, personality, ring = std::move(ring), listener = std::move(listener),
+                         stop = std::move(stop)]() mutable {
+    serve(std::move(ring), params, personality, std::move(listener), std::move(stop));
+  });
+}
+
+void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop) {
+  struct Asked final : Host {
+    void want_identity() override { wanted = true; }
+    bool wanted = false;
+  } host;
+  View::Roots roots;
+  roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!setting_.brokered.empty())
+    roots.brokered.reset(::open((root_ + ".brokered").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  enter_domain("", {});  // nothing from here on; of this thread alone
+  auto files = FileRing::map(std::move(ring), params);
+  must(files.has_value(), "map");
+  // Connections come from the test's own processes.
+  Agent::Facts facts{
+      .run = "run_test", .uid = ::geteuid(), .workspace = "/", .brokered = setting_.brokered, .clock = setting_.clock};
+  auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host);
+  must(broker.has_value(), "broker");
+  (*broker)->listen(std::move(listener));
+  (*broker)->identity(std::pair(std::move(roots), setting_.no_personality ? uint16_t{0} : personality));
+  for (;;) {
+    pollfd ended{.fd = stop.get(), .events = POLLIN, .revents = 0};
+    (*broker)->wait(std::span(&ended, 1), std::nullopt);
+    if (ended.revents != 0) return;
+  }
+}
+
+Served::~Served() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = ::write(stop_.get(), &one, sizeof one);
+  thread_.join();
+  std::filesystem::remove_all(root_);
+  std::filesystem::remove_all(root_ + ".brokered");
+  std::filesystem::remove(socket_path());
+}
+
+std::vector<Recorded> Served::journal() const {
+  return notes_->all();
+}
+
+void Served::give(const std::string& path) const {
+  must(::lchown(path.c_str(), agent_, agent_ == ::geteuid() ? ::getegid() : agent_) == 0, "chown");
+}
+
+void Served::make_directory(const std::string& path, mode_t mode) const {
+  std::filesystem::create_directories(root_ + path);
+  must(::chmod((root_ + path).c_str(), mode) == 0, "chmod");
+  give(root_ + path);
+}
+
+void Served::write(const std::string& path, const std::string& content, mode_t mode) const {
+  const std::string at = root_ + path;
+  if (!std::filesystem::exists(std::filesystem::path(at).parent_path()))
+    make_directory(std::filesystem::path(path).parent_path());
+  std::ofstream(at, std::ios::binary) << content;
+  must(::chmod(at.c_str(), mode) == 0, "chmod");
+  give(at);
+}
+
+std::string Served::read(const std::string& path) const {
+  std::ostringstream out;
+  out << std::ifstream(root_ + path, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+bool Served::exists(const std::string& path) const {
+  return std::filesystem::exists(std::filesystem::symlink_status(root_ + path));
+}
+
+}  // namespace alos::broker::test

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "alos/broker.pb.h"
+#include "base/unique_fd.h"
+#include "policy/policy.h"
+#include "syscall-broker/broker.h"
+
+// A broker on a thread of its own, over a directory that stands for an agent's box, and clients of it. The thread is in
+// a Landlock domain that allows nothing, as a broker is; what it opens, it opens under the agent's personality, which
+// may use what the test says and belongs to a uid of its own where the test is root.
+namespace alos::broker::test {
+
+policy::FileRule rule(policy::Effect effect, policy::Rights rights, const std::vector<std::string>& paths,
+                      const std::string& name);
+policy::Policy rules(std::vector<policy::FileRule> files);
+
+// What the broker wrote into its journal.
+struct Recorded {
+  std::string action, target, rule, outcome, parent, reason;
+  policy::Effect decision;
+  size_t flushes;  // that had been made when it was written
+};
+
+class Client {
+ public:
+  explicit Client(const std::string& path);
+  wire::Reply call(wire::Request request, const UniqueFd* attached = nullptr);  // the last reply; outputs gathered
+  void send(const wire::Request& request, const UniqueFd* attached = nullptr);
+  void send_bytes(std::string_view frame, std::span<const int> fds = {});
+  // Nothing at the end of the connection.
+  std::optional<wire::Reply> receive();
+  std::string gathered;  // of Output frames of the last call
+  UniqueFd descriptor;   // that came with the last reply
+  int socket() const { return socket_.get(); }
+  void close() { socket_.reset(); }
+  uint64_t next_id = 1;
+
+ private:
+  UniqueFd socket_;
+};
+
+struct Setting {
+  policy::Policy policy;
+  policy::ClockLimits clock{};
+  std::vector<std::string> brokered{};
+  // What Landlock lets the agent do below a path of the box; nothing said: everything everywhere.
+  std::map<std::string, uint64_t> landlock{};
+  bool no_personality = false;  // requests go out as the broker's own: a mistake that must not open anything
+  int fail_journal = 0;         // errno of every record of a change
+};
+
+class Served {
+ public:
+  explicit Served(Setting setting);
+  ~Served();
+  Served(const Served&) = delete;
+  Served& operator=(const Served&) = delete;
+
+  const std::string& root() const { return root_; }
+  void write(const std::string& path, const std::string& content, mode_t mode = 0644) const;  // below the root
+  std::string read(const std::string& path) const;
+  bool exists(const std::string& path) const;
+  void make_directory(const std::string& path, mode_t mode = 0755) const;
+  std::string socket_path() const { return root_ + ".socket"; }
+  uid_t agent() const { return agent_; }
+
+  std::unique_ptr<Client> connect() const { return std::make_unique<Client>(socket_path()); }
+  std::vector<Recorded> journal() const;
+
+ private:
+  class Notes;
+  void serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop);
+  void give(const std::string& path) const;
+
+  Setting setting_;
+  std::string root_;
+  uid_t agent_ = 0;
+  std::unique_ptr<Notes> notes_;
+  UniqueFd stop_;
+  std::thread thread_;
+};
+
+// Requests.
+wire::Request read_request(const std::string& path);
+wire::Request write_request(const std::string& path, const std::string& content);
+
+}  // namespace alos::broker::test
