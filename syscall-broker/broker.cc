@@ -1,5 +1,6 @@
 #include "syscall-broker/broker.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <sys/socket.h>
 
 #include <vector>
@@ -93,6 +94,8 @@ class Broker::Channels final : public Channel::Owner {
 
 Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
                                                Journal& journal, Host& host) {
+  // It would say on standard error what it finds wrong with what agents send.
+  google::protobuf::SetLogHandler(nullptr);
   auto reactor = TRY(Reactor::create(std::move(files)));
   return std::unique_ptr<Broker>(new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host));
 }

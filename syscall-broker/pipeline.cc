@@ -219,8 +219,10 @@ void Call::put(wire::Output output) {
 }
 
 void Call::on_cancel(std::function<void()> what) {
-  if (cancelled_) return what();
-  cancel_ = std::move(what);
+  if (!cancelled_)
+    cancel_ = std::move(what);
+  else if (what)
+    what();
 }
 
 bool Call::Room::await_ready() const {

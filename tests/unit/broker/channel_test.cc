@@ -1,0 +1,250 @@
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "syscall-broker/frame.h"
+#include "syscall-broker/pipeline.h"
+#include "tests/unit/broker/served.h"
+
+namespace alos::broker::test {
+namespace {
+
+using policy::Effect;
+using policy::kAll;
+using testing::HasSubstr;
+
+Setting open_rules() {
+  Setting out{.policy = rules({rule(Effect::allow, kAll, {"/**"}, "all")})};
+  out.clock.each_ms = uint64_t{24} * 3600 * 1000;
+  return out;
+}
+
+class Channels : public testing::Test {
+ protected:
+  Channels() { served.make_directory("/w"); }
+  // Whoever speaks properly beside what a test does is served.
+  ~Channels() override { EXPECT_TRUE(other->call(now()).has_clock_now()) << "another connection did not notice"; }
+  static wire::Request now() {
+    wire::Request out;
+    out.mutable_clock_now();
+    return out;
+  }
+  static wire::Request sleep(uint64_t ms, const std::string& key = "") {
+    wire::Request out;
+    out.mutable_clock_sleep()->set_duration_ms(ms);
+    out.mutable_clock_sleep()->set_key(key);
+    return out;
+  }
+  // What the broker says last, before it closes the connection.
+  std::string last_words(Client& of) {
+    std::string out;
+    while (const auto reply = of.receive()) out = reply->id() == 0 ? reply->failed().object() : "answer";
+    return out;
+  }
+  bool recorded(const std::string& words) const {
+    for (const Recorded& record : served.journal())
+      if (record.action == "channel.close" && record.reason.find(words) != std::string::npos) return true;
+    return false;
+  }
+
+  Served served{open_rules()};
+  std::unique_ptr<Client> client = served.connect();
+  std::unique_ptr<Client> other = served.connect();
+};
+
+TEST_F(Channels, garbage_closes_with_the_reason_and_a_record) {
+  client->send_bytes("\xff\xff\xff\xff");
+  EXPECT_THAT(last_words(*client), HasSubstr("damaged"));
+  EXPECT_TRUE(recorded("damaged"));
+}
+
+TEST_F(Channels, what_is_too_long_closes) {
+  client->send_bytes(std::string(kMaxFrame + 1, 'x'));
+  EXPECT_THAT(last_words(*client), HasSubstr("too long"));
+}
+
+TEST_F(Channels, an_empty_frame_is_the_end) {
+  client->send_bytes("");
+  EXPECT_EQ(last_words(*client), "");
+}
+
+TEST_F(Channels, a_descriptor_that_is_not_spoken_of_closes) {
+  const UniqueFd fd = std::move(*sys::memfd("x", "x", true));
+  wire::Request request = now();
+  request.set_id(1);
+  const int raw = fd.get();
+  client->send_bytes(request.SerializeAsString(), std::span(&raw, 1));
+  EXPECT_THAT(last_words(*client), HasSubstr("does not speak of"));
+}
+
+TEST_F(Channels, a_descriptor_that_is_missing_closes) {
+  wire::Request request = write_request("/w/a", "");
+  request.set_id(1);
+  request.set_attached(true);
+  client->send(request);
+  EXPECT_THAT(last_words(*client), HasSubstr("missing"));
+}
+
+TEST_F(Channels, more_than_one_descriptor_closes) {
+  const UniqueFd fd = std::move(*sys::memfd("x", "x", true));
+  wire::Request request = write_request("/w/a", "");
+  request.set_id(1);
+  request.set_attached(true);
+  const std::array<int, 3> fds{fd.get(), fd.get(), fd.get()};
+  client->send_bytes(request.SerializeAsString(), fds);
+  EXPECT_THAT(last_words(*client), HasSubstr("more descriptors"));
+}
+
+TEST_F(Channels, content_that_can_still_change_closes) {
+  UniqueFd unsealed = std::move(*sys::memfd("x", "x", false));
+  UniqueFd file = std::move(*sys::open("/dev/null", O_RDONLY));
+  for (const UniqueFd* fd : {&unsealed, &file}) {
+    auto mine = served.connect();
+    wire::Request request = write_request("/w/a", "");
+    request.set_id(1);
+    request.set_attached(true);
+    mine->send(request, fd);
+    EXPECT_THAT(last_words(*mine), HasSubstr("sealed"));
+  }
+}
+
+TEST_F(Channels, no_descriptor_of_refused_frames_stays) {
+  const auto count = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
+  ASSERT_TRUE(client->call(now()).has_clock_now() && other->call(now()).has_clock_now());
+  const auto before = count();
+  for (int i = 0; i < 50; ++i) {
+    const UniqueFd fd = std::move(*sys::memfd("x", "x", false));
+    auto mine = served.connect();
+    const std::array<int, 2> fds{fd.get(), fd.get()};
+    mine->send_bytes(i % 2 ? "garbage" : read_request("/x").SerializeAsString(), std::span(fds).first(i % 2 + 1));
+    last_words(*mine);
+  }
+  for (int i = 0; i < 500 && count() > before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_LE(count(), before);
+}
+
+TEST_F(Channels, an_id_that_is_under_way_is_refused) {
+  wire::Request request = sleep(300);
+  request.set_id(5);
+  client->send(request);
+  client->send(request);
+  EXPECT_EQ(client->receive()->failed().name(), "EEXIST");
+  EXPECT_TRUE(client->receive()->has_clock_sleep());
+}
+
+TEST_F(Channels, leaving_in_the_middle_of_calls_ends_them) {
+  for (int i = 0; i < 20; ++i) {
+    auto mine = served.connect();
+    for (uint64_t id = 1; id <= 30; ++id) {
+      wire::Request request = id % 3 == 0   ? sleep(3'600'000)
+                              : id % 3 == 1 ? write_request("/w/a", "x")
+                                            : read_request("/w/a");
+      request.set_id(id);
+      mine->send(request);
+    }
+  }
+  EXPECT_TRUE(other->call(write_request("/w/b", "x")).has_fs_write());
+}
+
+TEST_F(Channels, a_call_that_waits_can_be_given_up) {
+  wire::Request request = sleep(3'600'000);
+  request.set_id(9);
+  client->send(request);
+  wire::Request cancel;
+  cancel.set_id(10);
+  cancel.mutable_cancel()->set_call(9);
+  client->send(cancel);
+  const auto reply = client->receive();
+  EXPECT_EQ(reply->id(), 9U);
+  EXPECT_EQ(reply->failed().name(), "ECANCELED");
+}
+
+TEST_F(Channels, answers_that_nobody_reads_stop_the_reading) {
+  served.write("/w/big", std::string(1 << 20, 'x'));
+  for (uint64_t id = 1; id <= 40; ++id) {
+    wire::Request request = read_request("/w/big");
+    request.set_id(id);
+    client->send(request);
+  }
+  // Another is served at once while the first is held back.
+  EXPECT_TRUE(other->call(read_request("/w/big")).has_fs_read());
+  size_t ends = 0, bytes = 0;
+  while (ends < 40) {
+    const auto reply = client->receive();
+    ASSERT_TRUE(reply.has_value());
+    bytes += reply->has_output() ? reply->output().data().size() : reply->fs_read().content().size();
+    ends += reply->has_output() ? 0 : 1;
+  }
+  EXPECT_EQ(bytes, size_t{40} << 20);
+}
+
+TEST_F(Channels, calls_at_once_are_bounded_and_sleeps_are_not_counted_among_them) {
+  served.write("/w/big", std::string(1 << 20, 'x'));
+  for (uint64_t id = 1; id <= 1000; ++id) {
+    wire::Request request = sleep(3'600'000);
+    request.set_id(id);
+    client->send(request);
+  }
+  EXPECT_TRUE(client->call(now()).id() > 0);
+}
+
+TEST_F(Channels, connections_at_once_are_bounded) {
+  std::vector<std::unique_ptr<Client>> many;
+  for (size_t i = 0; i < Broker::kChannels + 10; ++i) many.push_back(served.connect());
+  int refused = 0;
+  for (auto& mine : many) {
+    wire::Request request = now();
+    request.set_id(1);
+    mine->send(request);
+    refused += mine->receive() ? 0 : 1;
+  }
+  EXPECT_EQ(refused, 12);  // two are the test's own
+  many.clear();
+  EXPECT_TRUE(served.connect()->call(now()).has_clock_now());
+}
+
+TEST_F(Channels, sleeping_takes_its_time_and_no_more) {
+  const int64_t before = boot_ns();
+  EXPECT_TRUE(client->call(sleep(120)).has_clock_sleep());
+  const int64_t took = boot_ns() - before;
+  EXPECT_GE(took, 120'000'000);
+  EXPECT_TRUE(client->call(sleep(0)).has_clock_sleep());
+}
+
+TEST_F(Channels, a_sleep_with_a_key_is_the_same_sleep) {
+  const int64_t before = boot_ns();
+  wire::Request first = sleep(300, "night");
+  first.set_id(100);
+  client->send(first);
+  EXPECT_TRUE(other->call(sleep(5'000'000, "night")).has_clock_sleep()) << "what is left of the first";
+  EXPECT_LT(boot_ns() - before, 5'000'000'000);
+  EXPECT_TRUE(other->call(sleep(5'000'000, "night")).clock_sleep().over_before());
+}
+
+TEST_F(Channels, the_time_is_told_in_utc_or_an_offset) {
+  EXPECT_THAT(client->call(now()).clock_now().text(), testing::MatchesRegex("20..-..-..T..:..:...*Z"));
+  wire::Request request = now();
+  request.mutable_clock_now()->set_zone("+05:30");
+  EXPECT_THAT(client->call(request).clock_now().text(), testing::EndsWith("+05:30"));
+  request.mutable_clock_now()->set_zone("Europe/Berlin");
+  EXPECT_EQ(client->call(request).failed().name(), "EINVAL");
+}
+
+TEST_F(Channels, why_gives_the_evaluators_own_answer) {
+  wire::Request request;
+  request.mutable_policy_why()->set_request("fs.read /w/a");
+  EXPECT_EQ(client->call(request).policy_why().effect(), "allow");
+  EXPECT_EQ(client->call(request).policy_why().rule(), "all");
+  request.mutable_policy_why()->set_request("nonsense");
+  EXPECT_EQ(client->call(request).failed().name(), "EINVAL");
+}
+
+}  // namespace
+}  // namespace alos::broker::test
