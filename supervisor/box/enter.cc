@@ -281,8 +281,8 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   join_cgroups(box, report);
   bound_shared_counts(report);
-  Root root = make_root(box, report);
-  make_private_space(box, report, root);
+  const Root root = make_root(box, report);
+  place_private_space(box, report, root);
   mount_proc(report, root);
   mount_devices(report, root);
   const int queues = open_message_queues(report);

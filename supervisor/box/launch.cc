@@ -26,6 +26,7 @@
 #include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
+#include "supervisor/box/private_space.h"
 #include "supervisor/box/sources.h"
 
 namespace alos::box {
@@ -155,13 +156,6 @@ std::vector<GeneratedFile> generated_files(const RunRequest&) {
   };
 }
 
-// What the private space may come to when the policy sets no disk limit.
-constexpr uint64_t kPrivateBytes = 1ULL << 30;
-// Empty files use up no bytes of a tmpfs, but about 1 KiB of the kernel's memory each. One inode for every 4 KiB makes
-// what they cost a part of the limit as well.
-constexpr uint64_t kBytesPerInode = 4096;
-constexpr uint64_t kLeastInodes = 1024, kMostInodes = 262'144;
-
 Result<UniqueFd> open_init() {
   const std::string path = TRY(program_directory()) + "/alos-init";
   auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW);
@@ -186,6 +180,19 @@ Result<UniqueFd> lasting_home(const Order& order) {
   if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
     return fail_errno("mount_setattr", order.run.home);
   return mount;
+}
+
+// `home`: one that lasts, or none.
+Result<std::vector<Place>> private_parts(const PrivateSpace& space, UniqueFd home) {
+  std::vector<Place> out;
+  for (const PrivatePart& part : kPrivateParts) {
+    Place place;
+    place.target = part.target;
+    const bool lasts = home && part.target == policy::kBoxHome;
+    place.source = lasts ? std::move(home) : TRY(clone_part(space, part));
+    out.push_back(std::move(place));
+  }
+  return out;
 }
 
 Result<int> landlock_floor(const Order& order) {
@@ -348,8 +355,9 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
                                std::move(order.layer)};
   OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
   box.places = STEP(Step::sources, open_sources(plan));
+  UniqueFd home;
   if (plan.keep_home) {
-    box.home = STEP(Step::sources, lasting_home(order));
+    home = STEP(Step::sources, lasting_home(order));
     out.written.push_back(std::move(order.home));
   }
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
@@ -360,6 +368,11 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
   const UniqueFd merged =
       STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
+  const PrivateSpace space = STEP(
+      Step::private_space,
+      make_private_space(box.staging + "/private", private_size(plan.limits), order.run.host_uid, order.run.host_gid));
+  box.private_device = space.device;
+  box.parts = STEP(Step::private_space, private_parts(space, std::move(home)));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
   order_places(box.places);
   if (opened.layer) {
@@ -376,8 +389,6 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets, twice));
 
   box.files = generated_files(order.run);
-  box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
-  box.private_inodes = std::clamp(box.private_bytes / kBytesPerInode, kLeastInodes, kMostInodes);
   box.drop_groups = order.privilege == Privilege::root;
   box.limits = resource_limits(order);
   box.cwd = order.run.cwd;
