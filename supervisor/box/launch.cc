@@ -55,6 +55,7 @@ Result<void> check_request(const Order& order) {
     return fail("request", "filter", EINVAL, "the compiled policy has no seccomp filter");
   const bool workspace = order.policy.plan.workspace_mode != policy::WorkspaceMode::none;
   if (workspace != static_cast<bool>(order.workspace)) return fail("request", "workspace", EINVAL);
+  if (!order.ring && !degraded(order, "broker")) return fail("request", "file ring", EBADF);
   return {};
 }
 
@@ -303,18 +304,33 @@ Result<Cloned> clone_as_own(const Order& order, const Layout& box, const sys::Pa
   return cloned;
 }
 
+UniqueFd* place_of(Handed& handed, StepReport::Kind what) {
+  switch (what) {
+    case StepReport::Kind::terminal:
+      return &handed.terminal;
+    case StepReport::Kind::listener:
+      return &handed.listener;
+    case StepReport::Kind::root:
+      return &handed.root;
+    case StepReport::Kind::failed:
+      break;
+  }
+  return nullptr;
+}
+
 // Reads the child's reports until init runs (end of file) or a step failed.
-Launched<UniqueFd> await_exec(int report) {
-  UniqueFd terminal;
+Launched<Handed> await_exec(int report) {
+  Handed handed;
   for (;;) {
     StepReport message;
     auto got = sys::receive_message(report, std::as_writable_bytes(std::span(&message, 1)), 1);
     if (!got) return std::unexpected(LaunchError{Step::start, got.error()});
-    if (got->size == 0) return terminal;
-    if (got->size != sizeof message)
+    if (got->size == 0) return handed;
+    UniqueFd* const place = got->size == sizeof message ? place_of(handed, message.kind) : nullptr;
+    if (got->size != sizeof message || got->fds.size() != (place ? 1 : 0))
       return std::unexpected(LaunchError{Step::start, Error{"report", "box", EBADMSG, ""}});
-    if (message.kind == StepReport::Kind::terminal && got->fds.size() == 1) {
-      terminal = std::move(got->fds[0]);
+    if (place) {
+      *place = std::move(got->fds[0]);
       continue;
     }
     message.object.back() = '\0';
@@ -396,6 +412,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   const bool notify = plan.workspace_mode == policy::WorkspaceMode::layer;
   if (notify) box.rename_filter = order.policy.rename_filter;
   for (int i = 0; i < 3; ++i) box.stdio[i] = std::move(order.stdio[i]);
+  box.listener = static_cast<bool>(order.ring);
   box.terminal = order.run.terminal;
   box.terminal_mask = order.run.terminal_mask;
   box.rows = order.run.rows;
@@ -410,7 +427,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   Cloned child = STEP(Step::clone, clone_as_own(order, box, report, out.cgroup));
   report.b.reset();
 
-  const auto started = [&]() -> Launched<UniqueFd> {
+  auto started = [&]() -> Launched<Handed> {
     STEP(Step::identity_map, write_maps(child.pid, identity, Setgroups::permitted));
     const std::byte go{1};
     STEP(Step::start, sys::send_message(report.a.get(), std::span(&go, 1)));
@@ -426,7 +443,8 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   out.pid = child.pid;
   out.pidfd = std::move(child.pidfd);
   out.control = std::move(control.a);
-  out.terminal = std::move(const_cast<UniqueFd&>(*started));
+  out.handed = std::move(*started);
+  if (!box.listener) out.given_up.emplace_back("broker");
   if (box.landlock_abi == 0) out.given_up.emplace_back("landlock");
   if (plan.memory_deny_write_execute && !box.memory_deny_write_execute) out.given_up.emplace_back("mdwe");
   return out;

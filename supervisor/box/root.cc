@@ -4,13 +4,17 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+
+#include "supervisor/box/protocol.h"
 
 namespace alos::box {
 namespace {
@@ -168,6 +172,23 @@ void mount_devices(const Reporter& report, const Root& root) {
       report.must(Step::devices, "/dev/pts", mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   report.must(Step::devices, "/dev/pts", attach(static_cast<int>(pts), root.fd, "/dev/pts"));
   ::close(static_cast<int>(pts));
+}
+
+void open_listener(const Reporter& report, const Root& root) {
+  constexpr int kBacklog = 64;
+  const auto fd = static_cast<int>(
+      report.must(Step::listener, "socket", ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  // Bound by a path from the working directory: the root is none yet. pivot() sets both.
+  const long devices = report.must(Step::listener, "/dev", open_path(root.fd, "/dev", O_PATH | O_DIRECTORY));
+  report.must(Step::listener, "/dev", ::fchdir(static_cast<int>(devices)));
+  sockaddr_un at{.sun_family = AF_UNIX, .sun_path = {}};
+  static_assert(kSocketPath.starts_with("/dev/"));
+  kSocketPath.copy(at.sun_path, sizeof at.sun_path - 1, sizeof "/dev/" - 1);
+  report.must(Step::listener, "bind", ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at));
+  report.must(Step::listener, "chmod", ::fchmodat(static_cast<int>(devices), at.sun_path, 0666, 0));
+  report.must(Step::listener, "listen", ::listen(fd, kBacklog));
+  ::close(static_cast<int>(devices));
+  report.hand_over(Step::listener, StepReport::Kind::listener, fd);
 }
 
 void place_all(const Layout& box, const Reporter& report, const Root& root) {
