@@ -12,10 +12,10 @@
 
 namespace alos::policy {
 
-// What may be given up, by a policy's `degrade` and by --degrade: layers and limits that a machine can lack. `wall` and
-// `open-files` need nothing of the machine.
-inline constexpr std::array<std::string_view, 7> kDegradable = {"landlock", "mdwe",     "memory", "processes",
-                                                                "cpus",     "cpu-time", "disk"};
+// What may be given up, by a policy's `degrade` and by --degrade: layers, limits and the serving of primitives, which a
+// machine can lack. `wall` and `open-files` need nothing of the machine.
+inline constexpr std::array<std::string_view, 8> kDegradable = {"landlock",  "mdwe", "broker",   "memory",
+                                                                "processes", "cpus", "cpu-time", "disk"};
 
 // What a policy asks of a box, enforcer by enforcer, before anything of the host is looked at. The launcher carries it
 // out: it resolves globs, opens what is mounted and masks what exists. Pure data; the launcher's only input besides the
@@ -98,7 +98,7 @@ struct BoxPlan {
   std::optional<std::string> keep_home;  // name of the home that lasts; fresh otherwise
 
   Limits limits;
-  std::vector<std::string> degrade;  // layers and limits that may be missing: "landlock", "memory", ...
+  std::vector<std::string> degrade;  // of kDegradable: may be missing
 
   std::vector<std::string> env_pass;
   std::map<std::string, std::string> env_set;

@@ -94,23 +94,14 @@ int open_terminal(const Layout& box, const Reporter& report) {
   report.must(Step::terminal, "TIOCSWINSZ", ::ioctl(master, TIOCSWINSZ, &size));
   const int peer = static_cast<int>(
       report.must(Step::terminal, "TIOCGPTPEER", ::ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)));
-  StepReport message;
-  message.kind = StepReport::Kind::terminal;
-  iovec part{.iov_base = &message, .iov_len = sizeof message};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* rights = CMSG_FIRSTHDR(&header);
-  rights->cmsg_level = SOL_SOCKET;
-  rights->cmsg_type = SCM_RIGHTS;
-  rights->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(rights), &master, sizeof master);
-  report.must(Step::terminal, "sendmsg", ::sendmsg(report.fd(), &header, MSG_NOSIGNAL));
-  ::close(master);
+  report.hand_over(Step::terminal, StepReport::Kind::terminal, master);
   return peer;
+}
+
+// What primitives on the agent's files start from, and what their personality's Landlock rules are made of.
+void hand_over_root(const Reporter& report) {
+  const long root = report.must(Step::pivot, "/", ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  report.hand_over(Step::pivot, StepReport::Kind::root, static_cast<int>(root));
 }
 
 // POSIX message queues are files of a file system that every IPC namespace has, whether it is mounted or not, and
@@ -281,15 +272,17 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   join_cgroups(box, report);
   bound_shared_counts(report);
-  Root root = make_root(box, report);
-  make_private_space(box, report, root);
+  const Root root = make_root(box, report);
+  place_private_space(box, report, root);
   mount_proc(report, root);
   mount_devices(report, root);
+  if (box.listener) open_listener(report, root);
   const int queues = open_message_queues(report);
   place_all(box, report, root);
   write_files(box, report, root);
   cover_all(box, report, root);
   pivot(box, report, root);
+  if (box.listener) hand_over_root(report);
   raise_loopback(report);
   report.must(Step::host_name, "sethostname", ::sethostname(box.host_name.data(), box.host_name.size()));
   const int terminal = box.terminal ? open_terminal(box, report) : -1;

@@ -26,6 +26,7 @@
 #include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/limit_holders.h"
+#include "supervisor/box/private_space.h"
 #include "supervisor/box/sources.h"
 
 namespace alos::box {
@@ -54,6 +55,7 @@ Result<void> check_request(const Order& order) {
     return fail("request", "filter", EINVAL, "the compiled policy has no seccomp filter");
   const bool workspace = order.policy.plan.workspace_mode != policy::WorkspaceMode::none;
   if (workspace != static_cast<bool>(order.workspace)) return fail("request", "workspace", EINVAL);
+  if (!order.ring && !degraded(order, "broker")) return fail("request", "file ring", EBADF);
   return {};
 }
 
@@ -155,13 +157,6 @@ std::vector<GeneratedFile> generated_files(const RunRequest&) {
   };
 }
 
-// What the private space may come to when the policy sets no disk limit.
-constexpr uint64_t kPrivateBytes = 1ULL << 30;
-// Empty files use up no bytes of a tmpfs, but about 1 KiB of the kernel's memory each. One inode for every 4 KiB makes
-// what they cost a part of the limit as well.
-constexpr uint64_t kBytesPerInode = 4096;
-constexpr uint64_t kLeastInodes = 1024, kMostInodes = 262'144;
-
 Result<UniqueFd> open_init() {
   const std::string path = TRY(program_directory()) + "/alos-init";
   auto fd = sys::open(path, O_RDONLY | O_NOFOLLOW);
@@ -186,6 +181,19 @@ Result<UniqueFd> lasting_home(const Order& order) {
   if (::syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
     return fail_errno("mount_setattr", order.run.home);
   return mount;
+}
+
+// `home`: one that lasts, or none.
+Result<std::vector<Place>> private_parts(const PrivateSpace& space, UniqueFd home) {
+  std::vector<Place> out;
+  for (const PrivatePart& part : kPrivateParts) {
+    Place place;
+    place.target = part.target;
+    const bool lasts = home && part.target == policy::kBoxHome;
+    place.source = lasts ? std::move(home) : TRY(clone_part(space, part));
+    out.push_back(std::move(place));
+  }
+  return out;
 }
 
 Result<int> landlock_floor(const Order& order) {
@@ -296,18 +304,33 @@ Result<Cloned> clone_as_own(const Order& order, const Layout& box, const sys::Pa
   return cloned;
 }
 
+UniqueFd* place_of(Handed& handed, StepReport::Kind what) {
+  switch (what) {
+    case StepReport::Kind::terminal:
+      return &handed.terminal;
+    case StepReport::Kind::listener:
+      return &handed.listener;
+    case StepReport::Kind::root:
+      return &handed.root;
+    case StepReport::Kind::failed:
+      break;
+  }
+  return nullptr;
+}
+
 // Reads the child's reports until init runs (end of file) or a step failed.
-Launched<UniqueFd> await_exec(int report) {
-  UniqueFd terminal;
+Launched<Handed> await_exec(int report) {
+  Handed handed;
   for (;;) {
     StepReport message;
     auto got = sys::receive_message(report, std::as_writable_bytes(std::span(&message, 1)), 1);
     if (!got) return std::unexpected(LaunchError{Step::start, got.error()});
-    if (got->size == 0) return terminal;
-    if (got->size != sizeof message)
+    if (got->size == 0) return handed;
+    UniqueFd* const place = got->size == sizeof message ? place_of(handed, message.kind) : nullptr;
+    if (got->size != sizeof message || got->fds.size() != (place ? 1 : 0))
       return std::unexpected(LaunchError{Step::start, Error{"report", "box", EBADMSG, ""}});
-    if (message.kind == StepReport::Kind::terminal && got->fds.size() == 1) {
-      terminal = std::move(got->fds[0]);
+    if (place) {
+      *place = std::move(got->fds[0]);
       continue;
     }
     message.object.back() = '\0';
@@ -348,8 +371,9 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
                                std::move(order.layer)};
   OpenedWorkspace opened = STEP(Step::workspace, open_workspace(source));
   box.places = STEP(Step::sources, open_sources(plan));
+  UniqueFd home;
   if (plan.keep_home) {
-    box.home = STEP(Step::sources, lasting_home(order));
+    home = STEP(Step::sources, lasting_home(order));
     out.written.push_back(std::move(order.home));
   }
   for (Place& device : STEP(Step::sources, open_devices())) box.places.push_back(std::move(device));
@@ -360,6 +384,11 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   if (order.image) opened.layer = STEP(Step::workspace, attach_image(order.image, box.staging));
   const UniqueFd merged =
       STEP(Step::workspace, mount_workspace(source, opened, order.privilege, identity, box.staging));
+  const PrivateSpace space = STEP(
+      Step::private_space,
+      make_private_space(box.staging + "/private", private_size(plan.limits), order.run.host_uid, order.run.host_gid));
+  box.private_device = space.device;
+  box.parts = STEP(Step::private_space, private_parts(space, std::move(home)));
   for (Place& place : STEP(Step::workspace, place_workspace(plan, merged))) box.places.push_back(std::move(place));
   order_places(box.places);
   if (opened.layer) {
@@ -376,8 +405,6 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   box.covers = STEP(Step::masks, find_covers(plan, merged, host, box.places, sockets, twice));
 
   box.files = generated_files(order.run);
-  box.private_bytes = std::min(plan.limits.disk.value_or(kPrivateBytes), plan.limits.memory.value_or(kPrivateBytes));
-  box.private_inodes = std::clamp(box.private_bytes / kBytesPerInode, kLeastInodes, kMostInodes);
   box.drop_groups = order.privilege == Privilege::root;
   box.limits = resource_limits(order);
   box.cwd = order.run.cwd;
@@ -385,6 +412,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   const bool notify = plan.workspace_mode == policy::WorkspaceMode::layer;
   if (notify) box.rename_filter = order.policy.rename_filter;
   for (int i = 0; i < 3; ++i) box.stdio[i] = std::move(order.stdio[i]);
+  box.listener = static_cast<bool>(order.ring);
   box.terminal = order.run.terminal;
   box.terminal_mask = order.run.terminal_mask;
   box.rows = order.run.rows;
@@ -399,7 +427,7 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   Cloned child = STEP(Step::clone, clone_as_own(order, box, report, out.cgroup));
   report.b.reset();
 
-  const auto started = [&]() -> Launched<UniqueFd> {
+  auto started = [&]() -> Launched<Handed> {
     STEP(Step::identity_map, write_maps(child.pid, identity, Setgroups::permitted));
     const std::byte go{1};
     STEP(Step::start, sys::send_message(report.a.get(), std::span(&go, 1)));
@@ -415,7 +443,8 @@ Launched<Box> launch(Order order, Fault fault, LaunchTimes& times) {
   out.pid = child.pid;
   out.pidfd = std::move(child.pidfd);
   out.control = std::move(control.a);
-  out.terminal = std::move(const_cast<UniqueFd&>(*started));
+  out.handed = std::move(*started);
+  if (!box.listener) out.given_up.emplace_back("broker");
   if (box.landlock_abi == 0) out.given_up.emplace_back("landlock");
   if (plan.memory_deny_write_execute && !box.memory_deny_write_execute) out.given_up.emplace_back("mdwe");
   return out;

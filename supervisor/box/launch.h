@@ -23,6 +23,7 @@ struct Order {
   Privilege privilege = Privilege::rootless;
   UniqueFd stdio[3];
   UniqueFd workspace, layer, image, home;  // as the front checked them
+  UniqueFd ring;                           // the file ring; none: primitives were given up
   uint64_t caller_open_files = 0;          // the caller's RLIMIT_NOFILE as it was
   // Of layer, id and home, which nobody else may have as long as the box is there, also when its supervisor is not.
   std::vector<UniqueFd> locks;
@@ -36,12 +37,18 @@ struct LaunchError {
 template <class T>
 using Launched = std::expected<T, LaunchError>;
 
+// What the box's side of a launch handed out.
+struct Handed {
+  UniqueFd terminal;        // master of the box's pty, if it has one
+  UniqueFd root, listener;  // where primitives are served
+};
+
 // A box that runs.
 struct Box {
   pid_t pid = 0;  // as the launcher sees it
   UniqueFd pidfd;
-  UniqueFd control;   // supervisor's end of init's socket
-  UniqueFd terminal;  // master of the box's pty, if it has one
+  UniqueFd control;  // supervisor's end of init's socket
+  Handed handed;
   Janitor janitor;
   std::optional<Cgroup> cgroup;   // removed first
   std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts

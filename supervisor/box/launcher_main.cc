@@ -24,7 +24,7 @@
 namespace alos::box {
 namespace {
 
-constexpr int kSocket = 3;
+constexpr int kSocket = kLauncherSocket;
 constexpr size_t kSpecLimit = 16 << 20;
 constexpr size_t kRequestLimit = 4 << 20;
 
@@ -43,6 +43,10 @@ Result<Order> receive_order() {
   Order order;
   order.policy = TRY(decode<Compiled>(TRY(sys::read_file(got.fds[0].get(), kSpecLimit)), "compiled policy"));
   order.run = TRY(decode<RunRequest>(TRY(sys::read_file(got.fds[1].get(), kRequestLimit)), "run request"));
+  if (message.has_ring) {
+    if (::fcntl(kRing, F_SETFD, FD_CLOEXEC) != 0) return fail_errno("fcntl", "file ring");
+    order.ring = UniqueFd(kRing);
+  }
   order.privilege = message.rootless ? Privilege::rootless : Privilege::root;
   for (int i = 0; i < 3; ++i) order.stdio[i] = std::move(got.fds[2 + i]);
   size_t next = 5;
@@ -268,11 +272,14 @@ int run() {
   for (const std::string& what : box->given_up) given_up += (given_up.empty() ? "" : ",") + what;
   report.say(given_up);
   std::vector<int> fds{box->pidfd.get(), box->control.get()};
-  if (box->terminal) fds.push_back(box->terminal.get());
+  if (box->handed.listener) fds.insert(fds.end(), {box->handed.root.get(), box->handed.listener.get()});
+  report.has_listener = box->handed.listener ? 1 : 0;
+  if (box->handed.terminal) fds.push_back(box->handed.terminal.get());
   send_report(report, fds);
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   box->control.reset();
-  box->terminal.reset();
+  box->handed.terminal.reset();
+  box->handed.listener.reset();
   Keeper(std::move(*box), limits, times).run();
   times.mark("launcher.end");
   times.write();

@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,10 +50,9 @@ struct Layout {
   std::vector<Place> places;
   std::vector<Cover> covers;
   std::vector<GeneratedFile> files;
-  std::string staging;         // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
-  uint64_t private_bytes = 0;  // size of /tmp, /dev/shm and home together
-  uint64_t private_inodes = 0;
-  std::optional<UniqueFd> home;  // a home that lasts: a detached mount
+  std::string staging;       // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
+  std::vector<Place> parts;  // /tmp, /dev/shm and the home: below whatever is placed
+  dev_t private_device = 0;  // of the private space (private_space.h)
 
   uid_t uid = 1000;  // in the box
   gid_t gid = 1000;
@@ -71,6 +69,7 @@ struct Layout {
 
   UniqueFd init;  // alos-init, open for execution
   UniqueFd stdio[3];
+  bool listener = false;  // a socket for primitives; it and the box's root are handed out
   bool terminal = false;
   uint8_t terminal_mask = 0;
   uint16_t rows = 24, columns = 80;

@@ -12,8 +12,15 @@
 
 namespace alos::box {
 
+// Where a box reaches its supervisor: connected to by SOCK_SEQPACKET. ALOS_SOCKET in its environment says so.
+inline constexpr std::string_view kSocketPath = "/dev/alos";
+
 // Fixed structs between the supervisor and the launcher (SEQPACKET, both of one installation). A message of another
 // size or magic ends the connection.
+
+// Where the launcher finds what it inherits.
+inline constexpr int kLauncherSocket = 3;
+inline constexpr int kRing = 4;  // the file ring (base/file_ring.h), which cannot be sent
 
 // Descriptors go along in this order: compiled policy, RunRequest (both sealed memfds), stdin, stdout, stderr, and
 // those that the flags name.
@@ -24,6 +31,7 @@ struct LaunchMessage {
   uint8_t has_layer = 0;      // the layer's directory
   uint8_t has_image = 0;      // a detached mount that holds the layer instead (workspace/image.h)
   uint8_t has_home = 0;       // the directory of a home that lasts
+  uint8_t has_ring = 0;       // the file ring is descriptor kRing, inherited
   uint8_t locks = 0;          // of layer, id and home: held by being open
   uint8_t rootless = 0;
 };
@@ -33,7 +41,8 @@ enum class LauncherOrder : uint8_t { kill = 'k', freeze = 'f', thaw = 't' };
 struct LauncherReport {
   enum class Kind : uint8_t {
     started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's
-              // control socket, and the pty's master where one was asked for
+              // control socket, with has_listener the box's root (O_PATH) and the socket at kSocketPath, and the pty's
+              // master where one was asked for
     failed,   // step, error and text; no process of the box is left
     full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
     limit,    // text: the limit that was reached, and on a second line why, where it was not measured; the box is being
@@ -45,7 +54,8 @@ struct LauncherReport {
   int32_t error = 0;
   int32_t pid = 0;
   uint8_t can_freeze = 0;  // started: the box has a group that can be frozen
-  uint64_t cpu_ms = 0;     // ended: what was used, 0 where nothing measures it
+  uint8_t has_listener = 0;
+  uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;
   uint64_t processes_peak = 0;
   uint64_t memory_kills = 0;

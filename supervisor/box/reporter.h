@@ -42,6 +42,26 @@ class Reporter {
     ::_exit(127);
   }
 
+  // One descriptor to the launcher, with what it is. It is closed here.
+  void hand_over(Step step, StepReport::Kind what, int fd) const {
+    StepReport message;
+    message.kind = what;
+    iovec part{.iov_base = &message, .iov_len = sizeof message};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)] = {};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = sizeof control;
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
+    must(step, "sendmsg", ::sendmsg(fd_, &header, MSG_NOSIGNAL));
+    ::close(fd);
+  }
+
   int fd() const { return fd_; }
 
  private:

@@ -4,13 +4,17 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+
+#include "supervisor/box/protocol.h"
 
 namespace alos::box {
 namespace {
@@ -141,48 +145,15 @@ Root make_root(const Layout& box, const Reporter& report) {
               ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH));
   struct stat st{};
   report.must(Step::root, at, ::fstat(static_cast<int>(fd), &st));
-  return {static_cast<int>(fd), st.st_dev, st.st_dev};
+  return {static_cast<int>(fd), st.st_dev, box.private_device};
 }
 
-// One tmpfs bounds all that a box keeps in memory as files; its parts are clones of subdirectories.
-void make_private_space(const Layout& box, const Reporter& report, Root& root) {
-  char size[32], inodes[32];
-  std::snprintf(size, sizeof size, "%llu", static_cast<unsigned long long>(box.private_bytes));
-  std::snprintf(inodes, sizeof inodes, "%llu", static_cast<unsigned long long>(box.private_inodes));
-  const char* const options[][2] = {{"size", size}, {"nr_inodes", inodes}, {"mode", "755"}};
-  const auto space = static_cast<int>(
-      report.must(Step::private_space, "tmpfs", mount_new("tmpfs", options, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)));
-  struct stat st{};
-  report.must(Step::private_space, "tmpfs", ::fstat(space, &st));
-  root.private_device = st.st_dev;
-  report.must(Step::private_space, "/.private", make_target(root, "/.private", true));
-  report.must(Step::private_space, "/.private", attach(space, root.fd, "/.private"));
-  struct Part {
-    const char* name;
-    const char* target;
-    mode_t mode;
-  };
-  for (const Part& part :
-       {Part{"tmp", "/tmp", 01777}, Part{"shm", "/dev/shm", 01777}, Part{"home", "/home/agent", 0700}}) {
-    const bool lasting_home = box.home && std::strcmp(part.name, "home") == 0;
-    int source = lasting_home ? box.home->get() : -1;
-    if (!lasting_home) {
-      report.must(Step::private_space, part.target, ::mkdirat(space, part.name, part.mode));
-      report.must(Step::private_space, part.target, ::fchmodat(space, part.name, part.mode, 0));
-      source = static_cast<int>(
-          report.must(Step::private_space, part.target,
-                      ::syscall(SYS_open_tree, space, part.name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
-    }
-    report.must(Step::private_space, part.target, make_target(root, part.target, true));
-    report.must(Step::private_space, part.target, attach(source, root.fd, part.target));
+void place_private_space(const Layout& box, const Reporter& report, const Root& root) {
+  for (const Place& part : box.parts) {
+    const char* target = part.target.c_str();
+    report.must(Step::private_space, target, make_target(root, target, true));
+    report.must(Step::private_space, target, attach(part.source.get(), root.fd, target));
   }
-  ::close(space);
-  const long at = report.must(Step::private_space, "/.private", open_path(root.fd, "/.private", O_PATH));
-  char path[64];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%ld", at);
-  report.must(Step::private_space, "/.private", ::umount2(path, MNT_DETACH));
-  ::close(static_cast<int>(at));
-  report.must(Step::private_space, "/.private", ::unlinkat(root.fd, ".private", AT_REMOVEDIR));
 }
 
 void mount_proc(const Reporter& report, const Root& root) {
@@ -201,6 +172,23 @@ void mount_devices(const Reporter& report, const Root& root) {
       report.must(Step::devices, "/dev/pts", mount_new("devpts", kPts, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   report.must(Step::devices, "/dev/pts", attach(static_cast<int>(pts), root.fd, "/dev/pts"));
   ::close(static_cast<int>(pts));
+}
+
+void open_listener(const Reporter& report, const Root& root) {
+  constexpr int kBacklog = 64;
+  const auto fd = static_cast<int>(
+      report.must(Step::listener, "socket", ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)));
+  // Bound by a path from the working directory: the root is none yet. pivot() sets both.
+  const long devices = report.must(Step::listener, "/dev", open_path(root.fd, "/dev", O_PATH | O_DIRECTORY));
+  report.must(Step::listener, "/dev", ::fchdir(static_cast<int>(devices)));
+  sockaddr_un at{.sun_family = AF_UNIX, .sun_path = {}};
+  static_assert(kSocketPath.starts_with("/dev/"));
+  kSocketPath.copy(at.sun_path, sizeof at.sun_path - 1, sizeof "/dev/" - 1);
+  report.must(Step::listener, "bind", ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at));
+  report.must(Step::listener, "chmod", ::fchmodat(static_cast<int>(devices), at.sun_path, 0666, 0));
+  report.must(Step::listener, "listen", ::listen(fd, kBacklog));
+  ::close(static_cast<int>(devices));
+  report.hand_over(Step::listener, StepReport::Kind::listener, fd);
 }
 
 void place_all(const Layout& box, const Reporter& report, const Root& root) {

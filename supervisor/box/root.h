@@ -20,9 +20,11 @@ long mount_new(const char* type, const char* const (*options)[2], size_t count, 
 // An empty tmpfs, mounted at the launcher's staging place.
 Root make_root(const Layout& box, const Reporter& report);
 // /tmp, /dev/shm and the home.
-void make_private_space(const Layout& box, const Reporter& report, Root& root);
+void place_private_space(const Layout& box, const Reporter& report, const Root& root);
 void mount_proc(const Reporter& report, const Root& root);
 void mount_devices(const Reporter& report, const Root& root);
+// The socket at kSocketPath, handed out: the box has its name, and nobody in it the socket itself.
+void open_listener(const Reporter& report, const Root& root);
 // What the policy shows, in the layout's order.
 void place_all(const Layout& box, const Reporter& report, const Root& root);
 void write_files(const Layout& box, const Reporter& report, const Root& root);

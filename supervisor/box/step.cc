@@ -36,6 +36,8 @@ std::string_view name(Step step) {
       return "proc";
     case Step::devices:
       return "devices";
+    case Step::listener:
+      return "listener";
     case Step::place:
       return "place";
     case Step::mask:

@@ -27,6 +27,7 @@ enum class Step : uint8_t {
   private_space,  // /tmp, /dev/shm and the home
   proc,
   devices,
+  listener,   // of the primitives, /dev/alos
   place,      // mounts of the policy
   mask,       // and what covers parts of them
   generated,  // /etc/passwd and the like
@@ -65,7 +66,12 @@ struct Fault {
 
 // What goes up from the box's side of a launch.
 struct StepReport {
-  enum class Kind : uint8_t { failed, terminal, ready };
+  enum class Kind : uint8_t {
+    failed,
+    terminal,  // these three with one descriptor: the pty's master
+    listener,  // the socket at kSocketPath
+    root,      // the box's root, opened by O_PATH
+  };
   Kind kind = Kind::failed;
   Step step = Step::exec;
   int32_t error = 0;

@@ -18,8 +18,8 @@ enum class Privilege { root, rootless };
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid);
 
 // A tmpfs of the holder's, put over a directory whose contents are no longer needed: root/ for the box to build its
-// root on, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace.
-// Returns its path.
+// root on, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace,
+// private/. Returns its path.
 Result<std::string> make_staging();
 
 // What a request says of the workspace. Paths are opened again in the holder, since mounts of the host's namespace

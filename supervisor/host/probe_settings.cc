@@ -1,8 +1,8 @@
-#include <linux/io_uring.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file_ring.h"
 #include "base/sys.h"
 #include "supervisor/host/probe_parts.h"
 
@@ -10,8 +10,10 @@ namespace alos::host::parts {
 namespace {
 
 Outcome try_io_uring() {
-  io_uring_params params{};
-  return ::syscall(SYS_io_uring_setup, 1, &params) < 0 ? failed("io_uring_setup") : worked();
+  const auto ring = create_file_ring();
+  if (ring) return worked();
+  errno = ring.error().code;
+  return failed(ring.error().operation.c_str());
 }
 
 Fact systemd_fact() {

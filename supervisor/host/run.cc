@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "base/digest.h"
+#include "base/file_ring.h"
 #include "base/paths.h"
 #include "base/print.h"
 #include "base/sys.h"
@@ -85,6 +87,7 @@ class Start {
     TRY(take_layer());
     options_.times.mark("front.layer-taken");
     TRY(take_home());
+    TRY(make_ring());
     TRY(compose());
     return register_it();
   }
@@ -105,6 +108,7 @@ class Start {
   Result<uint64_t> image_bytes() const;
   Result<void> drop_pending(const std::string& workspace) const;
   Result<void> take_home();
+  Result<void> make_ring();
   Result<void> compose();
   Result<void> register_it();
   Result<void> send_order(int socket);
@@ -119,6 +123,7 @@ class Start {
   box::RunRequest request_;
   SupervisorOrder order_;
   UniqueFd workspace_, home_, home_lock_, events_;
+  FileRing ring_;
   std::optional<workspace::Layer> layer_;
   PoolId id_;
   Pumps pumps_;
@@ -351,6 +356,20 @@ Result<void> Start::take_home() {
   return {};
 }
 
+// Made before launcher and supervisor part: both have it by inheritance alone.
+Result<void> Start::make_ring() {
+  auto ring = create_file_ring();
+  if (!ring && gives_up("broker")) return {};
+  if (!ring) {
+    std::string& hint = ring.error().hint;
+    hint += (hint.empty() ? "" : "; ") + std::string("or run with --degrade broker to go without primitives");
+    return std::unexpected(std::move(ring).error());
+  }
+  ring_ = std::move(*ring);
+  order_.ring_params = std::bit_cast<decltype(order_.ring_params)>(ring_.params);
+  return {};
+}
+
 std::vector<std::string> Start::environment_of_box() const {
   const policy::BoxPlan& plan = compiled_.plan;
   std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
@@ -363,6 +382,7 @@ std::vector<std::string> Start::environment_of_box() const {
   for (const auto& [name, value] : plan.env_set) env[name] = value;
   env["ALOS"] = "1";  // an inner sandbox may stand down
   env["ALOS_RUN"] = request_.id;
+  if (ring_.fd) env["ALOS_SOCKET"] = box::kSocketPath;
   std::vector<std::string> out;
   for (const auto& [name, value] : env) out.push_back(name + "=" + value);
   return out;
@@ -462,6 +482,7 @@ Result<void> Start::send_order(int socket) {
   if (layer_) also(message.has_layer, layer_->dir);
   if (layer_) also(message.has_image, layer_->disk.mount);
   also(message.has_home, home_);
+  message.has_ring = ring_.fd ? 1 : 0;
   for (const UniqueFd* lock : {layer_ ? &layer_->lock : nullptr, &id_.lock, &home_lock_})
     if (lock && *lock) ++message.locks, fds.push_back(lock->get());
   return sys::send_message(socket, std::as_bytes(std::span(&message, 1)), fds);
@@ -480,6 +501,20 @@ Result<void> become_supervisor(bool root) {
   return {};
 }
 
+// Nothing of the front's descriptors but the socket and the file ring: it is told what else it holds.
+[[noreturn]] void become_launcher(const std::string& program, int socket, int ring) {
+  constexpr int kAbove = 16;
+  socket = ::fcntl(socket, F_DUPFD, kAbove);
+  if (ring >= 0) ring = ::fcntl(ring, F_DUPFD, kAbove);
+  const bool placed = ::dup2(socket, box::kLauncherSocket) >= 0 && (ring < 0 || ::dup2(ring, box::kRing) >= 0);
+  if (placed) {
+    // Where the kernel cannot, the launch itself refuses, and says so: a box needs it as well.
+    ::syscall(SYS_close_range, ring < 0 ? box::kRing : box::kRing + 1, ~0U, 0);
+    ::execl(program.c_str(), "alos-launcher", nullptr);
+  }
+  ::_exit(127);
+}
+
 // Launcher first: it works while the supervisor is still being loaded.
 Result<void> Start::go() {
   options_.times.mark("front.registered");
@@ -489,27 +524,21 @@ Result<void> Start::go() {
   const pid_t launcher = ::fork();
   if (launcher < 0) return fail_errno("fork", "launcher");
   if (launcher == 0) {
-    // Nothing of the front's descriptors but the socket: it is told what it holds.
-    if (::dup2(pair.b.get(), 3) == 3) {
-      // Where the kernel cannot, the launch itself refuses, and says so: a box needs it as well.
-      ::syscall(SYS_close_range, 4, ~0U, 0);
-      const std::string program = programs + "/alos-launcher";
-      ::execl(program.c_str(), "alos-launcher", nullptr);
-    }
-    ::_exit(127);
+    become_launcher(programs + "/alos-launcher", pair.b.get(), ring_.fd ? ring_.fd.get() : -1);
   }
   pair.b.reset();
   options_.times.mark("front.forked");
   TRY(send_order(pair.a.get()));
   order_.launcher_pid = launcher;
   order_.launcher = pair.a.release();
+  order_.ring = ring_.fd ? ring_.fd.release() : -1;
   order_.times = options_.times.wanted() ? TRY(sys::dup(options_.times.fd())).release() : -1;
   order_.events = events_ ? events_.release() : -1;
   order_.verdict = options_.verdict;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
   order_.home_lock = home_lock_ ? home_lock_.release() : -1;
-  for (int* fd : {&order_.launcher, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock,
+  for (int* fd : {&order_.launcher, &order_.ring, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock,
                   &order_.home_lock, &order_.times, &order_.verdict}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for

@@ -46,6 +46,7 @@ class Supervisor {
   explicit Supervisor(SupervisorOrder order)
       : order_(std::move(order)),
         launcher_(order_.launcher),
+        ring_(order_.ring),
         events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
         verdict_(order_.verdict),
         times_(UniqueFd(order_.times)),
@@ -209,7 +210,7 @@ class Supervisor {
   void from_launcher() {
     launching_ = false;
     LauncherReport report;
-    auto got = sys::receive_message(launcher_.get(), std::as_writable_bytes(std::span(&report, 1)), 4);
+    auto got = sys::receive_message(launcher_.get(), std::as_writable_bytes(std::span(&report, 1)), 8);
     if (!got || got->size != sizeof report) {
       // The launcher is gone without a word. Init still answers to the socket that is held here: closing it ends the
       // box.
@@ -250,13 +251,17 @@ class Supervisor {
   }
 
   void box_started(const LauncherReport& report, std::vector<UniqueFd> fds) {
-    if (fds.size() < 2) return lost("launcher's message");
+    const size_t before_terminal = report.has_listener ? 4 : 2;
+    if (fds.size() != before_terminal + (order_.terminal_mask != 0 ? 1 : 0)) return lost("launcher's message");
     pidfd_ = std::move(fds[0]);
     control_ = std::move(fds[1]);
+    if (report.has_listener) {
+      root_ = std::move(fds[2]);
+      listener_ = std::move(fds[3]);
+    }
     if (order_.terminal_mask != 0) {
-      if (fds.size() < 3) return lost("terminal");
       output_ = open_output();
-      relay_.emplace(std::move(fds[2]), order_.terminal_mask, output_ ? output_.get() : -1);
+      relay_.emplace(std::move(fds.back()), order_.terminal_mask, output_ ? output_.get() : -1);
       relaying_ = true;
     }
     given_up_ = report.text.data();
@@ -538,7 +543,7 @@ class Supervisor {
   }
 
   SupervisorOrder order_;
-  UniqueFd launcher_;
+  UniqueFd launcher_, ring_;
   Events events_;
   UniqueFd verdict_;
   box::LaunchTimes times_;
@@ -547,6 +552,7 @@ class Supervisor {
   bool can_freeze_ = false;
   std::string failed_text_, given_up_, unrecorded_;
   UniqueFd signals_, pidfd_, control_, output_;
+  UniqueFd root_, listener_;  // of the box
   std::optional<Relay> relay_;
   bool relaying_ = false;
   bool launching_ = true;  // nothing was heard of the launcher yet, nor said about that

@@ -128,6 +128,35 @@ TEST_P(BoxState, the_callers_groups_do_not_come_along) {
   EXPECT_THAT(done.out, Not(testing::ContainsRegex("[0-9]")));
 }
 
+// ---- the socket for primitives ----
+
+constexpr const char* kReach = R"(python3 - <<'EOP'
+import errno, os, socket, stat
+def told(what, attempt):
+    try:
+        attempt()
+        print(what, "ok")
+    except OSError as e:
+        print(what, errno.errorcode[e.errno])
+def connect(kind):
+    with socket.socket(socket.AF_UNIX, kind) as s: s.connect(os.environ["ALOS_SOCKET"])
+told("connect", lambda: connect(socket.SOCK_SEQPACKET))
+told("stream", lambda: connect(socket.SOCK_STREAM))
+print("kind", os.environ["ALOS_SOCKET"], stat.S_ISSOCK(os.lstat("/dev/alos").st_mode))
+told("unlink", lambda: os.unlink("/dev/alos"))
+told("rename", lambda: os.rename("/dev/alos", "/dev/other"))
+told("beside", lambda: socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("/dev/beside"))
+print("descriptors", sorted(fd for fd in os.listdir("/proc/self/fd") if int(fd) < 20 and os.path.exists("/proc/self/fd/" + fd)))
+EOP)";
+
+TEST_P(BoxState, the_socket_for_primitives_is_reached_and_cannot_be_replaced) {
+  const Outcome run = world().shell(policy(), kReach);
+  EXPECT_EQ(run.out,
+            "connect ok\nstream EPROTOTYPE\nkind /dev/alos True\nunlink EROFS\nrename EROFS\nbeside EROFS\n"
+            "descriptors ['0', '1', '2']\n")
+      << run.err;
+}
+
 // Init goes through a tree that the agent made: a bound keeps its stack.
 TEST_P(BoxState, a_directory_of_the_host_too_deep_to_be_carried_is_not_renamed_and_stays_whole) {
   std::string deep = "top";

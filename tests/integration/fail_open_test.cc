@@ -128,6 +128,24 @@ TEST_P(FailOpen, mdwe_is_given_up_by_a_policy_only_where_it_is_missing) {
   EXPECT_THAT(with.err, Not(HasSubstr("mdwe")));
 }
 
+constexpr const char* kNoRing = "io_uring_setup=EPERM";
+
+TEST_P(FailOpen, without_io_uring_it_refuses_unless_told_to_go_without_primitives) {
+  expect_refused(run_without(kNoRing), {"io_uring_setup", "EPERM", "--degrade broker"});
+  const Outcome without = run_without(kNoRing, {"--degrade", "broker", "--events", world().root() + "/events"},
+                                      "test -e /dev/alos || echo none; echo \"${ALOS_SOCKET-unset}\"");
+  EXPECT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(without.out, "none\nunset\n");
+  EXPECT_THAT(without.err, testing::ContainsRegex("as degraded: (.*,)?broker\n")) << "going without is printed";
+  EXPECT_THAT(world().read(world().root() + "/events"), testing::ContainsRegex(R"("not_held":"([a-z,]*,)?broker")"));
+  const Outcome with = run_without("reboot=EPERM", {"--degrade", "broker"}, "echo $ALOS_SOCKET");
+  EXPECT_EQ(with.out, "/dev/alos\n") << "given up only where it is missing";
+}
+
+TEST_P(FailOpen, a_ring_that_cannot_be_restricted_is_none) {
+  expect_refused(run_without("io_uring_register=EINVAL"), {"io_uring_register", "EINVAL"});
+}
+
 TEST_P(FailOpen, without_user_namespaces_it_refuses) {
   expect_refused(run_without(kNoUserNamespaces), {"step '", "user", "namespace", "ENOSPC"});
 }

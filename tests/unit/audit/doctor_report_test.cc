@@ -86,7 +86,7 @@ TEST(Doctor, what_could_not_be_tried_is_neither_there_nor_missing) {
 
 TEST(Doctor, a_note_is_never_missing) {
   host::Facts facts = host::ordinary_user();
-  facts.io_uring.state = State::no;
+  facts.tiocsti.state = State::no;
   facts.systemd.state = State::no;
   EXPECT_FALSE(report_on(facts, {}).missing());
 }
