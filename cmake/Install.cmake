@@ -1,7 +1,7 @@
 # `cmake --install`: the programs lie together, as they look for each other beside themselves; the front alone is on the path.
 include(GNUInstallDirs)
 install(PROGRAMS
-  $<TARGET_FILE:alos> $<TARGET_FILE:alos-broker> $<TARGET_FILE:alos-launcher> $<TARGET_FILE:alos-init>
+  $<TARGET_FILE:alos> $<TARGET_FILE:alos-supervisor> $<TARGET_FILE:alos-broker> $<TARGET_FILE:alos-launcher> $<TARGET_FILE:alos-init>
   $<TARGET_FILE:alos-policy> $<TARGET_FILE:alos-runs> $<TARGET_FILE:alos-workspace> $<TARGET_FILE:alos-audit>
   $<TARGET_FILE:alos-doctor>
   DESTINATION lib/alos)

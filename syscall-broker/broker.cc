@@ -70,8 +70,7 @@ class Broker::Channels final : public Channel::Owner {
     entry.rule = "protocol";
     entry.layer = "broker";
     entry.reason = reason;
-    (void)journal_.write(entry);
-    (void)journal_.flush();
+    journal_.write(entry);
   }
 
   void idle(Channel& channel) override {

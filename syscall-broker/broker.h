@@ -37,6 +37,8 @@ class Broker {
   void listen(UniqueFd listener);
   void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
 
+  Reactor& reactor() { return *reactor_; }
+
   // As poll(2), and meanwhile serves. `until_ns`: CLOCK_BOOTTIME.
   void wait(std::span<pollfd> others, std::optional<int64_t> until_ns);
   // Descriptors given to wait() can be closed for good after it.

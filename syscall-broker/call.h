@@ -80,6 +80,9 @@ class Call {
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
+  // What it looks at is reached through the broker alone.
+  void record_use() { recorded_ = true; }
+
   // Sends what is not the end; to be followed by room().
   void put(wire::Output output);
   // Waits until the client has read enough, or left.
@@ -104,7 +107,8 @@ class Call {
   std::unique_ptr<void, std::function<void(void*)>> mapping_;
   bool cancelled_ = false;
   std::function<void()> cancel_;
-  std::string intent_;
+  uint64_t intent_ = 0;    // of the journal
+  bool recorded_ = false;  // though it only looks
 };
 
 }  // namespace alos::broker

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/paths.h"
+#include "base/sys.h"
 
 namespace alos::broker {
 
@@ -37,6 +38,15 @@ Job Pipeline::carry(std::unique_ptr<Call> call) {
   call->channel().reply(answer.reply, std::move(answer.descriptor));
 }
 
+namespace {
+
+Answer unrecorded(const Error& error) {
+  if (error.code == EDQUOT) return limited("audit", 0, "this run has used up what it may put into the audit log");
+  return failed(error);
+}
+
+}  // namespace
+
 // ---- the ten steps; the first two are the channel's ----
 
 Task<Answer> Pipeline::answer(Call& call) {
@@ -49,20 +59,29 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
   if (auto limit = reserve(call)) co_return std::move(*limit);
 
+  // Looking leaves no trace, unless what is looked at is reached through the broker alone: then each use is recorded,
+  // and what cannot be recorded is not answered.
+  const bool effect = row.effect != EffectClass::observe;
   Answer out;
-  const bool effect = row.effect == EffectClass::change || row.effect == EffectClass::run;
-  Attempt<void> begun = effect ? record_intent(call, row, target) : Attempt<void>();
-  if (begun && effect) {
-    if (auto flushed = co_await Flushed{*this}; !flushed) begun = std::unexpected(failed(flushed.error()));
+  Result<void> written;
+  if (effect) {
+    call.intent_ = record(call, row, target, "");
+    if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
-  if (begun) {
+  if (written) {
     Attempt<Answer> done = co_await primitive.carry_out(call);
     out = done ? std::move(*done) : std::move(done).error();
-  } else {
-    out = std::move(begun).error();
+    const std::string outcome = outcome_of(out);
+    if (effect) {
+      // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
+      record(call, row, target, outcome);
+    } else if (call.recorded_) {
+      const uint64_t number = record(call, row, target, outcome);
+      written = co_await Written{journal_, number};
+    }
   }
   give_back(call);
-  record_end(call, row, target, out);
+  if (!written && (!effect || row.effect != EffectClass::wait)) co_return unrecorded(written.error());
   co_return out;
 }
 
@@ -81,8 +100,7 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   entry.layer = name(decision.layer);
   entry.parent = call.intent_;
   // A denial stands whether it can be recorded or not.
-  (void)journal_.write(entry);
-  flush();
+  journal_.write(entry);
   return denied(decision, request);
 }
 
@@ -109,46 +127,21 @@ void Pipeline::give_back(Call& call) {
   --call.channel().calls;
 }
 
-Attempt<void> Pipeline::record_intent(Call& call, const PrimitiveRow& row, const std::string& target) {
-  Journal::Entry entry;
-  entry.action = row.name;
-  entry.target = target;
-  auto id = journal_.write(entry);
-  if (id) {
-    call.intent_ = std::move(*id);
-    return {};
-  }
-  if (id.error().code == EDQUOT)
-    return std::unexpected(limited("audit", 0, "this run has used up what it may put into the audit log"));
-  return std::unexpected(failed(id.error()));
-}
-
-void Pipeline::record_end(Call& call, const PrimitiveRow& row, const std::string& target, const Answer& answer) {
-  const std::string outcome = outcome_of(answer);
+uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::string& target,
+                          std::string_view outcome) {
   Journal::Entry entry;
   entry.action = row.name;
   entry.target = target;
   entry.outcome = outcome;
   entry.parent = call.intent_;
-  // What happened cannot be taken back because it cannot be recorded; the intent stands for it.
-  (void)journal_.write(entry);
-  flush();
+  return journal_.write(entry);
 }
 
-// ---- flushing: once a turn for everybody ----
-
-void Pipeline::flush() {
-  if (std::exchange(flushing_, true)) return;
-  reactor_.at_end_of_turn([this] {
-    flushing_ = false;
-    flushed_ = journal_.flush();
-    for (const auto& one : std::exchange(for_flush_, {})) one.resume();
+void Pipeline::Written::await_suspend(std::coroutine_handle<> waiting) {
+  journal.when_written(number, [this, waiting](Result<void> how) {
+    result = std::move(how);
+    waiting.resume();
   });
-}
-
-void Pipeline::Flushed::await_suspend(std::coroutine_handle<> waiting) {
-  pipeline.for_flush_.push_back(waiting);
-  pipeline.flush();
 }
 
 // ---- waiting for a client, and giving up ----
@@ -190,9 +183,9 @@ Attempt<std::string_view> Call::content(const std::string& in_frame) {
   if (!received_.request.attached()) return std::string_view(in_frame);
   if (!in_frame.empty())
     return std::unexpected(failed({"frame", "content", EINVAL, "it is in the frame and attached"}));
-  struct stat st{};
-  if (::fstat(received_.content.get(), &st) != 0) return std::unexpected(failed({"fstat", "content", errno, ""}));
-  const auto size = static_cast<uint64_t>(st.st_size);
+  const auto st = sys::fstat(received_.content.get());
+  if (!st) return std::unexpected(failed(st.error()));
+  const auto size = static_cast<uint64_t>(st->st_size);
   if (size > kMaxContent) return std::unexpected(limited("content", kMaxContent, "write it in parts, with fs.append"));
   if (size == 0) return std::string_view();
   void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, received_.content.get(), 0);

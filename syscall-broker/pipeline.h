@@ -34,12 +34,14 @@ class Pipeline {
  private:
   friend class Call;
   friend struct Call::Room;
-  // Resumed once everything that was recorded in this turn is flushed.
-  struct Flushed {
+  // Resumed once the entry is in the log, or cannot be.
+  struct Written {
     bool await_ready() const noexcept { return false; }
     void await_suspend(std::coroutine_handle<> waiting);
-    Result<void> await_resume() { return pipeline.flushed_; }
-    Pipeline& pipeline;
+    Result<void> await_resume() { return std::move(result); }
+    Journal& journal;
+    uint64_t number;
+    Result<void> result{};
   };
 
   Job carry(std::unique_ptr<Call> call);
@@ -47,19 +49,14 @@ class Pipeline {
   std::optional<Answer> decide(Call& call, const policy::Request& request);
   std::optional<Answer> reserve(Call& call);
   void give_back(Call& call);
-  Attempt<void> record_intent(Call& call, const PrimitiveRow& row, const std::string& target);
-  void record_end(Call& call, const PrimitiveRow& row, const std::string& target, const Answer& answer);
+  uint64_t record(const Call& call, const PrimitiveRow& row, const std::string& target, std::string_view outcome);
   void cancel(Channel& channel, uint64_t call);
-  void flush();
 
   Reactor& reactor_;
   Journal& journal_;
   std::unordered_map<int, std::unique_ptr<Primitive>> primitives_;
   std::unordered_map<const Channel*, std::unordered_map<uint64_t, Call*>> running_;
-  std::vector<std::coroutine_handle<>> for_flush_;
   std::vector<std::pair<const Channel*, std::coroutine_handle<>>> for_room_;
-  Result<void> flushed_;
-  bool flushing_ = false;
   uint64_t calls_ = 0, sleeps_ = 0;
 };
 

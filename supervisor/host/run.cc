@@ -553,8 +553,8 @@ Result<void> Start::go() {
   inherit(4);
   options_.times.mark("front.exec");
   options_.times.write();
-  const std::string program = programs + "/alos-broker";
-  ::execl(program.c_str(), "alos-broker", nullptr);
+  const std::string program = programs + "/alos-supervisor";
+  ::execl(program.c_str(), "alos-supervisor", nullptr);
   return fail("execve", program, errno, "the installation is incomplete");
 }
 

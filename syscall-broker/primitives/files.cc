@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "base/paths.h"
+#include "base/sys.h"
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/primitives.h"
 
@@ -94,9 +95,9 @@ std::string_view kind_of(mode_t mode) {
 }
 
 Attempt<struct stat> look(const UniqueFd& fd, std::string_view path) {
-  struct stat st{};
-  if (::fstat(fd.get(), &st) != 0) return give_up("fstat", path, errno, "");
-  return st;
+  auto st = sys::fstat(fd.get());
+  if (!st) return give_up("fstat", path, st.error().code);
+  return *st;
 }
 
 namespace {
@@ -123,6 +124,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     auto placed = co_await view->place(path);
     ALOS_ATTEMPT(place, std::move(placed));
     out.place = std::move(place);
+    if (out.place.brokered) call.record_use();
     const bool decided = out.place.path == asked;
     auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
     if (!opened && opened.error().code == ELOOP) opened = co_await view->open(out.place, O_PATH);

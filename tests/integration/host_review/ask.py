@@ -32,7 +32,7 @@ until("left-behind")
 assert raw(), "the relay is at work"
 if mode == "kill":
     for pid in open(f"/proc/{child}/task/{child}/children").read().split():
-        if open(f"/proc/{pid}/comm").read().startswith("alos-broker"):
+        if open(f"/proc/{pid}/comm").read().startswith("alos-supervisor"):
             os.kill(int(pid), signal.SIGKILL)
     until("crash of its supervisor")
 else:

@@ -333,19 +333,18 @@ TEST_F(Files, a_descriptor_has_the_access_asked_for_and_no_more) {
   EXPECT_EQ(::read(client->descriptor.get(), buffer, 1), -1);
 }
 
-TEST_F(Files, what_changes_is_recorded_and_flushed_before_it_happens) {
+TEST_F(Files, what_changes_is_recorded_before_it_happens) {
   ASSERT_TRUE(client->call(write_request("/w/a", "x")).has_fs_write());
   ASSERT_TRUE(client->call(read_request("/w/secret/x")).has_denied());
   ASSERT_TRUE(client->call(read_request("/w/a")).has_fs_read());
   const std::vector<Recorded> all = served.journal();
-  ASSERT_EQ(all.size(), 4U);
+  ASSERT_EQ(all.size(), 3U) << "looking at what the box itself could look at leaves no record";
   EXPECT_EQ(all[0].action + " " + all[0].target + all[0].outcome, "fs.write fs.write /w/a");
+  EXPECT_TRUE(all[0].waited_for);
   EXPECT_EQ(all[1].outcome, "ok");
-  EXPECT_EQ(all[1].parent, "r1");
-  EXPECT_GT(all[1].flushes, all[0].flushes);
+  EXPECT_EQ(all[1].parent, 1U);
   EXPECT_EQ(all[2].decision, Effect::deny);
   EXPECT_EQ(all[2].rule, "secrets");
-  EXPECT_EQ(all[3].action, "fs.read");
 }
 
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {

@@ -152,19 +152,18 @@ wire::Request write_request(const std::string& path, const std::string& content)
 class Served::Notes final : public Journal {
  public:
   explicit Notes(int fail) : fail_(fail) {}
-  Result<std::string> write(const Entry& entry) override {
+  uint64_t write(const Entry& entry) override {
     const std::scoped_lock lock(mutex_);
-    if (fail_ != 0 && entry.outcome.empty() && entry.decision == policy::Effect::allow)
-      return alos::fail("append", "audit", fail_);
     recorded_.push_back({std::string(entry.action), std::string(entry.target), std::string(entry.rule),
-                         std::string(entry.outcome), std::string(entry.parent), std::string(entry.reason),
-                         entry.decision, flushes_});
-    return fmt::format("r{}", recorded_.size());
+                         std::string(entry.outcome), entry.parent, std::string(entry.reason), entry.decision, false});
+    return recorded_.size();
   }
-  Result<void> flush() override {
-    const std::scoped_lock lock(mutex_);
-    ++flushes_;
-    return {};
+  void when_written(uint64_t number, std::function<void(Result<void>)> then) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      recorded_[number - 1].waited_for = true;
+    }
+    then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
   }
   std::vector<Recorded> all() const {
     const std::scoped_lock lock(mutex_);
@@ -174,7 +173,6 @@ class Served::Notes final : public Journal {
  private:
   mutable std::mutex mutex_;
   std::vector<Recorded> recorded_;
-  size_t flushes_ = 0;
   int fail_;
 };
 

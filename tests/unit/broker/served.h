@@ -24,9 +24,11 @@ policy::Policy rules(std::vector<policy::FileRule> files);
 
 // What the broker wrote into its journal.
 struct Recorded {
-  std::string action, target, rule, outcome, parent, reason;
+  std::string action, target, rule, outcome;
+  uint64_t parent;  // place among them, from 1
+  std::string reason;
   policy::Effect decision;
-  size_t flushes;  // that had been made when it was written
+  bool waited_for;  // the call went on only after it was written
 };
 
 class Client {

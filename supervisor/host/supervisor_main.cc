@@ -1,4 +1,4 @@
-// alos-broker: the supervisor of a run. Started by the front, which it replaces; holds no capability. Its orders are a
+// alos-supervisor: the supervisor of a run. Started by the front, which it replaces; holds no capability. Its orders are a
 // sealed memfd on descriptor 4; the descriptors that they name were inherited.
 
 #include <sys/prctl.h>
@@ -18,7 +18,7 @@ int main() {
   const auto text = sys::read_file(from.get(), 16 << 20);
   const auto order = text ? decode<host::SupervisorOrder>(*text, "supervisor's order") : std::unexpected(text.error());
   if (!order) {
-    std::fprintf(stderr, "alos-broker: %s\n      it is started by 'alos run', not by hand\n",
+    std::fprintf(stderr, "alos-supervisor: %s\n      it is started by 'alos run', not by hand\n",
                  order.error().text().c_str());
     return host::kNotRun;
   }

@@ -1,0 +1,97 @@
+#include "supervisor/host/broker_child.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/paths.h"
+#include "base/sys.h"
+
+namespace alos::host {
+namespace {
+
+using broker::kInheritedRing;
+using broker::kLink;
+
+[[noreturn]] void become_broker(const char* program, int socket, int ring) {
+  constexpr int kAbove = 16;
+  socket = ::fcntl(socket, F_DUPFD, kAbove);
+  ring = ::fcntl(ring, F_DUPFD, kAbove);
+  const int nothing = ::open("/dev/null", O_RDWR);
+  // Its complaints go where the supervisor's go; it reads and writes nothing else that is the caller's.
+  if (socket >= 0 && ring >= 0 && nothing >= 0 && ::dup2(nothing, 0) == 0 && ::dup2(nothing, 1) == 1 &&
+      ::dup2(socket, kLink) == kLink && ::dup2(ring, kInheritedRing) == kInheritedRing &&
+      ::syscall(SYS_close_range, kInheritedRing + 1, ~0U, 0) == 0) {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::setsid();  // a terminal's signals are the supervisor's
+    ::execl(program, "alos-broker", nullptr);
+  }
+  ::_exit(127);
+}
+
+}  // namespace
+
+Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
+                                       const UniqueFd& ring) {
+  const std::string program = TRY(program_directory()) + "/alos-broker";
+  sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
+  BrokerChild out;
+  out.pid_ = ::fork();
+  if (out.pid_ < 0) return fail_errno("fork", "alos-broker");
+  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get());
+  out.socket_ = std::move(pair.a);
+  const UniqueFd text = TRY(sys::memfd("rules", rules, true));
+  const int fds[] = {listener.get(), text.get()};
+  const std::string words = broker::message(begin);
+  if (auto sent = sys::send_message(out.socket_.get(), std::as_bytes(std::span(words)), fds); !sent) {
+    out.end();
+    return std::unexpected(std::move(sent).error());
+  }
+  return out;
+}
+
+bool BrokerChild::receive(const Events& events) {
+  std::string buffer(broker::kLongestMessage, '\0');
+  const auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 0);
+  if (!got || got->size == 0) return false;
+  const std::string_view body = std::string_view(buffer).substr(1, got->size - 1);
+  switch (buffer[0]) {
+    case broker::Records::kTag: {
+      const auto records = decode<broker::Records>(body, "broker's records");
+      if (!records) return false;
+      events.records(*records);
+      return true;
+    }
+    case broker::WantIdentity::kTag:
+      events.want_identity();
+      return true;
+    default:
+      return false;
+  }
+}
+
+void BrokerChild::answer(const broker::Recorded& recorded) {
+  const std::string words = broker::message(recorded);
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+}
+
+void BrokerChild::answer(const broker::Identity& identity, std::span<const int> fds) {
+  const std::string words = broker::message(identity);
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds);
+}
+
+void BrokerChild::end() {
+  socket_.reset();
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);  // a child that was not reaped: the number is its own
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+}  // namespace alos::host

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "syscall-broker/link.h"
+
+namespace alos::host {
+
+// The process that serves an agent's primitives (syscall-broker/broker_main.cc), as its supervisor sees it: started when
+// something in the box first connects, so that a run that asks for nothing does not pay for it, and in a process of its
+// own, so that what reads an agent's bytes has neither the audit log nor the launcher. What it says is taken as an
+// agent's words. One thread.
+class BrokerChild {
+ public:
+  struct Events {
+    std::function<void(const broker::Records&)> records;
+    std::function<void()> want_identity;
+    std::function<void(const std::string& why)> gone;
+  };
+  // `listener` stays the caller's; `ring` is inherited. Errors: it could not be started.
+  static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
+                                   const UniqueFd& ring);
+
+  int fd() const { return socket_.get(); }
+  // To be called when fd() is readable. False: it is gone.
+  bool receive(const Events& events);
+  void answer(const broker::Recorded& recorded);
+  void answer(const broker::Identity& identity, std::span<const int> fds);
+
+  // Ends it, and waits until it has.
+  void end();
+  pid_t pid() const { return pid_; }
+
+ private:
+  UniqueFd socket_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace alos::host

@@ -1,0 +1,78 @@
+#include "supervisor/host/call_record.h"
+
+#include <algorithm>
+
+#include "base/paths.h"
+
+namespace alos::host {
+namespace {
+
+// Intents that wait for their end: more than calls can be under way.
+constexpr size_t kMostIntents = 200'000;
+// Names of primitives are few; what a broker in wrong hands makes up is not counted.
+constexpr size_t kMostCounts = 64;
+// Different denials that are told one by one; later ones share a count.
+constexpr size_t kMostDenials = 1024;
+
+// Whose records these may be. "run.end" is nothing that a broker says.
+bool is_broker_s(std::string_view action) {
+  return std::ranges::any_of(std::initializer_list<std::string_view>{"fs.", "shell.", "clock.", "policy.", "channel."},
+                             [&](std::string_view kind) { return action.starts_with(kind); });
+}
+
+}  // namespace
+
+Result<void> CallRecord::append(const broker::Record& record) {
+  if (!is_broker_s(record.action)) return fail("record", printable(record.action), EINVAL);
+  const bool denied = record.decision != policy::Effect::allow;
+  const auto parent = intents_.find(record.parent);
+  audit::Record out;
+  out.run = run_;
+  out.action = record.action;
+  out.target = record.target;
+  out.decision = denied ? audit::Decision::deny : audit::Decision::allow;
+  out.rule = record.rule;
+  out.source = record.source;
+  out.outcome = denied ? std::string_view("denied") : std::string_view(record.outcome);
+  if (parent != intents_.end()) out.parent = parent->second;
+  if (!record.layer.empty()) out.detail.add("layer", record.layer);
+  if (!record.reason.empty()) out.detail.add("reason", record.reason);
+  for (const auto& detail : record.details) out.detail.add(detail.name, detail.value);
+  const uint64_t number = TRY(log_.append(out));
+  if (record.outcome.empty() && !denied) {
+    if (intents_.size() < kMostIntents) intents_[record.number] = log_.id(number);
+  } else if (parent != intents_.end() && !denied) {
+    intents_.erase(parent);
+  }
+  return {};
+}
+
+std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
+  std::vector<broker::Recorded> answers;
+  for (const broker::Record& record : records.records) {
+    auto appended = append(record);
+    if (record.waited_for)
+      answers.push_back({record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
+    const bool denied = record.decision != policy::Effect::allow;
+    if (denied) {
+      const std::string what = record.rule + "\n" + record.target;
+      const bool own = denials_.size() < kMostDenials || denials_.contains(what);
+      events_.write_repeated("denied",
+                             {{"request", record.target}, {"layer", record.layer}, {"rule", record.rule},
+                              {"source", record.source}, {"reason", record.reason}, {"primitive", record.action}},
+                             ++denials_[own ? what : ""]);
+    }
+    if ((denied || !record.outcome.empty()) && (counts_.size() < kMostCounts || counts_.contains(record.action)))
+      ++counts_[denied ? record.action + " denied" : record.action];
+  }
+  const auto flushed = log_.flush(audit::Durability::process);
+  if (!flushed)
+    for (broker::Recorded& answer : answers)
+      if (answer.error == 0) {
+        answer.error = flushed.error().code == 0 ? EIO : flushed.error().code;
+        answer.text = flushed.error().text();
+      }
+  return answers;
+}
+
+}  // namespace alos::host

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "base/result.h"
+#include "supervisor/audit/log.h"
+#include "supervisor/host/events.h"
+#include "syscall-broker/link.h"
+
+namespace alos::host {
+
+// What the broker says that it decided and did, into the audit log and the events. Its words are an agent's: they are
+// charged to the run's budget and are about this run, whatever they say. One thread.
+class CallRecord {
+ public:
+  CallRecord(std::string run, audit::Log& log, Events& events) : run_(std::move(run)), log_(log), events_(events) {}
+
+  // Answers for those that are waited for, once they are where the death of any process leaves them.
+  std::vector<broker::Recorded> take(const broker::Records& records);
+
+  // How often each was denied, done and not done, for the run's end.
+  const std::map<std::string, uint64_t>& counts() const { return counts_; }
+
+ private:
+  Result<void> append(const broker::Record& record);
+
+  std::string run_;
+  audit::Log& log_;
+  Events& events_;
+  std::unordered_map<uint64_t, std::string> intents_;  // ids in the log, until their end
+  std::map<std::string, uint64_t> counts_;
+  std::unordered_map<std::string, uint64_t> denials_;  // of each rule and target
+};
+
+}  // namespace alos::host

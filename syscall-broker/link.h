@@ -1,0 +1,110 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/archive.h"
+#include "policy/box_plan.h"
+#include "policy/rules.h"
+
+// What the broker and the supervisor that started it say to each other, over a SEQPACKET socket that the broker has as
+// descriptor kLink: archives (base/archive.h) of one of the structs below, after a byte that says which. The broker may
+// be in an agent's hands: the supervisor takes what it says as an agent's words, bounds it, and gives it nothing that
+// the agent is not to have.
+namespace alos::broker {
+
+inline constexpr int kLink = 3;
+inline constexpr int kInheritedRing = 4;
+inline constexpr size_t kLongestMessage = 128 << 10;
+
+// ---- supervisor to broker ----
+
+// First. With it come the box's listener, and a sealed memfd of the policy, encoded.
+struct Begin {
+  static constexpr char kTag = 'b';
+  std::string run;
+  uint32_t uid = 0;  // of everything in the box, as seen from here
+  std::string workspace;
+  std::vector<std::string> brokered;
+  policy::ClockLimits clock;
+  std::vector<uint8_t> ring;  // io_uring_params, to map the file ring by
+};
+
+// What becomes of a record that was waited for.
+struct Recorded {
+  static constexpr char kTag = 'r';
+  uint64_t number = 0;
+  int32_t error = 0;
+  std::string text;
+};
+
+// With it come the box's root and, with `brokered`, that of the other tree.
+struct Identity {
+  static constexpr char kTag = 'i';
+  int32_t error = 0;  // there is none, because of `text`
+  std::string text;
+  uint16_t personality = 0;
+  bool brokered = false;
+};
+
+// ---- broker to supervisor ----
+
+struct RecordDetail {
+  std::string name, value;
+};
+struct Record {
+  uint64_t number = 0, parent = 0;
+  std::string action, target;
+  policy::Effect decision = policy::Effect::allow;
+  std::string rule, source, reason, layer, outcome;
+  std::vector<RecordDetail> details;
+  bool waited_for = false;
+};
+struct Records {
+  static constexpr char kTag = 'R';
+  std::vector<Record> records;
+};
+
+struct WantIdentity {
+  static constexpr char kTag = 'I';
+  uint8_t nothing = 0;
+};
+
+template <class A>
+void fields(A& a, Begin& b) {
+  a(b.run, b.uid, b.workspace, b.brokered, b.clock.each_ms, b.clock.total_ms, b.ring);
+}
+template <class A>
+void fields(A& a, Recorded& r) {
+  a(r.number, r.error, r.text);
+}
+template <class A>
+void fields(A& a, Identity& i) {
+  a(i.error, i.text, i.personality, i.brokered);
+}
+template <class A>
+void fields(A& a, RecordDetail& d) {
+  a(d.name, d.value);
+}
+template <class A>
+void fields(A& a, Record& r) {
+  a(r.number, r.parent, r.action, r.target, r.decision, r.rule, r.source, r.reason, r.layer, r.outcome, r.details,
+    r.waited_for);
+}
+template <class A>
+void fields(A& a, Records& r) {
+  a(r.records);
+}
+template <class A>
+void fields(A& a, WantIdentity& w) {
+  a(w.nothing);
+}
+
+template <class T>
+std::string message(const T& value) {
+  return T::kTag + encode(value);
+}
+
+}  // namespace alos::broker

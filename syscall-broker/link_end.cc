@@ -1,0 +1,132 @@
+#include "syscall-broker/link_end.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/sys.h"
+
+namespace alos::broker {
+namespace {
+
+// A record is cut by the log anyway; here so that a message of several stays below what the other side takes.
+constexpr size_t kLongestText = 8192, kFull = 48 << 10;
+
+std::string cut(std::string_view text) {
+  return std::string(text.substr(0, kLongestText));
+}
+
+}  // namespace
+
+Result<LinkEnd::Start> LinkEnd::receive_start() {
+  std::string buffer(kLongestMessage, '\0');
+  auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
+  if (got.size == 0) return fail("receive", "supervisor", EPIPE);
+  if (buffer[0] != Begin::kTag || got.fds.size() != 2) return fail("receive", "supervisor", EBADMSG);
+  Start out;
+  out.begin = TRY(decode<Begin>(std::string_view(buffer).substr(1, got.size - 1), "supervisor's first words"));
+  out.listener = std::move(got.fds[0]);
+  out.rules = TRY(sys::read_file(got.fds[1].get(), 16 << 20));
+  return out;
+}
+
+uint64_t LinkEnd::write(const Entry& entry) {
+  Record out;
+  out.number = ++number_;
+  out.parent = entry.parent;
+  out.action = cut(entry.action);
+  out.target = cut(entry.target);
+  out.decision = entry.decision;
+  out.rule = cut(entry.rule);
+  out.source = cut(entry.source);
+  out.reason = cut(entry.reason);
+  out.layer = cut(entry.layer);
+  out.outcome = cut(entry.outcome);
+  for (const auto& [name, value] : entry.details) out.details.push_back({cut(name), cut(value)});
+  pending_.records.push_back(std::move(out));
+  if (!std::exchange(flushing_, true)) broker_->reactor().at_end_of_turn([this] { flush(); });
+  return number_;
+}
+
+void LinkEnd::when_written(uint64_t number, std::function<void(Result<void>)> then) {
+  waiting_[number] = std::move(then);
+  for (Record& record : pending_.records)
+    if (record.number == number) record.waited_for = true;
+}
+
+void LinkEnd::want_identity() {
+  put(message(WantIdentity{}));
+}
+
+void LinkEnd::flush() {
+  flushing_ = false;
+  Records part;
+  size_t bytes = 0;
+  for (Record& record : std::exchange(pending_.records, {})) {
+    bytes += sizeof record + record.target.size() + record.reason.size() + record.source.size() + record.outcome.size();
+    part.records.push_back(std::move(record));
+    if (bytes < kFull) continue;
+    put(message(part));
+    part.records.clear();
+    bytes = 0;
+  }
+  if (!part.records.empty()) put(message(part));
+}
+
+void LinkEnd::put(std::string text) {
+  queue_.push_back(std::move(text));
+  if (queue_.size() == 1) send();
+}
+
+void LinkEnd::send() {
+  while (!queue_.empty()) {
+    const std::string& next = queue_.front();
+    if (::send(socket_.get(), next.data(), next.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+      if (errno != EAGAIN) return;  // the supervisor is gone, which the other direction notices
+      return broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
+    }
+    queue_.pop_front();
+  }
+}
+
+void LinkEnd::serve(Broker& broker) {
+  broker_ = &broker;
+  broker.reactor().watch(socket_.get(), POLLIN, readable_);
+}
+
+void LinkEnd::receive() {
+  std::string buffer(kLongestMessage, '\0');
+  auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 4);
+  // Without a supervisor nothing can be recorded, so nothing may be done.
+  if (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))) ::_exit(0);
+  broker_->reactor().watch(socket_.get(), POLLIN, readable_);
+}
+
+bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
+  const std::string_view body = text.substr(1);
+  if (text[0] == Recorded::kTag) {
+    const auto recorded = decode<Recorded>(body, "record");
+    if (!recorded) return false;
+    auto found = waiting_.extract(recorded->number);
+    if (found.empty()) return true;
+    found.mapped()(recorded->error == 0 ? Result<void>{} : fail("record", recorded->text, recorded->error));
+    return true;
+  }
+  if (text[0] != Identity::kTag) return false;
+  const auto identity = decode<Identity>(body, "identity");
+  if (!identity) return false;
+  if (identity->error != 0 || fds.size() != (identity->brokered ? 2U : 1U)) {
+    broker_->identity(fail("identity", identity->text, identity->error != 0 ? identity->error : EBADMSG));
+    return true;
+  }
+  View::Roots roots;
+  roots.box = std::move(fds[0]);
+  if (identity->brokered) roots.brokered = std::move(fds[1]);
+  broker_->identity(std::pair(std::move(roots), identity->personality));
+  return true;
+}
+
+}  // namespace alos::broker

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <unordered_map>
+
+#include "base/unique_fd.h"
+#include "syscall-broker/broker.h"
+#include "syscall-broker/link.h"
+
+namespace alos::broker {
+
+// The broker's end of its socket to the supervisor: journal and host are over there. What is written in one turn goes
+// in one message. Never blocks: what the socket does not take waits. At the end of the supervisor the process ends.
+class LinkEnd final : public Journal, public Host {
+ public:
+  explicit LinkEnd(UniqueFd socket) : socket_(std::move(socket)), readable_(*this), writable_(*this) {}
+
+  // Waits for the first message. Errors: EBADMSG, EPIPE.
+  struct Start {
+    Begin begin;
+    UniqueFd listener;
+    std::string rules;
+  };
+  Result<Start> receive_start();
+  void serve(Broker& broker);
+
+  uint64_t write(const Entry& entry) override;
+  void when_written(uint64_t number, std::function<void(Result<void>)> then) override;
+  void want_identity() override;
+
+ private:
+  struct Readable final : Completion {
+    explicit Readable(LinkEnd& link) : of(link) {}
+    void completed(int, unsigned) override { of.receive(); }
+    LinkEnd& of;
+  };
+  struct Writable final : Completion {
+    explicit Writable(LinkEnd& link) : of(link) {}
+    void completed(int, unsigned) override { of.send(); }
+    LinkEnd& of;
+  };
+  void receive();
+  bool take(std::string_view text, std::vector<UniqueFd> fds);
+  void put(std::string text);
+  void send();
+  void flush();
+
+  UniqueFd socket_;
+  Readable readable_;
+  Writable writable_;
+  Broker* broker_ = nullptr;
+  Records pending_;
+  bool flushing_ = false;
+  uint64_t number_ = 0;
+  std::deque<std::string> queue_;
+  std::unordered_map<uint64_t, std::function<void(Result<void>)>> waiting_;
+};
+
+}  // namespace alos::broker
