@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"test_relative", kHead + "tests: {allow: [fs.read a]}\n", "2:17", "fs.read a", "one request",
                   "absolute path"},
         Malformed{"test_shell", kHead + "tests: {allow: [shell.run ls]}\n", "2:17", "shell.run", "one request",
-                  "not decided by this version"},
+                  "a bare name is a spelling"},
         Malformed{"test_port", kHead + "tests: {deny: [net.connect a.b]}\n", "2:16", "net.connect", "one request",
                   "HOST:PORT"},
         Malformed{"test_rule", kHead + "tests: {deny: [fs.read /a -> nobody]}\n", "2:16", "'nobody'", "default", ""},
