@@ -78,6 +78,8 @@ class ArchiveReader {
   void operator()(T&... values) {
     (get(values), ...);
   }
+  // For a fields() that finds what it read impossible.
+  void refuse() { bad_ = true; }
   // Everything was there, and nothing is left.
   bool complete() const { return !bad_ && in_.empty(); }
 

@@ -62,12 +62,13 @@ struct Limits {
   std::optional<uint64_t> open_files;   // per process
 };
 
-// A rule of `commands`: a run that gets more than the agent's own box (policy.md, "Commands").
+// An allow of `commands`: a run that gets more than the agent's own box (policy.md, "Commands").
 struct BoxCommand {
   std::string rule;
   std::string usage;             // the usage line, variables replaced; usage.h reads and matches it
   std::string program;           // the file that is run, absolute, whatever argv[0] is spelled like
-  std::vector<BoxMount> mounts;  // host paths beyond the agent's box: the run is elevated where there are any
+  std::vector<BoxMount> mounts;  // host paths beyond the agent's box, r or rw: the run is elevated
+  std::vector<BoxMask> masks;    // what denies take away in those
   Source source;
 };
 
@@ -84,10 +85,11 @@ struct BoxPlan {
 
   std::vector<BoxMount> mounts;
   std::vector<BoxMask> masks;
-  // Reached by primitives alone (`audit: each`): absent from the box, part of the broker's view.
+  // Reached by primitives alone (`audit: each`): absent from the box, part of the broker's view. Rights may be finer
+  // than a mount can give; what is denied within them decide() says.
   std::vector<BoxMount> brokered;
-  std::vector<BoxCommand> commands;
-  bool no_commands = false;  // `commands: none`: shell.run is denied altogether
+  std::vector<BoxCommand> commands;  // the allows, by name: Decision::elevated is a place in it
+  bool no_commands = false;          // `commands: none`: shell.run is denied altogether
   ClockLimits clock;
   // Denies that hold for what may leave the layer: checked again at apply, over every path in it.
   std::vector<BoxMask> layer_denies;

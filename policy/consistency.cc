@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/paths.h"
+#include "policy/elevation.h"
+#include "policy/places.h"
 
 namespace alos::policy {
 namespace {
@@ -10,10 +12,6 @@ namespace {
 Pattern constant(const std::string& text) {
   return std::move(*Pattern::parse(text));
 }
-
-constexpr const char* kKernelPlaces[] = {"/proc", "/sys", "/dev"};
-constexpr const char* kSystemTrees[] = {"/bin",   "/boot",   "/etc", "/lib",  "/lib32",
-                                        "/lib64", "/libx32", "/run", "/sbin", "/usr"};
 
 // A path of a rule with what is compared about it.
 struct Entry {
@@ -39,9 +37,13 @@ class Checker {
     for (const FileRule& rule : policy_.files) {
       exceptions(rule);
       if (rule.effect == Effect::allow)
-        for (const PathPattern& path : rule.paths) place(rule, path);
+        for (const PathPattern& path : rule.paths) {
+          place(rule.name, rule.rights, path);
+          if (rule.brokered) brokered(rule, path);
+        }
     }
     dead();
+    for (const CommandRule& rule : policy_.commands) command(rule);
   }
 
  private:
@@ -65,27 +67,107 @@ class Checker {
     }
   }
 
-  void place(const FileRule& rule, const PathPattern& path) {
+  // A primitive would reach the host's, and the agent by itself its own: one name, two files.
+  void brokered(const FileRule& rule, const PathPattern& path) {
+    for (const char* own : kBoxWritable)
+      if (path.pattern.overlaps(constant(own)))
+        problem(path, "rule '" + rule.name + "' has 'audit: each' on " + shown(path) + ", where every box has its own",
+                "paths of the host", "name another place, or remove it");
+  }
+
+  void command(const CommandRule& rule) {
+    const auto refuse = [&](std::string what, std::string expected, std::string fix) {
+      problems_.push_back(
+          {rule.source, "rule '" + rule.name + "' " + std::move(what), std::move(expected), std::move(fix)});
+    };
+    if (rule.effect == Effect::deny) return;
+    if (policy_.no_commands)
+      return refuse("has no effect: 'commands: none' (" + policy_.sources.at("commands").text() + ") refuses every run",
+                    "either of them", "remove the rule");
+    const std::string program = printable(rule.usage.program());
+    if (rule.usage.open_ended())
+      refuse("allows any further words to " + program, "a usage line that says all that may be given",
+             "write each argument, with its type; '...' repeats what it stands directly after, as in <file:path:r>...");
+    if (const std::string why = not_elevated(rule.usage.program()); !why.empty())
+      refuse(
+          "gives " + program + " more than the agent has: " + why, "a program that does one thing, and only that",
+          "write one that needs no more than its arguments, or leave the run in the agent's own box, without a rule");
+    if (const FileRule* writer = writes(rule.usage.program()))
+      refuse("gives " + program + " more than the agent has, and the agent can change it (rule '" + writer->name +
+                 "', " + writer->source.text() + ")",
+             "a program that the agent cannot write", "install it elsewhere");
+    for (const char* own : kBoxWritable)
+      if (constant(own).matches(rule.usage.program()))
+        refuse("names " + program + ", where every box has its own", "a program of the host", "install it elsewhere");
+    for (const PathPattern& path : rule.read) command_path(rule, path, kRead);
+    for (const PathPattern& path : rule.write) command_path(rule, path, kRead | kWrite);
+  }
+
+  // The rule by which the agent can change what is found at `path`: the file, or a directory above it.
+  const FileRule* writes(std::string path) const {
+    for (; path.size() > 1; path.resize(std::max<size_t>(1, path.rfind('/'))))
+      for (const FileRule& rule : policy_.files)
+        if (rule.effect == Effect::allow && rule.rights.overlaps(kWrite) && rule.matches(path)) return &rule;
+    return nullptr;
+  }
+
+  void command_path(const CommandRule& rule, const PathPattern& path, Rights rights) {
+    place(rule.name, rights, path);
+    if (path.pattern.shape() == Pattern::Shape::glob)
+      return problem(path, "rule '" + rule.name + "' gives " + shown(path) + " to a run",
+                     "a path, or a tree as in /dir/**", "name the files, or the directory");
+    for (const FileRule& other : policy_.files) {
+      if (other.effect != Effect::allow || other.brokered) continue;
+      for (const PathPattern& own : other.paths)
+        if (command_path(rule, path, rights, other, own)) return;
+    }
+  }
+
+  bool command_path(const CommandRule& rule, const PathPattern& path, Rights rights, const FileRule& other,
+                    const PathPattern& own) {
+    const auto spares = [&](auto relation) {
+      return std::ranges::any_of(other.except,
+                                 [&](const PathPattern& e) { return (e.pattern.*relation)(path.pattern); });
+    };
+    const std::string of = "rule '" + other.name + "' (" + other.source.text() + ")";
+    if (rights.overlaps(kWrite) && other.rights.overlaps(kWrite) && !spares(&Pattern::includes) &&
+        (own.pattern.overlaps(path.pattern) || writes(path.pattern.literal_prefix()) == &other))
+      return problem(path,
+                     "rule '" + rule.name + "' lets a run with more rights write " + shown(path) + ", where " + of +
+                         " lets the agent write",
+                     "places that the agent cannot prepare: a link of its own there would lead the run anywhere",
+                     "let the run write elsewhere, and the agent read it there"),
+             true;
+    if (!other.rights.has(rights) || !own.pattern.includes(path.pattern) || spares(&Pattern::overlaps) ||
+        !whatever_the_values(path, own))
+      return false;
+    problem(path,
+            "rule '" + rule.name + "' has no effect on " + shown(path) + ": " + of + " lets the agent itself have it",
+            "host paths that the agent's own box lacks", "remove it");
+    return true;
+  }
+
+  void place(const std::string& name, Rights rights, const PathPattern& path) {
     if (path.pattern.matches("/"))
-      return problem(path, "rule '" + rule.name + "' allows " + shown(path) + ", the whole machine",
+      return problem(path, "rule '" + name + "' allows " + shown(path) + ", the whole machine",
                      "the directories that are needed", "name them");
     for (const char* own : kKernelPlaces)
       if (path.pattern.overlaps(constant(std::string(own) + "/**")))
-        return problem(path, "rule '" + rule.name + "' allows " + shown(path) + " of the host",
+        return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host",
                        "paths outside " + std::string(own) + ": every box has its own, and the host's leads out of it",
                        "remove it; the box's own " + std::string(own) + " is there without a rule");
     for (const char* own : kBoxReadable)
       if (path.pattern.shape() == Pattern::Shape::literal && path.pattern.matches(own))
-        return problem(path, "rule '" + rule.name + "' allows " + shown(path) + " of the host",
+        return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host",
                        "other paths: every box has its own", "remove it; the box's own is there without a rule");
     for (const char* own : kBoxWritable)
       if (constant(own).includes(path.pattern) && path.pattern.matches(constant(own).literal_prefix()))
-        return problem(
-            path, "rule '" + rule.name + "' allows " + shown(path) + " of the host, where every box has its own",
-            "a directory below " + constant(own).literal_prefix() + ", or elsewhere", "name what is needed there");
+        return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host, where every box has its own",
+                       "a directory below " + constant(own).literal_prefix() + ", or elsewhere",
+                       "name what is needed there");
     std::string which;
-    if (rule.rights.overlaps(kWrite) && !in_copied_workspace(path.pattern) && is_system_place(path.pattern, which))
-      problem(path, "rule '" + rule.name + "' lets the box write " + shown(path) + " of the host",
+    if (rights.overlaps(kWrite) && !in_copied_workspace(path.pattern) && is_system_place(path.pattern, which))
+      problem(path, "rule '" + name + "' lets the box write " + shown(path) + " of the host",
               "no writing in " + which + ": the system itself runs what lies there, with more rights than the box",
               "allow r or rx there, and let the agent write in its workspace");
   }
@@ -135,7 +217,9 @@ class Checker {
       }
       for (size_t j = 0; j < allows.size(); ++j) {
         const Entry& wide = allows[j];
-        if (!wide.rule->rights.has(rule.rights) || !covers(wide, narrow)) continue;
+        // What is brokered and what is mounted exclude each other: plan() says so.
+        if (wide.rule->brokered != rule.brokered || !wide.rule->rights.has(rule.rights) || !covers(wide, narrow))
+          continue;
         const bool same = wide.rule->rights == rule.rights && narrow.path->pattern.includes(wide.path->pattern);
         if (same && j > i) continue;  // of two equals the later one is named
         problem(*narrow.path,
@@ -154,14 +238,6 @@ class Checker {
 };
 
 }  // namespace
-
-bool is_system_place(const Pattern& pattern, std::string& which) {
-  for (const char* tree : kSystemTrees)
-    if (pattern.overlaps(constant(std::string(tree) + "/**"))) return which = tree, true;
-  for (const char* node : {"/var", "/var/*"})  // what services keep deeper down may be a policy's business
-    if (pattern.overlaps(constant(node))) return which = node, true;
-  return false;
-}
 
 void check_consistency(const Policy& policy, const std::map<std::string, std::set<std::string>>& ancestors,
                        Problems& problems) {

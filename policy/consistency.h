@@ -11,12 +11,9 @@ namespace alos::policy {
 
 // Rules that cannot be meant, whoever enforces them: an allow of the whole machine, of kernel file systems that the box
 // has of its own, or with `w` of what the system runs from; an exception that takes nothing away; a rule that is dead
-// because another one says more. `ancestors` names, for each policy, those that it extends: a rule is only called dead
-// where its author could see the other one.
+// because another one says more; a command that may not be elevated, or that gives nothing. `ancestors` names, for each
+// policy, those that it extends: a rule is only called dead where its author could see the other one.
 void check_consistency(const Policy& policy, const std::map<std::string, std::set<std::string>>& ancestors,
                        Problems& problems);
-
-// Host places whose change changes what the system itself runs: no policy lets a box write them directly.
-bool is_system_place(const Pattern& pattern, std::string& which);
 
 }  // namespace alos::policy

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "policy/units.h"
+
 namespace alos::policy {
 namespace {
 
@@ -21,7 +23,7 @@ FileRule box_rule(const char* const (&paths)[N], Rights rights, const std::vecto
   out.origin = "built in";
   for (const char* path : paths) out.paths.push_back(built_in_path(path));
   for (const FileRule& rule : rules) {
-    if (rule.effect != Effect::allow) continue;
+    if (rule.effect != Effect::allow || rule.brokered) continue;
     for (const PathPattern& mounted : rule.paths) {
       const bool covers = std::ranges::any_of(out.paths, [&](const PathPattern& own) {
         return own.pattern.includes(mounted.pattern) && !mounted.pattern.includes(own.pattern);
@@ -30,6 +32,10 @@ FileRule box_rule(const char* const (&paths)[N], Rights rights, const std::vecto
     }
   }
   return out;
+}
+
+uint64_t longest_sleep(const ClockLimits& clock) {
+  return std::min(*clock.each_ms, clock.total_ms.value_or(*clock.each_ms));
 }
 
 }  // namespace
@@ -41,6 +47,7 @@ std::string_view name(Layer layer) {
 CompiledPolicy compile(Policy policy) {
   CompiledPolicy out;
   std::ranges::sort(policy.files, {}, [](const FileRule& r) { return std::tie(r.name, r.origin); });
+  std::ranges::sort(policy.commands, {}, [](const CommandRule& r) { return std::tie(r.name, r.origin); });
   out.rules_ = policy.files;
   out.rules_.push_back(box_rule(kBoxWritable, kAll, policy.files));
   out.rules_.push_back(box_rule(kBoxReadable, kRead, policy.files));
@@ -51,12 +58,32 @@ CompiledPolicy compile(Policy policy) {
     for (const PathPattern& path : rule.paths) out.index_.add(path.pattern, static_cast<uint32_t>(i));
   }
   out.index_.finish();
+  const auto at = [&](const char* key) {
+    const auto found = policy.sources.find(key);
+    return found == policy.sources.end() ? Source{"built in", 0, 0} : found->second;
+  };
+  out.settings_ = {
+      {"box", "", {"built in", 0, 0}},
+      {"commands", "'commands: none'", at("commands")},
+      {"clock.sleep", policy.clock.each_ms ? "one sleep is at most " + duration_text(longest_sleep(policy.clock)) : "",
+       at("clock.sleep.each")}};
   out.policy_ = std::move(policy);
   return out;
 }
 
 Decision decide(const CompiledPolicy& compiled, const Request& request, std::vector<Match>* all) {
-  if (request.kind() != Request::Kind::file) return {};
+  switch (request.kind()) {
+    case Request::Kind::file:
+      break;
+    case Request::Kind::network:
+      return {};
+    case Request::Kind::command:
+      return compiled.decide_command(request, all);
+    case Request::Kind::now:
+      return {.effect = Effect::allow, .layer = Layer::built_in, .setting = &compiled.settings_[0]};
+    case Request::Kind::sleep:
+      return compiled.decide_sleep(request);
+  }
   constexpr uint32_t kNobody = ~0U;
   uint32_t winner = kNobody;
   struct Found {
@@ -91,7 +118,35 @@ Decision decide(const CompiledPolicy& compiled, const Request& request, std::vec
     }
   }
   if (winner == kNobody) return {};
-  return {compiled.keys_[winner].effect, &compiled.rules_[winner], layer(winner)};
+  return {.effect = compiled.keys_[winner].effect, .rule = &compiled.rules_[winner], .layer = layer(winner)};
+}
+
+Decision CompiledPolicy::decide_command(const Request& request, std::vector<Match>* all) const {
+  Decision out{.effect = Effect::allow, .layer = Layer::built_in, .setting = &settings_[0]};
+  size_t allows = 0;  // before this one, as in BoxPlan::commands
+  std::vector<Match> allowing;
+  for (const CommandRule& rule : policy_.commands) {
+    const bool deny = rule.effect == Effect::deny;
+    const size_t place = allows;
+    allows += deny ? 0 : 1;
+    if (rule.usage.program() != request.program()) continue;
+    if (deny ? !rule.usage.covers(request.arguments()) : !rule.usage.match(request.arguments())) continue;
+    if (deny && out.effect != Effect::deny)
+      out = {.effect = Effect::deny, .layer = Layer::policy, .command = &rule};
+    else if (!deny && out.setting)
+      out = {.effect = Effect::allow, .layer = Layer::policy, .command = &rule, .elevated = place};
+    if (all) (deny ? *all : allowing).push_back({.asked = true, .reached = true, .command = &rule});
+  }
+  if (all) all->insert(all->end(), allowing.begin(), allowing.end());
+  if (policy_.no_commands && out.effect != Effect::deny)
+    return {.effect = Effect::deny, .layer = Layer::policy, .setting = &settings_[1]};
+  return out;
+}
+
+Decision CompiledPolicy::decide_sleep(const Request& request) const {
+  if (!policy_.clock.each_ms) return {};
+  const bool fits = request.milliseconds() <= longest_sleep(policy_.clock);
+  return {.effect = fits ? Effect::allow : Effect::deny, .layer = Layer::policy, .setting = &settings_[2]};
 }
 
 }  // namespace alos::policy

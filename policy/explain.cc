@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/paths.h"
-#include "policy/consistency.h"
 #include "policy/planned_box.h"
+#include "policy/remedy.h"
 
 namespace alos::policy {
 namespace {
@@ -22,11 +22,6 @@ std::string line_of(const std::vector<SourceFile>& sources, const Source& source
   return std::string(rest.substr(0, rest.find('\n')));
 }
 
-// The letter of the language that a right belongs to.
-std::string_view letter(Right right) {
-  return kRead.has(right) ? "r" : kWrite.has(right) ? "w" : "x";
-}
-
 // What a box makes of a request, where it differs from what the rules say of the path by itself.
 struct InBox {
   const FileRule* covers = nullptr;  // of what covers a directory above it
@@ -39,6 +34,7 @@ struct InBox {
 InBox in_box(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision, const Request& request) {
   InBox out;
   if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return out;
+  if (decision.rule && decision.rule->brokered) return out;  // no part of the box
   const PlannedBox box(plan.box);
   const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
   const bool allowed = decision.effect == Effect::allow;
@@ -54,10 +50,43 @@ InBox in_box(const CompiledPolicy& compiled, const Plan& plan, const Decision& d
   return out;
 }
 
+std::vector<std::string> run(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision,
+                             const Request& request) {
+  if (decision.effect != Effect::allow)
+    return {"broker: shell.run is refused; what the agent starts in its own box, the box alone limits"};
+  if (!decision.elevated) {
+    std::vector<std::string> out{"box: a box of its own, with at most the caller's rights"};
+    for (std::string& why : why_not_elevated(compiled, request, decision)) out.push_back("box: " + std::move(why));
+    return out;
+  }
+  std::string has;
+  for (const BoxMount& mount : plan.box.commands[*decision.elevated].mounts)
+    has +=
+        (has.empty() ? "" : ", ") + mount.rights.text() + " " + printable_text(mount.path) + (mount.tree ? "/**" : "");
+  std::vector<std::string> out{"box: a box of its own, with " + has + " besides"};
+  const auto bound = decision.command->usage.match(request.arguments());
+  for (const Binding& binding : bound ? *bound : std::vector<Binding>())
+    if (binding.type == ArgumentType::path_read || binding.type == ArgumentType::path_write)
+      out.push_back("broker: " + printable(binding.value) + " as <" + binding.name +
+                    "> needs the caller's own right to " +
+                    (binding.type == ArgumentType::path_read ? "read" : "write") + " it");
+  return out;
+}
+
 std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& plan, const Decision& decision,
                                   const Request& request, const InBox& box) {
   std::vector<std::string> out;
-  if (request.kind() == Request::Kind::network) return {"box: its network holds nothing but its own loopback"};
+  switch (request.kind()) {
+    case Request::Kind::network:
+      return {"box: its network holds nothing but its own loopback"};
+    case Request::Kind::command:
+      return run(compiled, plan, decision, request);
+    case Request::Kind::now:
+    case Request::Kind::sleep:
+      return {"broker: the primitive answers"};
+    case Request::Kind::file:
+      break;
+  }
   if (box.names) return {"nothing, for names: those in a directory that the box mounts are visible, content is not"};
   if (box.covers)
     out.push_back("box: the directory " + printable_text(box.directory) +
@@ -72,49 +101,29 @@ std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& pl
   if (!out.empty() || decision.rule) return out;
   for (const FileRule& rule : compiled.rules())
     if (rule.effect == Effect::allow && rule.matches(request.reached()))
-      return {"box: mounted there with " + rule.rights.text() + " only"};
+      return {(rule.brokered ? "broker: reached by primitive with " : "box: mounted there with ") + rule.rights.text() +
+              " only"};
   if (box.way) return {"box: a directory of its own, which shows nothing but the way to what is mounted below"};
   return {"box: outside of everything that it mounts, the path is not there (ENOENT)"};
 }
 
-// For people to put into a file: YAML's single quotes, within which only a quote is special.
-std::string quoted(std::string_view text) {
-  std::string out = "'";
-  for (const char c : printable_text(text)) out.append(c == '\'' ? 2 : 1, c);
-  return out + "'";
-}
-
-// Why no rule could be written that allows it; empty where one could.
-std::string beyond_policy(const Request& request) {
-  const std::string& path = request.reached();
-  for (const char* own : {"/proc", "/sys", "/dev"})
-    if (lies_below(path, own)) return std::string("every box has its own ") + own + ", and the host's leads out of it";
-  std::string which;
-  const auto pattern = Pattern::parse(path == "/" ? path : Pattern::escape(path));
-  if (kWrite.has(request.right()) && pattern && is_system_place(*pattern, which))
-    return "the system itself runs what lies in " + which + ", with more rights than a box";
-  return {};
-}
-
 std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision, const InBox& box) {
-  if (decision.effect == Effect::allow) {
-    if (decision.layer == Layer::built_in) return "every box has this of its own";
-    return "a deny of " + std::string(letter(request.right())) + " on the path would refuse it";
-  }
-  if (request.kind() == Request::Kind::network)
-    return "this version enforces no network rules, so nothing can allow it";
   if (box.covers)
-    return "nothing in this run can allow it; an operator could write " + quoted(box.pattern + "/**") +
+    return "nothing in this run can allow it; an operator could write " + yaml_quoted(box.pattern + "/**") +
            " in the rule, and add the path to its 'except'";
-  if (decision.rule) return "nothing in this run can allow it; an operator could add the path to the rule's 'except'";
-  if (const std::string why = beyond_policy(request); !why.empty()) return "no policy can allow it: " + why;
-  for (const FileRule& rule : compiled.rules())
-    if (rule.effect == Effect::allow && rule.source.line != 0 && rule.matches(request.reached()))
-      return "rule '" + rule.name + "' (" + rule.source.text() + ") allows " + rule.rights.text() +
-             " there; an operator could add " + std::string(letter(request.right())) + " to it";
-  const std::string rights = letter(request.right()) == "r" ? "r" : "r" + std::string(letter(request.right()));
-  return "an operator could add a rule under 'files:', as in  NAME: {allow: " + rights +
-         ", path: " + quoted(Pattern::escape(request.reached())) + "}";
+  if (decision.effect != Effect::allow) return remedy(compiled, request, decision);
+  switch (request.kind()) {
+    case Request::Kind::command:
+      return decision.elevated ? "a deny of the same usage line would refuse it" : "'commands: none' would refuse it";
+    case Request::Kind::sleep:
+      return "a smaller 'each' would refuse it";
+    case Request::Kind::now:
+    case Request::Kind::network:
+    case Request::Kind::file:
+      break;
+  }
+  if (decision.layer == Layer::built_in) return "every box has this of its own";
+  return "a deny of " + std::string(letter(request.right())) + " on the path would refuse it";
 }
 
 }  // namespace
@@ -125,7 +134,7 @@ Explanation explain(const CompiledPolicy& compiled, const Plan& plan, const std:
   out.request = request.text();
   out.decision = decide(compiled, request, &out.matches);
   const InBox box = in_box(compiled, plan, out.decision, request);
-  if (box.covers) out.decision = {Effect::deny, box.covers, Layer::policy};
+  if (box.covers) out.decision = {.effect = Effect::deny, .rule = box.covers, .layer = Layer::policy};
   out.source_line = line_of(sources, out.decision.source());
   out.enforced = enforced(compiled, plan, out.decision, request, box);
   out.change = change(compiled, request, out.decision, box);
@@ -136,10 +145,10 @@ std::string Explanation::text() const {
   constexpr std::string_view kIndent = "        ";
   const auto line = [&](std::string& out, const std::string& words) { out.append(kIndent).append(words).append("\n"); };
   std::string out = (decision.effect == Effect::allow ? "allowed " : "denied  ") + printable(request) + "\n";
-  if (!decision.rule)
+  if (!decision.by_rule())
     line(out, "by the default: no rule allows it");
   else
-    line(out, "by rule '" + decision.rule->name + "' (" + decision.source().text() + "), layer " +
+    line(out, "by rule '" + std::string(decision.rule_name()) + "' (" + decision.source().text() + "), layer " +
                   std::string(name(decision.layer)) +
                   (decision.reason().empty() ? "" : ": \"" + printable_text(decision.reason()) + "\""));
   if (!source_line.empty()) {
@@ -152,10 +161,10 @@ std::string Explanation::text() const {
     line(out, "  " + std::string(number.size(), ' ') + " | " + caret + "^");
   }
   for (const Match& match : matches) {
-    if (match.rule == decision.rule) continue;
-    const Source& at = match.rule->source;
-    line(out, "also    " + std::string(name(match.rule->effect)) + " " + match.rule->rights.text() + " by rule '" +
-                  match.rule->name + "' (" + at.text() + ")" + (match.reached ? "" : ", on the name asked") +
+    if (match.rule == decision.rule && match.command == decision.command) continue;
+    const Source& at = match.source();
+    line(out, "also    " + std::string(name(match.effect())) + " " + printable_text(match.what()) + " by rule '" +
+                  match.rule_name() + "' (" + at.text() + ")" + (match.reached ? "" : ", on the name asked") +
                   (match.asked ? "" : ", on the file reached"));
   }
   for (const std::string& words : enforced) line(out, "kept by " + words);

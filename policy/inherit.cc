@@ -146,9 +146,10 @@ class Inheritance {
     }
   }
 
-  static void join_limits(const std::map<std::string, Sourced<uint64_t>>& from, Inherited& into) {
+  using Values = std::map<std::string, Sourced<uint64_t>>;
+  static void join_limits(const Values& from, Values& into) {
     for (const auto& [name, value] : from) {
-      const auto [known, fresh] = into.limits.emplace(name, value);
+      const auto [known, fresh] = into.emplace(name, value);
       if (!fresh && value.value < known->second.value) known->second = value;
     }
   }
@@ -170,7 +171,10 @@ class Inheritance {
     for (const auto& [id, rule] : from.rules) into.rules.emplace(id, rule);
     for (const auto& [name, above] : from.ancestors) into.ancestors.emplace(name, above);
     join_variables(from.variables, into);
-    join_limits(from.limits, into);
+    join_limits(from.limits, into.limits);
+    join_limits(from.clock, into.clock);
+    for (const auto& [id, rule] : from.commands) into.commands.emplace(id, rule);
+    if (from.no_commands && !into.no_commands) into.no_commands = from.no_commands;
     join_choice("workspace", from.workspace, at, into.workspace);
     join_choice("home", from.home, at, into.home);
     join_choice("project", from.project, at, into.project);
@@ -194,13 +198,16 @@ class Inheritance {
   void own(const PolicyFile& file, Inherited& into) {
     without(file, into);
     for (const UnexpandedRule& rule : file.rules) into.rules.emplace(file.name + "/" + rule.rule.name, rule);
+    for (const UnexpandedCommand& rule : file.commands) into.commands.emplace(file.name + "/" + rule.rule.name, rule);
+    if (file.no_commands) into.no_commands = file.no_commands;
     same_names(file, into);
     join_variables(file.variables, into);
     if (const auto found = file.variables.find("workspace");
         found != file.variables.end() && found->second.value != VariableType::dir)
       problem(found->second.source, "the variable 'workspace' is a " + std::string(name(found->second.value)),
               "dir: it is the directory that the agent works in", "write 'workspace: dir', or use another name");
-    join_limits(file.limits, into);
+    join_limits(file.limits, into.limits);
+    join_limits(file.clock, into.clock);
     if (file.workspace) into.workspace = file.workspace;
     if (file.home) into.home = file.home;
     if (file.project && into.project && file.project->value != into.project->value)
@@ -221,36 +228,51 @@ class Inheritance {
 
   void without(const PolicyFile& file, Inherited& into) {
     std::vector<std::string> known;
-    for (const auto& [id, rule] : into.rules)
-      if (rule.rule.effect == Effect::allow) known.push_back(id);
-    for (const Text& id : file.without) {
-      const auto found = into.rules.find(id.text);
-      if (found == into.rules.end()) {
+    const auto allows = [&](const auto& rules) {
+      for (const auto& [id, rule] : rules)
+        if (rule.rule.effect == Effect::allow) known.push_back(id);
+    };
+    allows(into.rules), allows(into.commands);
+    for (const Text& id : file.without)
+      if (!drop(id, into.rules) && !drop(id, into.commands))
         problem(id.source, "'without' names '" + printable(id.text) + "', which is not inherited",
                 known.empty() ? "an inherited allow as POLICY/RULE; there is none" : alternatives(known),
                 did_you_mean(id.text, known));
-      } else if (found->second.rule.effect != Effect::allow) {
-        problem(id.source, "'without' names '" + id.text + "', a deny " + described(found->second.rule.source),
-                "an allow: an inherited deny cannot be dropped", "extend a policy that does not have it");
-      } else {
-        into.rules.erase(found);
-      }
-    }
+  }
+
+  // Whether it is one of them.
+  template <class Rules>
+  bool drop(const Text& id, Rules& rules) {
+    const auto found = rules.find(id.text);
+    if (found == rules.end()) return false;
+    if (found->second.rule.effect != Effect::allow)
+      problem(id.source, "'without' names '" + id.text + "', a deny " + described(found->second.rule.source),
+              "an allow: an inherited deny cannot be dropped", "extend a policy that does not have it");
+    else
+      rules.erase(found);
+    return true;
   }
 
   // Rules are known by their names in denials and audit records, so a name says one thing.
   void same_names(const PolicyFile& file, const Inherited& into) {
-    std::map<std::string, const UnexpandedRule*> named;
-    for (const auto& [id, rule] : into.rules) {
-      const auto [known, fresh] = named.emplace(rule.rule.name, &rule);
-      if (fresh) continue;
-      const FileRule &a = known->second->rule, &b = rule.rule;
+    struct Named {
+      std::string origin;
+      Source source;
+    };
+    std::map<std::string, Named> all;
+    const auto add = [&](const auto& rule) {
+      const Named b{rule.origin, rule.source};
+      const auto [known, fresh] = all.emplace(rule.name, b);
+      if (fresh) return;
+      const Named& a = known->second;
       const bool own_first = a.origin == file.name;
-      const FileRule &here = own_first ? a : b, &there = own_first ? b : a;
-      if (!reported_.insert(here.source.text() + " " + there.source.text()).second) continue;
-      problem(here.source, "the rule name '" + here.name + "' is also at " + there.source.text(),
+      const Named &here = own_first ? a : b, &there = own_first ? b : a;
+      if (!reported_.insert(here.source.text() + " " + there.source.text()).second) return;
+      problem(here.source, "the rule name '" + rule.name + "' is also at " + there.source.text(),
               "each name in one file of those that are joined", "rename one of them");
-    }
+    };
+    for (const auto& [id, rule] : into.rules) add(rule.rule);
+    for (const auto& [id, rule] : into.commands) add(rule.rule);
   }
 
   const std::vector<std::string>& directories_;

@@ -48,11 +48,29 @@ void missing_limits(const Policy& policy, Problems& out) {
                      std::string("'limits: ") + name + ":'", "add one, or extend 'base'"});
 }
 
+// The agent runs what it likes in its own box: there a name is no limit.
+void advice(const Policy& policy, Problems& out) {
+  for (const CommandRule& rule : policy.commands) {
+    const auto takes = [&](const CommandRule& other) {
+      return other.effect == Effect::allow && other.usage.program() == rule.usage.program();
+    };
+    if (rule.effect != Effect::deny || std::ranges::any_of(policy.commands, takes)) continue;
+    out.push_back({rule.source,
+                   "rule '" + rule.name + "' denies " + printable(rule.usage.program()) +
+                       " by name, which is advice: the agent can run it, or a copy of it, in its own box, and only "
+                       "shell.run refuses it",
+                   "a deny that takes something from an allow of the same program",
+                   "remove it; what the program must not reach, deny under 'files'"});
+  }
+}
+
 // Where a box would not keep what was decided: how.
 std::string differs(const PlannedBox& box, const Request& request, const Decision& decision) {
   if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return {};
   const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
-  const bool allowed = decision.effect == Effect::allow;
+  // What is brokered is allowed to primitives, and kept where the box itself does not give it.
+  const bool brokered = decision.rule && decision.rule->brokered;
+  const bool allowed = decision.effect == Effect::allow && !brokered;
   if (kept.allowed == allowed) return {};
   if (allowed && kept.mask)
     return "the box refuses it: rule '" + kept.mask->rule + "' (" + kept.mask->source.text() + ") covers " +
@@ -71,6 +89,7 @@ Problems lint(const CompiledPolicy& compiled, const Plan& plan) {
   whole_homes(policy, out);
   passed_secrets(policy, out);
   missing_limits(policy, out);
+  advice(policy, out);
   for (const FileRule* rule : plan.needless_degrade)
     out.push_back({rule->source, "rule '" + rule->name + "' says 'degrade: allow', and all of it can be enforced here",
                    "'degrade' only where it gives something up", "remove it, so that it cannot hide a later change"});
@@ -98,7 +117,7 @@ Problems run_tests(const CompiledPolicy& compiled, const Plan& plan) {
     const Decision decision = decide(compiled, *request, &matches);
     const bool named =
         test.rule.empty() || test.rule == decision.rule_name() || std::ranges::any_of(matches, [&](const Match& match) {
-          return match.rule->effect == decision.effect && match.rule->name == test.rule;
+          return match.effect() == decision.effect && match.rule_name() == test.rule;
         });
     const bool good = decision.effect == test.effect && named;
     const std::string other = good ? differs(box, *request, decision) : "";
@@ -106,7 +125,8 @@ Problems run_tests(const CompiledPolicy& compiled, const Plan& plan) {
     out.push_back(
         {test.source,
          "test failed: " + printable(test.request) + " is " + std::string(name(decision.effect)) + " by " +
-             (decision.rule ? "rule '" + decision.rule->name + "' (" + decision.source().text() + ")" : "default") +
+             (decision.by_rule() ? "rule '" + std::string(decision.rule_name()) + "' (" + decision.source().text() + ")"
+                                 : "default") +
              (other.empty() ? "" : ", and " + other),
          std::string(name(test.effect)) + (test.rule.empty() ? "" : " by rule '" + test.rule + "'") +
              (good ? ", and kept so" : ""),

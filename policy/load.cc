@@ -27,6 +27,7 @@ class Assembly {
     project();
     if (!problems_.empty()) return std::unexpected(std::move(problems_));
     rules();
+    commands();
     settings();
     tests();
     if (problems_.empty()) check_consistency(out_, file_.effective.ancestors, problems_);
@@ -130,6 +131,7 @@ class Assembly {
   void join(ProjectFile project) {
     std::set<std::string> taken;
     for (const auto& [id, rule] : file_.effective.rules) taken.insert(rule.rule.name);
+    for (const auto& [id, rule] : file_.effective.commands) taken.insert(rule.rule.name);
     for (UnexpandedRule& rule : project.rules) {
       if (taken.contains(rule.rule.name))
         problem(rule.rule.source, "the rule name '" + rule.rule.name + "' is one of the policy's",
@@ -167,12 +169,39 @@ class Assembly {
     std::ranges::sort(out_.files, {}, &FileRule::name);
   }
 
+  void commands() {
+    for (auto& [id, unexpanded] : file_.effective.commands) {
+      const Text& written = unexpanded.usage;
+      const auto expanded = expand_usage(written.text, out_.variables);
+      auto usage = expanded ? Usage::parse(*expanded) : std::unexpected(expanded.error());
+      if (!usage) {
+        problem(written.source, "the usage line '" + printable_text(written.text) + "'",
+                "the program's absolute path and its arguments, as in a man page", usage.error().hint);
+        continue;
+      }
+      CommandRule rule = unexpanded.rule;
+      rule.usage = std::move(*usage);
+      rule.read = patterns(unexpanded.read);
+      rule.write = patterns(unexpanded.write);
+      out_.commands.push_back(std::move(rule));
+    }
+    std::ranges::sort(out_.commands, {}, &CommandRule::name);
+    out_.no_commands = file_.effective.no_commands.has_value();
+    if (out_.no_commands) out_.sources["commands"] = *file_.effective.no_commands;
+  }
+
   void settings() {
     const Inherited& from = file_.effective;
     for (const LimitField& field : limit_fields())
       if (const auto found = from.limits.find(field.name); found != from.limits.end()) {
         out_.limits.*field.value = found->second.value;
         out_.sources["limits." + std::string(field.name)] = found->second.source;
+      }
+    for (const auto& [name, value] :
+         {std::pair("sleep.each", &ClockLimits::each_ms), {"sleep.total", &ClockLimits::total_ms}})
+      if (const auto found = from.clock.find(name); found != from.clock.end()) {
+        out_.clock.*value = found->second.value;
+        out_.sources[std::string("clock.") + name] = found->second.source;
       }
     if (from.home) {
       out_.keep_home = from.home->value;
@@ -202,14 +231,15 @@ class Assembly {
   }
 
   void tests() {
-    std::vector<std::string> names{"default", "box"};
+    std::vector<std::string> names{"default", "box", "commands", "clock.sleep"};
     for (const FileRule& rule : out_.files) names.push_back(rule.name);
+    for (const CommandRule& rule : out_.commands) names.push_back(rule.name);
     for (const UnexpandedTest& test : file_.own.tests) {
       constexpr std::string_view kArrow = " -> ";
       const std::string& line = test.line.text;
       const size_t arrow = line.rfind(kArrow);
       PolicyTest out{"", test.effect, arrow == line.npos ? "" : line.substr(arrow + kArrow.size()), test.line.source};
-      const auto request = expand_text(line.substr(0, arrow), out_.variables);
+      const auto request = expand_request(line.substr(0, arrow), out_.variables);
       const auto parsed = request ? Request::parse(*request) : std::unexpected(request.error());
       if (!parsed) {
         problem(test.line.source, "the request '" + printable(line) + "'", "one request, as in fs.read $workspace/a",

@@ -69,6 +69,7 @@ class Planner {
     regions();
     for (size_t i = 0; i < policy_count(); ++i) take(compiled_.rules()[i]);
     mounts();
+    commands();
     for (const auto& [rule, refused] : refused_)  // one mistake, one problem, however many paths the rule has
       if (refused.second > 0)
         problems_[refused.first].text +=
@@ -94,6 +95,10 @@ class Planner {
       const FileRule& rule = compiled_.rules()[i];
       if (rule.effect != Effect::allow) continue;
       for (const PathPattern& path : rule.paths) {
+        if (rule.brokered) {
+          brokered_.push_back({&rule, &path, Ground::own, rule.rights, rule.rights, path.pattern.literal_prefix()});
+          continue;
+        }
         Region region{&rule, &path, Ground::own, rule.rights, rule.rights, path.pattern.literal_prefix()};
         if (i < policy_count()) region.ground = ground(rule, path);
         regions_.push_back(std::move(region));
@@ -101,6 +106,34 @@ class Planner {
     }
     for (Region& region : regions_)
       if (region.ground != Ground::own) unite(region);
+    for (const Region& region : brokered_) brokered(region);
+  }
+
+  // Nothing of it may be in the box: a use there would go by unrecorded.
+  void brokered(const Region& region) {
+    const PathPattern& path = *region.path;
+    const auto apart = [](const FileRule& rule, const PathPattern& from) {
+      return std::ranges::any_of(rule.except, [&](const PathPattern& e) { return e.pattern.includes(from.pattern); });
+    };
+    const std::string says = quoted(*region.rule) + " has 'audit: each' on " + shown(path) + ", and ";
+    if (workspace_ && workspace_->overlaps(path.pattern))
+      return problem(path, says + "the workspace is the box's own: what is done there goes by no primitive",
+                     "paths outside the workspace", "remove 'audit: each', or name another place");
+    if (path.pattern.shape() == Pattern::Shape::glob && !path.pattern.expandable())
+      return problem(path, says + "nothing can enforce it: '**' before the end would be a place for every match",
+                     "a path, a tree as in /dir/**, or '*' within components", "name the directory above it");
+    for (const Region& other : regions_) {
+      if (other.ground == Ground::own || !other.path->pattern.overlaps(path.pattern) || apart(*other.rule, path) ||
+          apart(*region.rule, *other.path))
+        continue;
+      const bool inside = lies_below(region.prefix, other.prefix);
+      return problem(path,
+                     says + quoted(*other.rule) + " (" + other.rule->source.text() + ") mounts " + shown(*other.path) +
+                         (inside ? " around it: the box has it anyway, and no use is recorded"
+                                 : " within it: no use of that is recorded"),
+                     "paths that the box does not have",
+                     "except it from " + quoted(inside ? *other.rule : *region.rule));
+    }
   }
 
   Ground ground(const FileRule& rule, const PathPattern& path) {
@@ -165,7 +198,12 @@ class Planner {
       for (const PathPattern& path : rule.paths) take({&rule, &path, rule.rights, false});
       return;
     }
-    for (const PathPattern& except : rule.except) exception(rule, except);
+    for (const PathPattern& except : rule.except) {
+      if (rule.brokered)
+        out_.enforced.push_back({&rule, &except, {Enforcer::broker}, "broker: primitives refuse it"});
+      else
+        exception(rule, except);
+    }
   }
 
   enum class Gives : uint8_t { nothing, part, all };
@@ -227,6 +265,10 @@ class Planner {
       if (std::ranges::find(by, enforcer) == by.end()) by.push_back(enforcer);
     };
     bool pin = false, wrong = false;
+    for (const Region& region : brokered_)
+      if (!taking.exception && region.rights.overlaps(taking.rights) &&
+          region.path->pattern.overlaps(taking.path->pattern))
+        add(Enforcer::broker);
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||
           (taking.exception && region.ground == Ground::own) || !region.path->pattern.overlaps(taking.path->pattern) ||
@@ -334,6 +376,7 @@ class Planner {
     std::string text;
     const auto say = [&text](std::string_view words) { text.append(text.empty() ? "" : "; ").append(words); };
     if (has(Enforcer::mount)) say("box: what is mounted there is mounted without " + taking.rights.text());
+    if (has(Enforcer::broker)) say("broker: primitives refuse it");
     if (has(Enforcer::mask))
       say(taking.rights.has(Right::read) ? "box: what exists at launch is covered, opening it fails (EACCES)"
                                          : "box: what exists at launch is mounted without " + taking.rights.text());
@@ -373,6 +416,53 @@ class Planner {
       }
     }
     for (auto& [path, mount] : by_path) out_.box.mounts.push_back(std::move(mount));
+    for (const Region& region : brokered_) {
+      out_.box.brokered.push_back(describe(region));
+      out_.enforced.push_back(
+          {region.rule,
+           region.path,
+           {Enforcer::broker},
+           "broker (absent from the box, reached by primitive): " + region.rights.text() + ", each use recorded"});
+    }
+  }
+
+  // Runs with more than the agent's box.
+
+  void commands() {
+    for (const CommandRule& rule : policy_.commands) {
+      if (rule.effect != Effect::allow) continue;
+      BoxCommand out{rule.name, rule.usage.text(), rule.usage.program(), {}, {}, rule.source};
+      for (const PathPattern& path : rule.read) give(rule, path, kRead, out);
+      for (const PathPattern& path : rule.write) give(rule, path, kRead | kWrite, out);
+      out_.box.commands.push_back(std::move(out));
+    }
+  }
+
+  void give(const CommandRule& rule, const PathPattern& path, Rights rights, BoxCommand& out) {
+    out.mounts.push_back({path.pattern.literal_prefix(), false, path.pattern.shape() == Pattern::Shape::tree, rights,
+                          false, rule.name, path.source});
+    const bool written = rights.overlaps(kWrite);
+    for (size_t i = 0; i < policy_count(); ++i) {
+      const FileRule& deny = compiled_.rules()[i];
+      if (deny.effect != Effect::deny || !deny.rights.overlaps(rights)) continue;
+      for (const PathPattern& denied : deny.paths) {
+        if (!denied.pattern.overlaps(path.pattern)) continue;
+        const Taking taking{&deny, &denied, deny.rights, false};
+        if (denied.pattern.includes(path.pattern) && deny.except.empty())
+          problem(path,
+                  "rule '" + rule.name + "' gives " + shown(path) + " to a run, and " + quoted(deny) + " (" +
+                      deny.source.text() + ") denies all of it",
+                  "rules that each have an effect; deny wins over allow", "remove one of them");
+        else if (written && !coverable(taking))
+          problem(path,
+                  "rule '" + rule.name + "' lets a run write " + shown(path) + ", and nothing can enforce there what " +
+                      quoted(deny) + " (" + deny.source.text() + ") denies, " + shown(denied) +
+                      ": a match made later could be used",
+                  "files and directories that no such pattern reaches into", "name them one by one, or give r");
+        else
+          out.masks.push_back(mask(taking, written));
+      }
+    }
   }
 
   static BoxMount describe(const Region& region) {
@@ -397,6 +487,8 @@ class Planner {
     box.workspace_mode = policy_.workspace_mode;
     box.workspace = policy_.workspace;
     box.keep_home = policy_.keep_home;
+    box.no_commands = policy_.no_commands;
+    box.clock = policy_.clock;
     box.limits = policy_.limits;
     box.degrade = policy_.degrade;
     box.env_pass = policy_.env_pass;
@@ -408,6 +500,7 @@ class Planner {
   const Policy& policy_;
   std::optional<Pattern> workspace_;
   std::vector<Region> regions_;
+  std::vector<Region> brokered_;  // in no box
   std::vector<const FileRule*> given_up_;
   std::vector<const PathPattern*> contradicting_;
   std::map<const FileRule*, std::pair<size_t, size_t>> refused_;  // its problem, and how many like it
@@ -421,6 +514,8 @@ std::string_view name(Enforcer enforcer) {
   switch (enforcer) {
     case Enforcer::mount:
       return "mount";
+    case Enforcer::broker:
+      return "broker";
     case Enforcer::mask:
       return "mask";
     case Enforcer::layer:

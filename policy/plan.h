@@ -13,6 +13,7 @@ namespace alos::policy {
 // Who keeps a rule, computed and never guessed (policy.md, "Who enforces a rule").
 enum class Enforcer : uint8_t {
   mount,    // the box mounts it, with these rights and no others
+  broker,   // absent from the box, and reached by primitives, which ask decide()
   mask,     // what exists at launch is covered
   layer,    // what matches and is made later stays in the layer or copy
   nothing,  // `degrade: allow`: given up, said at start

@@ -9,6 +9,7 @@
 #include "policy/box_plan.h"
 #include "policy/pattern.h"
 #include "policy/rules.h"
+#include "policy/usage.h"
 #include "policy/variables.h"
 
 namespace alos::policy {
@@ -31,11 +32,27 @@ struct FileRule {
   std::string reason;
   bool degrade = false;   // `degrade: allow`: loads although nothing can enforce it here
   bool optional = false;  // an allow whose path is missing on the host is skipped
-  Source source;          // of the name
-  std::string origin;     // name of the policy that it was written in
+  // `audit: each`: the paths are no part of the box. Primitives reach them, one at a time, and each use is recorded.
+  bool brokered = false;
+  Source source;       // of the name
+  std::string origin;  // name of the policy that it was written in
 
   // Some path of the rule matches and no exception does.
   bool matches(std::string_view path) const;
+};
+
+// One rule of `commands`, variables replaced. An allow gives the run host paths that the agent's own box lacks: it is
+// elevated. A deny takes runs away from allows, and refuses shell.run; a program that the agent starts in its own box
+// is limited by that box alone.
+struct CommandRule {
+  std::string name;
+  Effect effect = Effect::deny;
+  Usage usage;
+  std::vector<PathPattern> read;   // `files: {r: ...}`: paths and trees
+  std::vector<PathPattern> write;  // `files: {w: ...}`, read too
+  std::string reason;
+  Source source;  // of the name
+  std::string origin;
 };
 
 // One line of `tests`.
@@ -53,7 +70,10 @@ struct Policy {
   std::string about;
   std::string hash;  // hex; over every source and every variable
 
-  std::vector<FileRule> files;  // by name
+  std::vector<FileRule> files;        // by name
+  std::vector<CommandRule> commands;  // by name
+  bool no_commands = false;           // `commands: none`
+  ClockLimits clock;
   Variables variables;
 
   WorkspaceMode workspace_mode = WorkspaceMode::none;
@@ -67,7 +87,8 @@ struct Policy {
   bool mdwe = false;
 
   std::vector<PolicyTest> tests;
-  // Where each value was decided: "limits.memory", "env.pass", "env.set.CI", "workspace", "home", "mdwe", "degrade".
+  // Where each value was decided: "limits.memory", "env.pass", "env.set.CI", "workspace", "home", "mdwe", "degrade",
+  // "commands" where it is none, "clock.sleep.each", "clock.sleep.total".
   std::map<std::string, Source> sources;
 };
 

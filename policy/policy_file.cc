@@ -5,6 +5,7 @@
 
 #include "base/paths.h"
 #include "policy/schema.h"
+#include "policy/units.h"
 
 namespace alos::policy {
 namespace {
@@ -37,6 +38,9 @@ std::optional<Rights> parse_rights(std::string_view text) {
   return out.empty() ? std::nullopt : std::optional(out);
 }
 
+// What decisions are named by without a rule of the author's.
+constexpr std::string_view kBuiltInRules[] = {"box", "default", "commands", "clock.sleep"};
+
 // Values of the wrong shape have been reported by validate(): here they are passed over.
 class FileReader {
  public:
@@ -53,8 +57,10 @@ class FileReader {
     out_.without = texts(document_.find("without"));
     variables();
     rules();
+    commands();
     modes();
     limits();
+    clock();
     environment();
     degrade();
     tests();
@@ -115,13 +121,80 @@ class FileReader {
     if (!files) return;
     for (size_t i = 0; i < files->keys.size(); ++i) {
       const Node& key = files->keys[i];
-      if (!is_name(key.text))
-        problem(key.at, "the rule name '" + printable(key.text) + "'", "letters, digits, '.', '_' and '-'");
-      else if (key.text == "box" || key.text == "default")
-        problem(key.at, "the rule name '" + key.text + "'", "a name of your own: this one is built in");
-      else if (files->items[i].kind == Node::Kind::map)
-        rule(key, files->items[i]);
+      if (named(key) && files->items[i].kind == Node::Kind::map) rule(key, files->items[i]);
     }
+  }
+
+  bool named(const Node& key) {
+    if (!is_name(key.text))
+      return problem(key.at, "the rule name '" + printable(key.text) + "'", "letters, digits, '.', '_' and '-'"), false;
+    if (std::ranges::find(kBuiltInRules, key.text) != std::end(kBuiltInRules))
+      return problem(key.at, "the rule name '" + key.text + "'", "a name of your own: this one is built in"), false;
+    return true;
+  }
+
+  void commands() {
+    if (const Node* none = text(document_, "commands")) {
+      if (none->text != "none")
+        return problem(none->at, "'commands: " + printable(none->text) + "'", "rules by name, or none");
+      out_.no_commands = none->at;
+    } else if (const Node* commands = map(document_, "commands")) {
+      for (size_t i = 0; i < commands->keys.size(); ++i)
+        if (named(commands->keys[i]) && commands->items[i].kind == Node::Kind::map)
+          command(commands->keys[i], commands->items[i]);
+    }
+  }
+
+  void command(const Node& key, const Node& body) {
+    const Node *allow = body.find("allow"), *deny = body.find("deny");
+    if (allow && deny) return problem(key.at, "rule '" + key.text + "' says allow and deny", "exactly one of them");
+    if (!allow && !deny && body.find("ask")) return;  // refused for that already
+    if (!allow && !deny)
+      return problem(key.at, "rule '" + key.text + "' says neither allow nor deny", "exactly one of them",
+                     "add 'allow:' or 'deny:' with a usage line");
+    const Node* usage = text(body, allow ? "allow" : "deny");
+    if (!usage) return;
+    UnexpandedCommand out;
+    out.rule.name = key.text;
+    out.rule.effect = allow ? Effect::allow : Effect::deny;
+    out.rule.source = key.at;
+    out.rule.origin = out_.name;
+    out.usage = {usage->text, usage->at};
+    if (const Node* reason = text(body, "reason")) out.rule.reason = reason->text;
+    if (const Node* files = map(body, "files")) {
+      out.read = texts(files->find("r"));
+      out.write = texts(files->find("w"));
+    }
+    // What gives more in ways that this version lacks has been refused for those already.
+    const bool more = body.find("files") || body.find("network") || body.find("credential");
+    if (deny && body.find("files"))
+      problem(body.find("files")->at, "'files' on a deny", "an allow: a run that is refused gets nothing", "remove it");
+    else if (allow && !more)
+      problem(key.at, "rule '" + key.text + "' has no effect: it gives the run nothing that the agent's own box lacks",
+              "'files:', with the host paths that the run needs",
+              "remove it: what the agent runs in its own box needs no rule");
+    out_.commands.push_back(std::move(out));
+  }
+
+  void clock() {
+    const Node* clock = map(document_, "clock");
+    const Node* sleep = clock ? map(*clock, "sleep") : nullptr;
+    if (!sleep) return;
+    for (const char* name : {"each", "total"}) {
+      const Node* node = text(*sleep, name);
+      if (!node) continue;
+      if (const auto value = parse_duration(node->text); value)
+        out_.clock.emplace(std::string("sleep.") + name, Sourced<uint64_t>{*value, node->at});
+      else
+        problem(node->at, "'" + std::string(name) + ": " + printable(node->text) + "'", expected("sleep", name),
+                value.error().hint);
+    }
+    if (!sleep->find("each"))
+      problem(sleep->at, "'clock: sleep' without 'each'", "how long one sleep may be", "add 'each: 6h'");
+    const auto each = out_.clock.find("sleep.each"), total = out_.clock.find("sleep.total");
+    if (each != out_.clock.end() && total != out_.clock.end() && total->second.value < each->second.value)
+      problem(total->second.source, "'total' is less than 'each', which could then never be used up",
+              "a total of at least " + duration_text(each->second.value), "lower 'each', or raise 'total'");
   }
 
   void rule(const Node& key, const Node& body) {
@@ -152,7 +225,19 @@ class FileReader {
                 "remove it");
       out.rule.optional = optional->text == "true";
     }
+    if (const Node* audit = text(body, "audit")) brokered(*audit, out.rule);
     out_.rules.push_back(std::move(out));
+  }
+
+  void brokered(const Node& audit, FileRule& rule) {
+    if (audit.text != "each")
+      problem(audit.at, "'audit: " + printable(audit.text) + "'", "each", "write 'audit: each', or remove it");
+    else if (rule.effect != Effect::allow)
+      problem(audit.at, "'audit' on a deny", "an allow: what is refused is recorded without it", "remove it");
+    else if (rule.rights.overlaps(kExecute))
+      problem(audit.at, "'audit: each' with x", "r or rw: a primitive reads and writes files, and runs none of them",
+              "allow x by a rule without 'audit', or leave it out");
+    rule.brokered = true;
   }
 
   void effect(const Node& key, const Node& body, FileRule& rule) {

@@ -28,6 +28,12 @@ struct Sourced {
   Source source;
 };
 
+struct UnexpandedCommand {
+  CommandRule rule;  // without usage and paths
+  Text usage;
+  std::vector<Text> read, write;
+};
+
 struct UnexpandedTest {
   Text line;
   Effect effect;
@@ -45,6 +51,9 @@ struct PolicyFile {
   std::optional<Sourced<std::optional<std::string>>> home;  // the name to keep; none is fresh
   std::optional<Sourced<std::string>> project;              // path of the project's own file
   std::map<std::string, Sourced<uint64_t>> limits;          // by their names in the language
+  std::map<std::string, Sourced<uint64_t>> clock;           // "sleep.each", "sleep.total"
+  std::vector<UnexpandedCommand> commands;
+  std::optional<Source> no_commands;  // `commands: none`
   std::optional<Sourced<std::vector<std::string>>> env_pass;
   std::map<std::string, Text> env_set;
   std::optional<Sourced<std::vector<std::string>>> degrade;

@@ -8,6 +8,7 @@
 
 #include "base/paths.h"
 #include "policy/problem.h"
+#include "policy/units.h"
 
 namespace alos::policy {
 namespace {
@@ -39,7 +40,46 @@ Result<void> check_endpoint(std::string_view endpoint, std::string_view line) {
   return {};
 }
 
+// The words of a command.
+Result<std::vector<std::string>> split_words(std::string_view text, std::string_view line) {
+  std::vector<std::string> out;
+  bool within = false, quoted = false;  // a word; quotes
+  for (size_t at = 0; at < text.size(); ++at) {
+    char c = text[at];
+    if (!quoted && c == ' ') {
+      within = false;
+      continue;
+    }
+    if (!std::exchange(within, true)) out.emplace_back();
+    if (c == '\'') {
+      quoted = !quoted;
+      continue;
+    }
+    if (!quoted && (c == '"' || c == '\t' || c == '\n'))
+      return refuse(line, "write single quotes around a word with spaces or quotes, as in 'a b'");
+    if (!quoted && c == '\\') {
+      if (++at == text.size())
+        return refuse(line, "a backslash at the end stands for nothing: write it in single quotes");
+      c = text[at];
+    }
+    out.back() += c;
+  }
+  if (quoted) return refuse(line, "a single quote is open: write '\\'' for the character");
+  return out;
+}
+
 }  // namespace
+
+std::string quote_word(std::string_view word) {
+  constexpr std::string_view kPlain = "/._-+=:@%,";
+  const auto plain = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || kPlain.find(c) != kPlain.npos;
+  };
+  if (!word.empty() && std::ranges::all_of(word, plain)) return std::string(word);
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
 
 std::string_view operation(Right right) {
   return std::ranges::find(kOperations, right, [](const auto& pair) { return pair.second; })->first;
@@ -53,7 +93,37 @@ Result<Request> Request::file(Right right, std::string_view asked, std::string_v
   };
   std::string name = TRY(canonical(asked));
   std::string file = asked == reached ? name : TRY(canonical(reached));
-  return Request(Kind::file, right, std::move(name), std::move(file));
+  Request out(Kind::file);
+  out.right_ = right;
+  out.asked_ = std::move(name);
+  out.reached_ = std::move(file);
+  return out;
+}
+
+Result<Request> Request::command(std::vector<std::string> argv) {
+  if (argv.empty())
+    return refuse("shell.run", "write 'shell.run PROGRAM ARGUMENT ...' with the program's absolute path");
+  for (const std::string& word : argv)
+    if (word.find('\0') != word.npos) return refuse(word, "no argument holds a NUL");
+  if (!argv[0].starts_with('/'))
+    return refuse(argv[0],
+                  "write the program's absolute path, as in shell.run /usr/bin/env: a bare name is a spelling");
+  auto program = canonical_path(argv[0]);
+  if (!program) return refuse(argv[0], "write the program's absolute path", program.error().code);
+  argv[0] = std::move(*program);
+  Request out(Kind::command);
+  out.argv_ = std::move(argv);
+  return out;
+}
+
+Request Request::now() {
+  return Request(Kind::now);
+}
+
+Request Request::sleep(uint64_t milliseconds) {
+  Request out(Kind::sleep);
+  out.milliseconds_ = std::clamp<uint64_t>(milliseconds, 1, kLongestDuration);
+  return out;
 }
 
 Result<Request> Request::parse(std::string_view line) {
@@ -62,26 +132,52 @@ Result<Request> Request::parse(std::string_view line) {
   const std::string_view object = space == line.npos ? std::string_view() : line.substr(space + 1);
   if (verb == "net.connect") {
     TRY(check_endpoint(object, line));
-    return Request(Kind::network, Right::read, std::string(object), std::string(object));
+    Request out(Kind::network);
+    out.asked_ = out.reached_ = object;
+    return out;
   }
   for (const auto& [name, right] : kOperations) {
     if (verb != name) continue;
     if (!object.starts_with('/')) return refuse(line, "write '" + std::string(name) + " PATH' with an absolute path");
     return file(right, object);
   }
-  for (const std::string_view kind : {"shell.", "clock.", "human.", "process.", "object.", "tool.", "model.", "http."})
+  if (verb == "shell.run") return command(TRY(split_words(object, line)));
+  if (verb == "clock.now") {
+    if (space != line.npos) return refuse(line, "write clock.now alone");
+    return now();
+  }
+  if (verb == "clock.sleep") {
+    const auto duration = parse_duration(object);
+    if (!duration) return refuse(line, "write clock.sleep DURATION, as in clock.sleep 90s; " + duration.error().hint);
+    return sleep(*duration);
+  }
+  for (const std::string_view kind : {"human.", "process.", "object.", "tool.", "model.", "http."})
     if (verb.starts_with(kind))
       return refuse(line, "requests of this kind are part of the language but not decided by this version yet",
                     ENOTSUP);
   std::vector<std::string> known;
   for (const auto& [name, right] : kOperations) known.emplace_back(name);
-  known.emplace_back("net.connect");
+  for (const char* other : {"net.connect", "shell.run", "clock.now", "clock.sleep"}) known.emplace_back(other);
   const std::string meant = did_you_mean(verb, known);
   return refuse(line, meant.empty() ? "a request begins with " + alternatives(known) : meant);
 }
 
 std::string Request::text() const {
-  if (kind_ == Kind::network) return "net.connect " + asked_;
+  switch (kind_) {
+    case Kind::network:
+      return "net.connect " + asked_;
+    case Kind::now:
+      return "clock.now";
+    case Kind::sleep:
+      return "clock.sleep " + duration_text(milliseconds_);
+    case Kind::command: {
+      std::string out = "shell.run";
+      for (const std::string& word : argv_) out += " " + quote_word(word);
+      return out;
+    }
+    case Kind::file:
+      break;
+  }
   return std::string(operation(right_)) + " " + asked_;
 }
 

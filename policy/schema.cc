@@ -9,6 +9,7 @@
 namespace alos::policy {
 namespace {
 
+constexpr std::string_view kAsking = "remove it: nobody is asked yet";
 constexpr std::string_view kBound = "remove it with its rule, which would allow for ever without it";
 
 constexpr Key kKeys[] = {
@@ -26,9 +27,9 @@ constexpr Key kKeys[] = {
     {"policy", "degrade", Shape::texts, "", Built::yes, "layers and limits that may be missing"},
     {"policy", "mdwe", Shape::text, "", Built::yes, "on or off"},
     {"policy", "tests", Shape::map, "tests", Built::yes, "vars, allow and deny"},
-    {"policy", "commands", Shape::named, "", Built::not_yet, ""},
+    {"policy", "commands", Shape::text_or_named, "command", Built::yes, "rules by name, or none"},
+    {"policy", "clock", Shape::map, "clock", Built::yes, "sleep"},
     {"policy", "network", Shape::named, "", Built::not_yet, ""},
-    {"policy", "clock", Shape::map, "", Built::not_yet, ""},
     {"policy", "process", Shape::map, "", Built::not_yet, ""},
     {"policy", "intercept", Shape::text, "", Built::not_yet, ""},
 
@@ -41,13 +42,37 @@ constexpr Key kKeys[] = {
     {"rule", "optional", Shape::text, "", Built::yes, "true or false"},
     {"rule", "ask", Shape::texts, "", Built::not_yet,
      "remove it and write a deny, or remove the rule: nobody is asked yet"},
-    {"rule", "audit", Shape::text, "", Built::not_yet, "remove it: single uses of files are not recorded yet"},
+    {"rule", "audit", Shape::text, "", Built::yes, "each"},
     {"rule", "uses", Shape::text, "", Built::not_yet, kBound},
     {"rule", "for", Shape::text, "", Built::not_yet, kBound},
     {"rule", "until", Shape::text, "", Built::not_yet, kBound},
     {"rule", "grants", Shape::map, "", Built::not_yet, ""},
     {"rule", "wait", Shape::text, "", Built::not_yet, ""},
     {"rule", "expires", Shape::text, "", Built::not_yet, ""},
+
+    {"command", "allow", Shape::text, "", Built::yes,
+     "a usage line, as in '/opt/acme/deploy [--dry-run] <service:word>'"},
+    {"command", "deny", Shape::text, "", Built::yes, "a usage line, as in '/opt/acme/deploy production ...'"},
+    {"command", "files", Shape::map, "command files", Built::yes, "r and w, with paths"},
+    {"command", "reason", Shape::text, "", Built::yes, "a sentence for whoever is refused"},
+    {"command", "ask", Shape::text, "", Built::not_yet,
+     "write allow or deny, or remove the rule: nobody is asked yet, and without it such a run gets the agent's own "
+     "rights"},
+    {"command", "network", Shape::texts, "", Built::not_yet,
+     "remove the rule: a run has no network yet, with or without it"},
+    {"command", "credential", Shape::text, "", Built::not_yet, "remove the rule: the broker holds no credentials yet"},
+    {"command", "grants", Shape::map, "", Built::not_yet, kAsking},
+    {"command", "wait", Shape::text, "", Built::not_yet, kAsking},
+    {"command", "expires", Shape::text, "", Built::not_yet, kAsking},
+    {"command", "uses", Shape::text, "", Built::not_yet, kBound},
+    {"command", "for", Shape::text, "", Built::not_yet, kBound},
+    {"command", "until", Shape::text, "", Built::not_yet, kBound},
+    {"command files", "r", Shape::texts, "", Built::yes, "absolute paths, or paths from a variable"},
+    {"command files", "w", Shape::texts, "", Built::yes, "absolute paths, or paths from a variable"},
+
+    {"clock", "sleep", Shape::map, "sleep", Built::yes, "each and total"},
+    {"sleep", "each", Shape::text, "", Built::yes, "a duration, as in 6h"},
+    {"sleep", "total", Shape::text, "", Built::yes, "a duration, as in 24h"},
 
     {"home", "keep", Shape::text, "", Built::yes, "a name"},
 
@@ -139,7 +164,8 @@ class Validator {
   void value(const Node& key, const Node& value, const Key& row) {
     const bool is_text = value.kind == Node::Kind::text;
     if (row.shape == Shape::texts) return texts(key, value, row);
-    if (row.shape == Shape::text || (row.shape == Shape::text_or_map && is_text)) {
+    const bool either = row.shape == Shape::text_or_map || row.shape == Shape::text_or_named;
+    if (row.shape == Shape::text || (either && is_text)) {
       if (!is_text) wrong(key, value, row);
       return;
     }
@@ -149,7 +175,7 @@ class Validator {
       const Node &name = value.keys[i], &item = value.items[i];
       if (row.shape == Shape::free ? item.kind != Node::Kind::text : item.kind != Node::Kind::map || item.keys.empty())
         wrong(name, item, row);
-      else if (row.shape == Shape::named)
+      else if (row.shape != Shape::free)
         section(item, row.inner, " in " + std::string(row.inner) + " '" + printable(name.text) + "'");
     }
   }

@@ -17,11 +17,12 @@ enum class Shape : uint8_t {
   named,        // names of the author's own, each a map of section `inner`
   free,         // names of the author's own, each one scalar
   text_or_map,  // one scalar, or the keys of section `inner`
+  text_or_named,
 };
 enum class Built : uint8_t { yes, not_yet };
 
 struct Key {
-  std::string_view section;  // "policy", "rule", "limits", "env", "tests", "home"
+  std::string_view section;  // "policy", "rule", "limits", "command" ...
   std::string_view name;
   Shape shape;
   std::string_view inner;

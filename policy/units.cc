@@ -63,8 +63,6 @@ Result<uint64_t> parse_size(std::string_view text) {
 
 Result<uint64_t> parse_duration(std::string_view text) {
   constexpr std::string_view kExample = "a duration, as in 90s, 10m, 8h, 2d or 1h30m";
-  // What holds it counts nanoseconds.
-  constexpr uint64_t kLongest = static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / 1'000'000;
   std::string_view rest = text;
   uint64_t total = 0;
   uint64_t last = std::numeric_limits<uint64_t>::max();
@@ -82,11 +80,21 @@ Result<uint64_t> parse_duration(std::string_view text) {
     if (factor >= last) return refuse(text, "write each unit once, the largest first, as in 1h30m");
     last = factor;
     const uint64_t part = TRY(multiply(number, factor, text));
-    if (part > kLongest || part > kLongest - total) return refuse(text, "the value is too large", ERANGE);
+    if (part > kLongestDuration || part > kLongestDuration - total)
+      return refuse(text, "the value is too large", ERANGE);
     total += part;
   } while (!rest.empty());
   if (total == 0) return refuse(text, "a limit of nothing ends every run: write a duration, or leave the limit out");
   return total;
+}
+
+std::string duration_text(uint64_t milliseconds) {
+  std::string out;
+  for (const Unit& unit : kTimes) {
+    if (milliseconds >= unit.factor) out.append(std::to_string(milliseconds / unit.factor)).append(unit.name);
+    milliseconds %= unit.factor;
+  }
+  return out.empty() ? "0ms" : out;
 }
 
 Result<uint64_t> parse_cores(std::string_view text) {

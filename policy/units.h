@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -13,6 +15,10 @@ namespace alos::policy {
 Result<uint64_t> parse_size(std::string_view text);
 // Milliseconds: whole numbers with ms, s, m, h or d, largest unit first, as in 90s or 1h30m.
 Result<uint64_t> parse_duration(std::string_view text);
+// What holds it counts nanoseconds: the longest that is read.
+inline constexpr uint64_t kLongestDuration = static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / 1'000'000;
+// The same back: the largest unit first, "0ms" for nothing.
+std::string duration_text(uint64_t milliseconds);
 // Thousandths of a core: 2, 0.5, 1.25.
 Result<uint64_t> parse_cores(std::string_view text);
 // A whole number from 1 up, without leading zeros (YAML 1.1 read 022 as 18).

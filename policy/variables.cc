@@ -8,6 +8,7 @@
 #include "base/paths.h"
 #include "policy/pattern.h"
 #include "policy/problem.h"
+#include "policy/usage.h"
 
 namespace alos::policy {
 namespace {
@@ -51,19 +52,49 @@ std::optional<Reference> reference(std::string_view text) {
   return Reference{found, end + (braces ? 1 : 0)};
 }
 
-enum class Into { pattern, text };
+enum class Into { pattern, text, usage, words };
+
+// Of a command's words, within single quotes or outside of them.
+std::string as_words(std::string_view value, bool quoted) {
+  std::string out;
+  for (const char c : value) {
+    if (quoted && c == '\'')
+      out += "'\\''";
+    else
+      out.append(!quoted && std::string_view(" '\"\\\t\n").find(c) != std::string_view::npos ? 1 : 0, '\\') += c;
+  }
+  return out;
+}
+
+std::string inserted(std::string_view value, Into into, bool quoted) {
+  switch (into) {
+    case Into::pattern:
+      return Pattern::escape(value);
+    case Into::usage:
+      return Usage::escape(value);
+    case Into::words:
+      return as_words(value, quoted);
+    case Into::text:
+      break;
+  }
+  return std::string(value);
+}
 
 Result<std::string> expand(std::string_view text, const Variables& variables, Into into) {
   std::string out;
+  bool quoted = false;  // within a command's single quotes
   for (size_t at = 0; at < text.size();) {
     if (text[at] == '\\' && at + 1 < text.size()) {
+      // Whoever reads a pattern, a usage line or a word without quotes takes the backslash away.
+      const bool kept = into == Into::pattern || into == Into::usage || (into == Into::words && !quoted);
       const bool dollar = text[at + 1] == '$';
-      if (into == Into::pattern || !dollar) out += '\\';
-      if (into == Into::pattern || dollar) out += text[++at];
+      if (kept || !dollar) out += '\\';
+      if (kept || dollar) out += text[++at];
       ++at;
       continue;
     }
     if (text[at] != '$') {
+      if (text[at] == '\'') quoted = !quoted;
       out += text[at++];
       continue;
     }
@@ -82,7 +113,7 @@ Result<std::string> expand(std::string_view text, const Variables& variables, In
     if (into == Into::pattern && is_path && (at != 0 || (after < text.size() && text[after] != '/')))
       return refuse(text,
                     "$" + std::string(found->name) + " is a whole path: it begins the pattern and '/' follows it");
-    out += into == Into::pattern ? Pattern::escape(variable->second.value) : variable->second.value;
+    out += inserted(variable->second.value, into, quoted);
     at = after;
   }
   return out;
@@ -137,6 +168,14 @@ Result<std::string> expand_pattern(std::string_view text, const Variables& varia
 
 Result<std::string> expand_text(std::string_view text, const Variables& variables) {
   return expand(text, variables, Into::text);
+}
+
+Result<std::string> expand_usage(std::string_view text, const Variables& variables) {
+  return expand(text, variables, Into::usage);
+}
+
+Result<std::string> expand_request(std::string_view line, const Variables& variables) {
+  return expand(line, variables, line.starts_with("shell.run ") ? Into::words : Into::text);
 }
 
 std::string_view leading_variable(std::string_view text) {

@@ -33,6 +33,10 @@ Result<void> check_value(VariableType type, std::string_view value);
 Result<std::string> expand_pattern(std::string_view text, const Variables& variables);
 // The same for plain text (a request of a test, a value of env.set): the value as it is, anywhere.
 Result<std::string> expand_text(std::string_view text, const Variables& variables);
+// The same for a usage line: the value stands for exactly itself (Usage::escape).
+Result<std::string> expand_usage(std::string_view text, const Variables& variables);
+// The same for a request line (request.h): of the words of a command the value is a part of one, whatever is in it.
+Result<std::string> expand_request(std::string_view line, const Variables& variables);
 // The variable that `text` begins with, or empty.
 std::string_view leading_variable(std::string_view text);
 // Whether any variable stands in `text`.

@@ -10,15 +10,12 @@
 #include "base/archive.h"
 #include "base/digest.h"
 #include "base/result.h"
+#include "policy/archive.h"
 #include "policy/box_plan.h"
 
 namespace alos {
 
 namespace policy {
-template <class A>
-void fields(A& a, Source& s) {
-  a(s.file, s.line, s.column);
-}
 template <class A>
 void fields(A& a, BoxMount& m) {
   a(m.path, m.glob, m.tree, m.rights, m.optional, m.rule, m.source);
@@ -29,15 +26,7 @@ void fields(A& a, BoxMask& m) {
 }
 template <class A>
 void fields(A& a, BoxCommand& c) {
-  a(c.rule, c.usage, c.program, c.mounts, c.source);
-}
-template <class A>
-void fields(A& a, ClockLimits& c) {
-  a(c.each_ms, c.total_ms);
-}
-template <class A>
-void fields(A& a, Limits& l) {
-  a(l.memory, l.processes, l.cpus_milli, l.cpu_time_ms, l.wall_ms, l.disk, l.disk_by, l.open_files);
+  a(c.rule, c.usage, c.program, c.mounts, c.masks, c.source);
 }
 template <class A>
 void fields(A& a, BoxPlan& p) {
@@ -62,6 +51,7 @@ struct SourceFile {
 struct Compiled {
   std::vector<SourceFile> sources;
   policy::BoxPlan plan;
+  std::string rules;                       // the policy itself for whoever decides (policy/archive.h), still encoded
   std::vector<sock_filter> filter;         // strict filter, loaded last
   std::vector<sock_filter> rename_filter;  // notifies renames; used only over an unprivileged layer
 };
@@ -89,7 +79,7 @@ void fields(A& a, SourceFile& s) {
 }
 template <class A>
 void fields(A& a, Compiled& c) {
-  a(c.sources, c.plan, c.filter, c.rename_filter);
+  a(c.sources, c.plan, c.rules, c.filter, c.rename_filter);
 }
 template <class A>
 void fields(A& a, RunRequest& r) {

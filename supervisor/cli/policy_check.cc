@@ -38,7 +38,7 @@ Outcome examine(const Options& options, const std::string& name) {
   }
   out.loads = true;
   out.tests = ready->compiled.policy().tests.size();
-  out.rules = ready->compiled.policy().files.size();
+  out.rules = ready->compiled.policy().files.size() + ready->compiled.policy().commands.size();
   out.given_up = ready->plan.box.printed;
   if (options.scope == Scope::all) out.findings = policy::lint(ready->compiled, ready->plan);
   for (policy::Problem& failed : policy::run_tests(ready->compiled, ready->plan))

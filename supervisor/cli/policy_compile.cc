@@ -34,6 +34,7 @@ Result<box::Compiled> compiled_form(const Ready& ready) {
   out.filter = TRY(seccomp::export_filter(options));
   out.rename_filter = TRY(seccomp::export_rename_notify_filter());
   out.plan = ready.plan.box;
+  out.rules = encode(ready.compiled.policy());
   return out;
 }
 

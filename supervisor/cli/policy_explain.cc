@@ -27,9 +27,12 @@ Result<std::string> absolute(const std::string& path) {
 }
 
 Result<policy::Request> request(const Options& options, const policy::Variables& variables) {
+  // One word may be the whole line, as in a denial that is repeated here.
+  const bool split = options.words.size() > 1 && options.words[0] == "shell.run";
   std::string line;
-  for (const std::string& word : options.words) line += (line.empty() ? "" : " ") + word;
-  line = TRY(policy::expand_text(line, variables));
+  for (const std::string& word : options.words)
+    line += (line.empty() ? "" : " ") + (split && !line.empty() ? policy::quote_word(word) : word);
+  line = TRY(policy::expand_request(line, variables));
   const size_t object = line.find(' ') + 1;
   if (line.starts_with("fs.") && object != 0) line = line.substr(0, object) + TRY(absolute(line.substr(object)));
   policy::Request asked = TRY(policy::Request::parse(line));
@@ -41,11 +44,11 @@ Result<policy::Request> request(const Options& options, const policy::Variables&
 nlohmann::json to_json(const policy::Explanation& explanation) {
   nlohmann::json matches = nlohmann::json::array();
   for (const policy::Match& match : explanation.matches)
-    matches.push_back({{"rule", match.rule->name},
-                       {"effect", name(match.rule->effect)},
-                       {"rights", match.rule->rights.text()},
+    matches.push_back({{"rule", match.rule_name()},
+                       {"effect", name(match.effect())},
+                       {match.rule ? "rights" : "usage", match.what()},
                        {"layer", name(match.layer)},
-                       {"at", cli::to_json(match.rule->source)},
+                       {"at", cli::to_json(match.source())},
                        {"asked", match.asked},
                        {"reached", match.reached}});
   const policy::Decision& decision = explanation.decision;
@@ -86,7 +89,9 @@ std::function<int()> add_explain(CLI::App& command) {
       ->type_name("PATH");
   command.add_flag("--json", options->json, "print JSON");
   command
-      .add_option("REQUEST", options->words, "what is asked: fs.read PATH, fs.write PATH, net.connect HOST:PORT ...")
+      .add_option("REQUEST", options->words,
+                  "what is asked: fs.read PATH, fs.write PATH, net.connect HOST:PORT, "
+                  "shell.run PROGRAM ARGUMENT ..., clock.sleep DURATION ...")
       ->required();
   return [options] { return run(*options); };
 }

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/paths.h"
+#include "policy/units.h"
 #include "supervisor/cli/policy_common.h"
 
 namespace alos::cli {
@@ -31,13 +32,7 @@ std::string in_units(const std::string& limit, uint64_t value) {
   if (limit == "disk-by") return value == policy::kDiskByImage ? "image" : "watched";
   if (limit == "cpus")
     return value % 1000 == 0 ? fmt::format("{}", value / 1000) : fmt::format("{}", static_cast<double>(value) / 1000);
-  if (limit == "cpu-time" || limit == "wall") {
-    std::string out;
-    for (const auto& [factor, unit] :
-         {std::pair(86'400'000U, "d"), {3'600'000U, "h"}, {60'000U, "m"}, {1000U, "s"}, {1U, "ms"}})
-      if (value >= factor) out += fmt::format("{}{}", value / factor, unit), value %= factor;
-    return out;
-  }
+  if (limit == "cpu-time" || limit == "wall") return policy::duration_text(value);
   return std::to_string(value);
 }
 
@@ -54,12 +49,26 @@ std::vector<Line> lines(const policy::Policy& policy) {
   };
   for (const auto& [name, variable] : policy.variables) out.push_back({"vars", name, variable.value, {"given", 0, 0}});
   for (const policy::FileRule& rule : policy.files) {
-    const std::string what = fmt::format("{} {}", name(rule.effect), rule.rights.text());
+    const std::string what =
+        fmt::format("{} {}{}", name(rule.effect), rule.rights.text(), rule.brokered ? ", audit each" : "");
     for (const policy::PathPattern& path : rule.paths)
       out.push_back({"files", rule.name, fmt::format("{:<10}  {}", what, described(path)), path.source});
     for (const policy::PathPattern& except : rule.except)
       out.push_back({"files", rule.name, fmt::format("{:<10}  {}", "  except", described(except)), except.source});
   }
+  if (policy.no_commands) out.push_back({"commands", "", "none", from("commands")});
+  for (const policy::CommandRule& rule : policy.commands) {
+    out.push_back({"commands", rule.name,
+                   fmt::format("{:<10}  {}", name(rule.effect), printable_text(rule.usage.text())), rule.source});
+    for (const auto& [letter, paths] : {std::pair("r", &rule.read), {"rw", &rule.write}})
+      for (const policy::PathPattern& path : *paths)
+        out.push_back({"commands", rule.name,
+                       fmt::format("{:<10}  {}", fmt::format("  with {}", letter), described(path)), path.source});
+  }
+  for (const auto& [name, value] : {std::pair("each", policy.clock.each_ms), {"total", policy.clock.total_ms}})
+    if (value)
+      out.push_back({"clock", fmt::format("sleep {}", name), policy::duration_text(*value),
+                     from(fmt::format("clock.sleep.{}", name))});
   if (policy.workspace_mode != policy::WorkspaceMode::none)
     out.push_back({"workspace", "", std::string(name(policy.workspace_mode)), from("workspace")});
   if (!policy.project.empty()) out.push_back({"project", "", policy.project, from("project")});

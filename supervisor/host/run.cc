@@ -198,8 +198,14 @@ Result<void> Start::choose() {
 }
 
 Result<void> Start::guard() {
+  // What a run with more rights or a primitive writes for the agent, the agent writes.
+  std::vector<policy::BoxMount> mounts = compiled_.plan.mounts;
+  const std::vector<policy::BoxMount>& brokered = compiled_.plan.brokered;
+  mounts.insert(mounts.end(), brokered.begin(), brokered.end());
+  for (const policy::BoxCommand& command : compiled_.plan.commands)
+    mounts.insert(mounts.end(), command.mounts.begin(), command.mounts.end());
   std::vector<std::string> writable;
-  for (const policy::BoxMount& mount : compiled_.plan.mounts)
+  for (const policy::BoxMount& mount : mounts)
     if (mount.rights.overlaps(policy::kWrite))
       for (std::string& path : TRY(box::expand(mount))) writable.push_back(std::move(path));
   std::vector<Protected> own{{"state", directories_.state},          {"runtime directory", directories_.runtime},

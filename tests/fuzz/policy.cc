@@ -1,6 +1,6 @@
 // A policy as its author writes it, and the same text as a project's own file. Whatever it says: it loads or every
 // problem has words; what loads is planned or refused; the plan reads back from its archived form as it was written;
-// and a project's file gives nothing that the policy did not.
+// a project's file gives nothing that the policy did not; and the policy reads back too, and decides as it did.
 
 #include "base/archive.h"
 #include "fuzz.h"
@@ -71,10 +71,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string archived = encode(plan->box);
   const auto again = decode<policy::BoxPlan>(archived, "plan");
   fuzz::must(again && encode(*again) == archived, "an archived plan reads back as it was");
-  for (const char* line : {"fs.read /w/a", "fs.write /usr/local/b", "fs.exec /usr/bin/c"}) {
+  const auto rules = decode<policy::Policy>(encode(compiled.policy()), "policy");
+  fuzz::must(rules.has_value(), "an archived policy reads back");
+  const policy::CompiledPolicy same = policy::compile(*rules);
+  for (const char* line :
+       {"fs.read /w/a", "fs.write /usr/local/b", "fs.execute /usr/bin/c", "shell.run /opt/deploy web",
+        "shell.run /opt/deploy --dry-run production", "clock.now", "clock.sleep 1h"}) {
     const auto request = policy::Request::parse(line);
-    fuzz::must(policy::decide(compiled, *request).effect == policy::decide(compiled, *request).effect,
-               "decide is pure");
+    const policy::Decision one = policy::decide(compiled, *request), two = policy::decide(same, *request);
+    fuzz::must(one.effect == two.effect && one.rule_name() == two.rule_name() && one.elevated == two.elevated,
+               "an archived policy decides as it did");
+    fuzz::must(!one.elevated || *one.elevated < plan->box.commands.size(), "what is elevated is in the plan");
   }
   return 0;
 }

@@ -117,6 +117,13 @@ TEST_P(Limits, a_workspace_that_holds_aloss_own_files_is_refused) {
   EXPECT_THAT(below.err, HasSubstr("alos's own"));
 }
 
+TEST_P(Limits, a_command_that_may_write_aloss_own_files_is_refused) {
+  const std::string more = "commands:\n  d:\n    allow: /opt/x a\n    files: {w: " + world().state() + "/**}\n";
+  const Outcome run = world().shell(policy("wall: 60s", more), "true");
+  EXPECT_EQ(run.code, 125);
+  EXPECT_THAT(run.err, HasSubstr("alos's own"));
+}
+
 TEST_P(Limits, without_a_log_nothing_runs) {
   const std::string file = policy("wall: 60s");
   // A file where the log's directory should be.

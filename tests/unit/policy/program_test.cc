@@ -10,6 +10,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "policy/decide.h"
+#include "supervisor/box/spec.h"
+
 namespace alos {
 namespace {
 
@@ -133,6 +136,62 @@ TEST_F(PolicyProgram, explain_tells_name_and_file_apart) {
   const Output out = run("explain --policy coding --reached '$workspace/.env' fs.read '$workspace/link'");
   EXPECT_EQ(out.code, 1);
   EXPECT_THAT(out.out, HasSubstr("by rule 'secrets'"));
+}
+
+constexpr const char* kCommands =
+    "alos: 1\nabout: x\nextends: base\nvars: {workspace: dir}\n"
+    "files:\n  sources: {allow: rwx, path: $workspace/**}\n  books: {allow: r, path: /srv/books/**, audit: each}\n"
+    "commands:\n  deploy: {allow: '/opt/acme/deploy [--dry-run] <service:word>', files: {r: /etc/acme.conf}}\n"
+    "clock: {sleep: {each: 1h}}\n";
+
+TEST_F(PolicyProgram, explain_takes_runs_and_sleeps) {
+  file("p.yaml", kCommands);
+  const Output words = run("explain --policy ./p.yaml -- shell.run /opt/acme/deploy --dry-run web");
+  EXPECT_EQ(words.code, 0) << words.errors;
+  EXPECT_THAT(words.out, StartsWith("allowed shell.run /opt/acme/deploy --dry-run web\n"));
+  EXPECT_THAT(words.out, HasSubstr("by rule 'deploy' (./p.yaml:9:3)"));
+  const Output line = run("explain --policy ./p.yaml \"shell.run /opt/acme/deploy '--dry-run' web\"");
+  EXPECT_EQ(line.out, words.out) << line.errors;
+  const Output spaces = run("explain --json --policy ./p.yaml shell.run /opt/acme/deploy 'a b'");
+  const auto json = nlohmann::json::parse(spaces.out);
+  EXPECT_EQ(json["request"], "shell.run /opt/acme/deploy 'a b'");
+  EXPECT_EQ(json["rule"], "box");
+  EXPECT_EQ(run("explain --policy ./p.yaml clock.sleep 1h").code, 0);
+  const Output late = run("explain --policy ./p.yaml clock.sleep 2h");
+  EXPECT_EQ(late.code, 1);
+  EXPECT_THAT(late.out, HasSubstr("by rule 'clock.sleep' (./p.yaml:10:23), layer policy: \"one sleep is at most 1h\""));
+  EXPECT_EQ(run("explain --policy ./p.yaml clock.now").code, 0);
+  const Output matched = run("explain --json --policy ./p.yaml shell.run /opt/acme/deploy web");
+  EXPECT_EQ(nlohmann::json::parse(matched.out)["matches"][0]["usage"], "/opt/acme/deploy [--dry-run] <service:word>");
+}
+
+TEST_F(PolicyProgram, check_and_show_know_commands_clock_and_what_is_brokered) {
+  file("p.yaml", kCommands);
+  EXPECT_THAT(run("check --workspace . ./p.yaml").out, HasSubstr("./p.yaml: 8 rules"));
+  const Output shown = run("show --effective ./p.yaml");
+  EXPECT_THAT(shown.out, testing::ContainsRegex("books +allow r, audit each +/srv/books"));
+  EXPECT_THAT(shown.out,
+              testing::ContainsRegex("deploy +allow +/opt/acme/deploy .--dry-run. <service:word> +./p.yaml:9:3"));
+  EXPECT_THAT(shown.out, testing::ContainsRegex("deploy +with r +/etc/acme.conf +./p.yaml:9:"));
+  EXPECT_THAT(shown.out, testing::ContainsRegex("sleep each +1h +./p.yaml:10:23"));
+  EXPECT_THAT(shown.out, testing::ContainsRegex("sleep total +7d +base.yaml:"));
+  file("none.yaml", "alos: 1\nextends: base\ncommands: none\n");
+  EXPECT_THAT(run("show --effective ./none.yaml").out, testing::ContainsRegex("commands +none +./none.yaml:3:11"));
+}
+
+TEST_F(PolicyProgram, compile_writes_the_policy_itself_for_whoever_decides) {
+  file("p.yaml", kCommands);
+  ASSERT_EQ(run("compile --output p.box ./p.yaml").code, 0);
+  const auto compiled = decode<box::Compiled>(read(directory_ + "/p.box"), "p.box");
+  ASSERT_TRUE(compiled);
+  const auto policy = decode<policy::Policy>(compiled->rules, "rules");
+  ASSERT_TRUE(policy);
+  const auto decided = policy::compile(*policy);
+  const auto request = policy::Request::parse("shell.run /opt/acme/deploy web");
+  const policy::Decision decision = policy::decide(decided, *request);
+  ASSERT_TRUE(decision.elevated);
+  EXPECT_EQ(compiled->plan.commands.at(*decision.elevated).rule, "deploy");
+  EXPECT_EQ(compiled->plan.brokered.at(0).path, "/srv/books");
 }
 
 TEST_F(PolicyProgram, show_prints_the_file_or_what_it_amounts_to) {

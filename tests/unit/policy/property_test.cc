@@ -9,6 +9,7 @@
 #include <iostream>
 #include <random>
 
+#include "policy/archive.h"
 #include "policy/decide.h"
 #include "policy/plan.h"
 #include "policy/planned_box.h"
@@ -52,6 +53,7 @@ struct PlainRule {
   Effect effect;
   Rights rights;
   std::vector<std::string> paths, except;
+  bool brokered = false;
 };
 
 bool holds(const PlainRule& rule, const std::string& path) {
@@ -130,7 +132,7 @@ class Generator {
   }
 
   PlainRule rule(const std::string& name) {
-    PlainRule out{name, below(5) < 3 ? Effect::allow : Effect::deny, rights(), {}, {}};
+    PlainRule out{name, below(5) < 3 ? Effect::allow : Effect::deny, rights(), {}, {}, false};
     for (int i = 1 + below(3); i > 0; --i) out.paths.push_back(pattern());
     for (int i = below(3) - 1; i > 0; --i) out.except.push_back(pattern());
     return out;
@@ -140,7 +142,7 @@ class Generator {
   std::vector<PlainRule> entangled(const std::string& directory) {
     std::vector<PlainRule> out;
     for (int i = 2 + below(3); i > 0; --i) {
-      PlainRule rule{"r" + std::to_string(i), below(6) ? Effect::allow : Effect::deny, rights(), {}, {}};
+      PlainRule rule{"r" + std::to_string(i), below(6) ? Effect::allow : Effect::deny, rights(), {}, {}, false};
       rule.paths = {directory + pick({"/**", "/**", "/**", "/b/**", "/b/**", "/b/a/**", "/*/**", "/*/a/**"})};
       for (int k = below(3); k > 0; --k)
         rule.except.push_back(directory + pick({"/b/**", "/b/**", "/b/a/**", "/b/a", "/b/a", "/a*/**", "/*b/**", "/*/a",
@@ -156,6 +158,9 @@ class Generator {
     return out;
   }
 
+  const char* pick(std::initializer_list<const char*> from) {
+    return from.begin()[static_cast<size_t>(below(static_cast<int>(from.size())))];
+  }
   Right right() { return static_cast<Right>(1 << below(10)); }
   int below(int n) { return static_cast<int>(random_() % static_cast<uint32_t>(n)); }
   template <class T>
@@ -165,9 +170,6 @@ class Generator {
 
  private:
   Rights rights() { return Rights::from_bits(static_cast<uint16_t>(1 + below(1023))); }
-  const char* pick(std::initializer_list<const char*> from) {
-    return from.begin()[static_cast<size_t>(below(static_cast<int>(from.size())))];
-  }
   std::mt19937 random_;
 };
 
@@ -186,6 +188,7 @@ CompiledPolicy build(const std::vector<PlainRule>& rules) {
     file.rights = rule.rights;
     file.paths = patterns(rule.paths);
     file.except = patterns(rule.except);
+    file.brokered = rule.brokered;
     out.files.push_back(std::move(file));
   }
   return compile(std::move(out));
@@ -291,7 +294,7 @@ void take_letters(std::vector<PlainRule>& rules, Generator& make) {
 }
 
 struct Seen {
-  int planned = 0, allowed = 0, refused = 0;
+  int planned = 0, allowed = 0, refused = 0, brokered = 0;
 };
 
 // Holds the plan of `rules`, if there is one, against decide().
@@ -309,8 +312,13 @@ void compare(const std::vector<PlainRule>& rules, Generator& make, MakePath make
     const Right right = std::array{Right::read, Right::write, Right::execute}[static_cast<size_t>(make.below(3))];
     const Request request = *Request::file(right, path);
     const PlannedBox::Kept kept = box.kept(right, path);
-    if (!kept.mounted) continue;
     const Decision decision = decide(compiled, request);
+    if (decision.rule && decision.rule->brokered) {
+      ASSERT_FALSE(kept.allowed) << "a use that nobody records\n" << shown(rules, request);
+      ++seen.brokered;
+      continue;
+    }
+    if (!kept.mounted) continue;
     if (decision.layer == Layer::built_in) continue;  // the box's own, which no plan lists
     const bool decided = decision.effect == Effect::allow;
     const bool leaks = kept.allowed && !decided, covered_above = !kept.covered.empty() && kept.covered != path;
@@ -350,6 +358,110 @@ TEST(ALOS_SUITE, what_several_allows_except_is_planned_as_it_is_decided) {
   EXPECT_GT(seen.planned, ALOS_PAIRS / 10);
   EXPECT_GT(seen.allowed, ALOS_PAIRS);
   EXPECT_GT(seen.refused, ALOS_PAIRS);
+}
+
+TEST(ALOS_SUITE, what_is_brokered_is_in_no_box) {
+  Seen seen;
+  for (int seed = 0; seed < ALOS_PAIRS && !HasFatalFailure(); ++seed) {
+    const testing::ScopedTrace trace(__FILE__, __LINE__, "seed " + std::to_string(seed));
+    Generator make(static_cast<uint32_t>(seed));
+    std::vector<PlainRule> rules = make.entangled("/s");
+    take_letters(rules, make);
+    PlainRule& rule = rules[static_cast<size_t>(make.below(static_cast<int>(rules.size())))];
+    rule.brokered = rule.effect == Effect::allow;
+    if (rule.brokered) rule.rights = rule.rights - kExecute;
+    if (make.below(2)) rule.paths[0].replace(0, 2, "/b");  // apart from the others
+    compare(rules, make, [&] { return make.path_below(make.below(2) ? "/s" : "/b"); }, seen);
+  }
+  EXPECT_GT(seen.planned, ALOS_PAIRS / 20);
+  EXPECT_GT(seen.brokered, ALOS_PAIRS / 20);
+}
+
+// Words in which lines and arguments meet.
+std::string usage_line(Generator& make) {
+  std::string out = "/c" + std::to_string(make.below(2));
+  for (int i = make.below(4); i > 0; --i)
+    out +=
+        make.pick({" a", " b", " [a]", " [-v]", " [-n <n:int>]", " <w:word>", " <f:path:r>...", " a|b", " [a b]..."});
+  return out;
+}
+
+// With commands, a clock, and now and then without what they are about.
+Policy with_commands(Policy policy, Generator& make) {
+  for (int i = make.below(5); i > 0; --i) {
+    const bool deny = make.below(3) == 0;
+    auto usage = Usage::parse(usage_line(make) + (deny && make.below(2) ? " ..." : ""));
+    if (!usage) continue;
+    CommandRule rule{
+        "c" + std::to_string(i), deny ? Effect::deny : Effect::allow, std::move(*usage), {}, {}, "r", {}, "p"};
+    if (!deny) rule.read = patterns({make.pattern()});
+    policy.commands.push_back(std::move(rule));
+  }
+  policy.no_commands = make.below(10) == 0;
+  if (make.below(2)) policy.clock.each_ms = static_cast<uint64_t>(make.below(5)) + 1;
+  if (make.below(2)) policy.clock.total_ms = 3;
+  return policy;
+}
+
+Request any_request(Generator& make) {
+  switch (make.below(4)) {
+    case 0:
+      return Request::sleep(static_cast<uint64_t>(make.below(7)));
+    case 1: {
+      std::vector<std::string> argv{"/c" + std::to_string(make.below(2))};
+      for (int i = make.below(4); i > 0; --i) argv.emplace_back(make.pick({"a", "b", "-v", "-n", "1", "--", "x"}));
+      return *Request::command(std::move(argv));
+    }
+    default:
+      return *Request::file(make.right(), make.path(), make.path());
+  }
+}
+
+TEST(ALOS_SUITE, an_archived_policy_decides_as_it_did) {
+  int elevated = 0, denied = 0;
+  for (int seed = 0; seed < ALOS_PAIRS / 20; ++seed) {
+    Generator make(static_cast<uint32_t>(seed));
+    std::vector<PlainRule> rules = make.rules();
+    for (PlainRule& rule : rules) rule.brokered = rule.effect == Effect::allow && make.below(3) == 0;
+    const CompiledPolicy before = compile(with_commands(build(rules).policy(), make));
+    auto decoded = decode<Policy>(encode(before.policy()), "policy");
+    ASSERT_TRUE(decoded) << seed;
+    const CompiledPolicy after = compile(std::move(*decoded));
+    for (int i = 0; i < 20; ++i) {
+      const Request request = any_request(make);
+      const Decision one = decide(before, request), two = decide(after, request);
+      ASSERT_EQ(one.effect, two.effect) << shown(rules, request);
+      ASSERT_EQ(one.rule_name(), two.rule_name()) << shown(rules, request);
+      ASSERT_EQ(one.layer, two.layer) << shown(rules, request);
+      ASSERT_EQ(one.elevated, two.elevated) << shown(rules, request);
+      ASSERT_EQ(one.rule && one.rule->brokered, two.rule && two.rule->brokered) << shown(rules, request);
+      elevated += one.elevated.has_value();
+      denied += one.command && one.effect == Effect::deny;
+    }
+  }
+  EXPECT_GT(elevated, ALOS_PAIRS / 200);
+  EXPECT_GT(denied, ALOS_PAIRS / 400);
+}
+
+// What a line matches when argv is made from its own words a deny of the same line covers too, whatever is put between.
+TEST(ALOS_SUITE, a_deny_covers_what_the_same_line_allows) {
+  int matched = 0;
+  for (int seed = 0; seed < ALOS_PAIRS; ++seed) {
+    Generator make(static_cast<uint32_t>(seed));
+    const auto usage = Usage::parse(usage_line(make));
+    if (!usage) continue;
+    std::vector<std::string> words;
+    for (int i = make.below(5); i > 0; --i) words.emplace_back(make.pick({"a", "b", "-v", "-n", "1", "x"}));
+    if (!usage->match(words)) continue;
+    ++matched;
+    ASSERT_TRUE(usage->covers(words)) << usage->text() << " seed " << seed;
+    words.insert(words.begin() + make.below(static_cast<int>(words.size()) + 1), "--other");
+    // Not between an option and its value, which then would be another.
+    const auto at = std::ranges::find(words, "--other");
+    if (at != words.begin() && *(at - 1) == "-n") continue;
+    ASSERT_TRUE(usage->covers(words)) << usage->text() << " seed " << seed;
+  }
+  EXPECT_GT(matched, ALOS_PAIRS / 200);
 }
 
 // Printed and not judged: a loaded machine says nothing. The number to hold against is 200 ns with 1000 rules.

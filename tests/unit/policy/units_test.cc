@@ -22,6 +22,13 @@ TEST(Units, durations_are_milliseconds) {
   EXPECT_EQ(parse_duration("1s500ms").value(), 1500U);
 }
 
+TEST(Units, durations_read_back) {
+  for (const uint64_t ms : {1ULL, 999ULL, 1500ULL, 90'000ULL, 86'400'000ULL, 90'061'001ULL})
+    EXPECT_EQ(parse_duration(duration_text(ms)).value(), ms);
+  EXPECT_EQ(duration_text(5'400'000), "1h30m");
+  EXPECT_EQ(duration_text(0), "0ms");
+}
+
 TEST(Units, cores_are_thousandths) {
   EXPECT_EQ(parse_cores("2").value(), 2000U);
   EXPECT_EQ(parse_cores("0.5").value(), 500U);
