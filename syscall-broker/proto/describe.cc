@@ -3,6 +3,7 @@
 //
 //   describe strip SET > SET    the same messages without options, for protobuf-lite, which has no place for them
 //   describe table SET > INC    the rows of primitives/table.h
+//   describe calls SET > INC    a line for each primitive, for clients (shim/client/calls.h)
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
@@ -57,19 +58,41 @@ std::string camel(std::string_view name) {
   return out;
 }
 
-bool table(const FileDescriptorSet& all) {
+// Calls `row` with the field of Request, the message and the description of every primitive.
+template <class Row>
+bool each_primitive(const FileDescriptorSet& all, Row row) {
   for (const FileDescriptorProto& file : all.file()) {
     if (file.name() != kWire) continue;
     const DescriptorProto* request = find(file, ".alos.wire.Request");
     for (const auto& field : request->field()) {
       const DescriptorProto* call = field.has_oneof_index() ? find(file, field.type_name()) : nullptr;
       if (!call || !call->options().HasExtension(alos::wire::primitive)) continue;
-      const alos::wire::Primitive& primitive = call->options().GetExtension(alos::wire::primitive);
-      fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field.name()), primitive.name(),
-                 camel(alos::wire::EffectClass_Name(primitive.effect())));
+      row(field.name(), *call, call->options().GetExtension(alos::wire::primitive));
     }
   }
   return true;
+}
+
+bool table(const FileDescriptorSet& all) {
+  return each_primitive(all, [](const std::string& field, const DescriptorProto&, const alos::wire::Primitive& about) {
+    fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field), about.name(),
+               camel(alos::wire::EffectClass_Name(about.effect())));
+  });
+}
+
+std::string content_of(const DescriptorProto& call) {
+  for (const auto& field : call.field())
+    if (field.options().GetExtension(alos::wire::argument).content()) return "ALOS_CONTENT(" + field.name() + ")";
+  return "ALOS_NO_CONTENT";
+}
+
+bool calls(const FileDescriptorSet& all) {
+  return each_primitive(
+      all, [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
+        std::string effect = alos::wire::EffectClass_Name(about.effect());
+        for (char& c : effect) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        fmt::print("ALOS_CALL({}, {}, \"{}\", {}, {})\n", call.name(), field, about.name(), effect, content_of(call));
+      });
 }
 
 }  // namespace
@@ -79,5 +102,7 @@ int main(int argc, char** argv) {
   std::ifstream in(argc == 3 ? argv[2] : "");
   if (argc != 3 || !all.ParseFromIstream(&in)) return 2;
   const std::string_view what = argv[1];
-  return (what == "strip" ? strip(all) : what == "table" && table(all)) ? 0 : 1;
+  if (what == "strip") return strip(all) ? 0 : 1;
+  if (what == "table") return table(all) ? 0 : 1;
+  return what == "calls" && calls(all) ? 0 : 1;
 }
