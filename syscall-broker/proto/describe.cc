@@ -4,6 +4,7 @@
 //   describe strip SET > SET    the same messages without options, for protobuf-lite, which has no place for them
 //   describe table SET > INC    the rows of primitives/table.h
 //   describe calls SET > INC    a line for each primitive, for clients (shim/client/calls.h)
+//   describe python SET > PY    the same for those in Python
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
@@ -80,19 +81,36 @@ bool table(const FileDescriptorSet& all) {
   });
 }
 
+// The argument that is content; empty: none is.
 std::string content_of(const DescriptorProto& call) {
   for (const auto& field : call.field())
-    if (field.options().GetExtension(alos::wire::argument).content()) return "ALOS_CONTENT(" + field.name() + ")";
-  return "ALOS_NO_CONTENT";
+    if (field.options().GetExtension(alos::wire::argument).content()) return field.name();
+  return "";
+}
+
+std::string effect_of(const alos::wire::Primitive& about) {
+  std::string out = alos::wire::EffectClass_Name(about.effect());
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
 }
 
 bool calls(const FileDescriptorSet& all) {
   return each_primitive(
       all, [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
-        std::string effect = alos::wire::EffectClass_Name(about.effect());
-        for (char& c : effect) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        fmt::print("ALOS_CALL({}, {}, \"{}\", {}, {})\n", call.name(), field, about.name(), effect, content_of(call));
+        const std::string content = content_of(call);
+        fmt::print("ALOS_CALL({}, {}, \"{}\", {}, {})\n", call.name(), field, about.name(), effect_of(about),
+                   content.empty() ? "ALOS_NO_CONTENT" : "ALOS_CONTENT(" + content + ")");
       });
+}
+
+bool python(const FileDescriptorSet& all) {
+  fmt::print("# The field of Request -> name, class of its effect, argument that is content.\nPRIMITIVES = {{\n");
+  const bool found = each_primitive(
+      all, [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
+        fmt::print("    \"{}\": (\"{}\", \"{}\", \"{}\"),\n", field, about.name(), effect_of(about), content_of(call));
+      });
+  fmt::print("}}\n");
+  return found;
 }
 
 }  // namespace
@@ -104,5 +122,6 @@ int main(int argc, char** argv) {
   const std::string_view what = argv[1];
   if (what == "strip") return strip(all) ? 0 : 1;
   if (what == "table") return table(all) ? 0 : 1;
-  return what == "calls" && calls(all) ? 0 : 1;
+  if (what == "calls") return calls(all) ? 0 : 1;
+  return what == "python" && python(all) ? 0 : 1;
 }
