@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <google/protobuf/stubs/logging.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -142,5 +143,6 @@ int run(Words words) {
 
 int main(int argc, char** argv) {
   alos::call::open_closed_streams();
+  google::protobuf::SetLogHandler(nullptr);  // what it says of a malformed frame is no message of ours
   return alos::call::run({argv + std::min(argc, 1), argv + argc});
 }

@@ -26,7 +26,7 @@ std::vector<const FieldDescriptor*> arguments(const Entry& entry, bool required)
 // "OPEN_" of an enum whose every value begins with it.
 std::string common_prefix(const google::protobuf::EnumDescriptor& type) {
   const std::string& first = type.value(0)->name();
-  const std::string prefix = first.substr(0, first.find('_') + 1);
+  std::string prefix = first.substr(0, first.find('_') + 1);
   for (int i = 0; i < type.value_count(); ++i)
     if (!type.value(i)->name().starts_with(prefix)) return "";
   return prefix;

@@ -341,6 +341,12 @@ TEST(Call, a_broker_that_will_not_listen_gives_its_reason) {
 TEST(Call, a_broker_that_breaks_the_protocol_is_not_believed) {
   const std::vector<std::function<void(Talk&, wire::Reply&)>> lies = {
       [](Talk& talk, wire::Reply&) { talk.say_bytes("\xff\xff\xff"); },
+      [](Talk& talk, wire::Reply& reply) {
+        reply.mutable_fs_read()->set_version("version");
+        std::string bytes = reply.SerializeAsString();
+        bytes[bytes.find("version")] = '\xff';  // no UTF-8
+        talk.say_bytes(bytes);
+      },
       [](Talk& talk, wire::Reply&) { talk.say_bytes(std::string(70'000, 'x')); },
       [](Talk& talk, wire::Reply& reply) { reply.set_id(99), talk.say(reply); },
       [](Talk& talk, wire::Reply& reply) { reply.set_attached(true), talk.say(reply); },
@@ -361,6 +367,7 @@ TEST(Call, a_broker_that_breaks_the_protocol_is_not_believed) {
     });
     const Said said = run(peer.path(), {"fs.read", "/x"});
     EXPECT_EQ(said.code, 4) << i;
+    EXPECT_TRUE(said.err.starts_with("failed  fs.read: ")) << said.err;
     EXPECT_THAT(said.out, testing::Not(HasSubstr("believed"))) << i;
   }
 }
