@@ -292,6 +292,13 @@ TEST(Call, a_file_opened_for_nobody_is_told_about) {
                                                      "\n");
 }
 
+TEST(Call, a_command_never_runs_without_the_descriptor) {
+  const Peer peer(answers([](const wire::Request&, wire::Reply& reply) { (void)reply.mutable_fs_open(); }));
+  const Said said = run(peer.path(), {"fs.open", "/x", "--", "echo", "started"});
+  EXPECT_EQ(said.code, 4);
+  EXPECT_THAT(said.out, testing::Not(HasSubstr("started")));
+}
+
 TEST(Call, a_command_never_gets_what_was_denied) {
   const Peer peer(always(denied_reply));
   const Said said = run(peer.path(), {"fs.open", "/x", "--", "echo", "started"});
@@ -355,6 +362,11 @@ TEST(Call, a_broker_that_breaks_the_protocol_is_not_believed) {
         reply.set_attached(true), talk.say(reply, {sys::memfd("x", "x", false)->get()});
       },
       [](Talk& talk, wire::Reply& reply) { (void)reply.mutable_fs_stat(), talk.say(reply); },
+      [](Talk& talk, wire::Reply& reply) {
+        reply.mutable_denied()->set_rule("believed");
+        reply.set_attached(true);
+        talk.say(reply, {sys::memfd("x", "x", true)->get()});
+      },
       [](Talk& talk, wire::Reply& reply) { reply.clear_answer(), talk.say(reply); },
       [](Talk& talk, wire::Reply& reply) { reply.mutable_output()->set_data("x"), talk.say(reply); },
   };

@@ -249,6 +249,16 @@ TEST(Client, an_opened_file_is_the_descriptor_that_came) {
   EXPECT_NE(::fcntl(opened->descriptor.get(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
+TEST(Client, a_file_is_not_open_without_a_descriptor) {
+  const Peer peer([](Talk& talk) {
+    talk.say(ok_reply<wire::FsOpen>(talk.ask().id()));
+    talk.linger();
+  });
+  Client client = connected(peer);
+  EXPECT_EQ(client.fs_open({}).failed()->code(), EPROTO);
+  EXPECT_TRUE(client.fs_mkdir({}).failed());
+}
+
 wire::Reply output(uint64_t id, const std::string& data, bool error = false) {
   wire::Reply out = test::reply_to(id);
   out.mutable_output()->set_data(data);
@@ -506,16 +516,21 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"an_answer_after_closing_its_side", [](Talk& talk, uint64_t) { ::shutdown(talk.socket(), SHUT_WR); }}),
     [](const auto& one) { return std::string(one.param.name); });
 
-TEST(Client, an_answer_given_twice_ends_the_connection) {
+TEST(Client, an_answer_given_twice_ends_the_connection_and_the_first_counts) {
   const Peer peer([](Talk& talk) {
     const uint64_t id = talk.ask().id();
-    talk.say(ok_reply<wire::FsRead>(id));
-    talk.say(ok_reply<wire::FsRead>(id));
+    (void)talk.ask();
+    wire::Reply reply = ok_reply<wire::FsRead>(id);
+    reply.mutable_fs_read()->set_content("first");
+    talk.say(reply);
+    reply.mutable_fs_read()->set_content("second");
+    talk.say(reply);
     talk.linger();
   });
   Client client = connected(peer);
-  EXPECT_TRUE(client.fs_read(read_of("/x")));
-  EXPECT_TRUE(client.fs_read(read_of("/x")).failed());
+  auto read = client.send(read_of("/x"));
+  EXPECT_TRUE(client.fs_write(write_of("x")).unknown());
+  EXPECT_EQ(read.wait()->content(), "first");
 }
 
 TEST(Client, no_descriptor_is_left_open_by_refused_answers) {
