@@ -1,5 +1,7 @@
 #include "syscall-broker/agent.h"
 
+#include <algorithm>
+
 namespace alos::broker {
 
 void Agent::Awaited::await_suspend(std::coroutine_handle<> waiting) {
@@ -14,7 +16,10 @@ Result<const View*> Agent::Awaited::await_resume() {
 
 void Agent::identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found) {
   if (found)
-    view_.emplace(ring, std::move(found->first), found->second, facts_.brokered);
+    view_.emplace(ring, std::move(found->first), found->second, [this](std::string_view path) {
+      return std::ranges::any_of(policy_.rules(),
+                                 [&](const policy::FileRule& rule) { return rule.brokered && rule.matches(path); });
+    });
   else
     without_ = std::move(found).error();
   const auto waiting = std::exchange(waiting_, {});

@@ -22,8 +22,6 @@ class Agent {
     std::string run;
     uid_t uid = 0;          // of everything in its box, as seen from here
     std::string workspace;  // where commands run by default; "/" without
-    std::vector<std::string> brokered;
-    policy::ClockLimits clock;
   };
   // The kernel identity costs the launcher a process and a mount tree: it is asked for when the first call needs files.
   Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity)

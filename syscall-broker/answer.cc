@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/paths.h"
+#include "policy/remedy.h"
 
 namespace alos::broker {
 namespace {
@@ -42,7 +43,7 @@ Answer unknown(std::string_view operation, std::string_view hint) {
   return out;
 }
 
-Answer denied(const policy::Decision& decision, const policy::Request& request) {
+Answer denied(const policy::CompiledPolicy& policy, const policy::Decision& decision, const policy::Request& request) {
   Answer out;
   wire::Denied& denied = *out.reply.mutable_denied();
   denied.set_request(printable_text(request.text()));
@@ -50,8 +51,7 @@ Answer denied(const policy::Decision& decision, const policy::Request& request) 
   denied.set_rule(std::string(decision.rule_name()));
   denied.set_source(decision.source().text());
   denied.set_reason(std::string(decision.reason()));
-  denied.set_remedy(decision.rule ? "nothing in this run can allow it; an operator could change that rule"
-                                  : "nothing allows it; an operator could add an allow for it to the policy");
+  denied.set_remedy(policy::remedy(policy, request, decision));
   return out;
 }
 

@@ -20,7 +20,7 @@ struct Answer {
 Answer failed(const Error& error, bool partial = false);
 Answer limited(std::string_view which, uint64_t value, std::string_view hint);
 Answer unknown(std::string_view operation, std::string_view hint);
-Answer denied(const policy::Decision& decision, const policy::Request& request);
+Answer denied(const policy::CompiledPolicy& policy, const policy::Decision& decision, const policy::Request& request);
 // By the broker itself, for what no rule can give.
 Answer refused(std::string_view request, std::string_view reason, std::string_view remedy);
 

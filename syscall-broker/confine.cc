@@ -30,7 +30,8 @@ Result<void> give_up_files() {
   const size_t size = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
   const UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   if (!ruleset) return fail_errno("landlock_create_ruleset", "broker");
-  if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) return fail_errno("landlock_restrict_self", "broker");
+  if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
+    return fail_errno("landlock_restrict_self", "broker");
   return {};
 }
 
@@ -55,7 +56,8 @@ Result<void> give_up_calls() {
   const std::unique_ptr<void, void (*)(void*)> filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), ::seccomp_release);
   if (!filter) return fail("seccomp_init", "broker", ENOMEM);
   const auto allow = [&](int call, std::initializer_list<scmp_arg_cmp> when) {
-    return ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, static_cast<unsigned>(when.size()), when.begin());
+    return ::seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, call, static_cast<unsigned>(when.size()),
+                                    when.begin());
   };
   for (const char* name : kCalls) {
     const int call = ::seccomp_syscall_resolve_name(name);

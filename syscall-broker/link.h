@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "base/archive.h"
-#include "policy/box_plan.h"
 #include "policy/rules.h"
 
 // What the broker and the supervisor that started it say to each other, over a SEQPACKET socket that the broker has as
@@ -27,8 +26,6 @@ struct Begin {
   std::string run;
   uint32_t uid = 0;  // of everything in the box, as seen from here
   std::string workspace;
-  std::vector<std::string> brokered;
-  policy::ClockLimits clock;
   std::vector<uint8_t> ring;  // io_uring_params, to map the file ring by
 };
 
@@ -74,7 +71,7 @@ struct WantIdentity {
 
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.uid, b.workspace, b.brokered, b.clock.each_ms, b.clock.total_ms, b.ring);
+  a(b.run, b.uid, b.workspace, b.ring);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

@@ -87,7 +87,10 @@ Task<Answer> Pipeline::answer(Call& call) {
 
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
-  if (decision.effect == policy::Effect::allow) return std::nullopt;
+  if (decision.effect == policy::Effect::allow) {
+    if (decision.rule && decision.rule->brokered) call.record_use();
+    return std::nullopt;
+  }
   const std::string target = printable_text(request.text());
   const std::string source = decision.source().text();
   Journal::Entry entry;
@@ -101,7 +104,7 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   entry.parent = call.intent_;
   // A denial stands whether it can be recorded or not.
   journal_.write(entry);
-  return denied(decision, request);
+  return denied(call.agent().policy(), decision, request);
 }
 
 std::optional<Answer> Pipeline::reserve(Call& call) {

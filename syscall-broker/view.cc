@@ -5,7 +5,6 @@
 #include <linux/openat2.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -60,7 +59,7 @@ std::unexpected<Error> ring_error(std::string_view operation, std::string_view p
   return fail(operation, path, -result, hint);
 }
 
-View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered)
+View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::function<bool(std::string_view)> brokered)
     : ring_(ring),
       roots_(std::move(roots)),
       box_path_(path_of(roots_.box.get(), "/").value_or("/")),
@@ -68,13 +67,9 @@ View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<s
       who_(who),
       brokered_(std::move(brokered)) {}
 
-bool View::is_brokered(std::string_view path) const {
-  return std::ranges::any_of(brokered_, [&](const std::string& tree) { return lies_below(path, tree); });
-}
-
 Task<Result<View::Place>> View::place(std::string path) const {
   Place out;
-  out.brokered = is_brokered(path);
+  out.brokered = brokered_(path);
   const UniqueFd& root = out.brokered ? roots_.brokered : roots_.box;
   if (!root) co_return fail("openat2", path, ENOENT);
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();

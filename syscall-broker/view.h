@@ -1,8 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -20,10 +20,8 @@ class View {
     UniqueFd box;       // "/" of the box's mount namespace
     UniqueFd brokered;  // of the other tree; none where the policy has no such rule
   };
-  View(FileRing& ring, Roots roots, FileRing::Personality who, std::vector<std::string> brokered);
-
-  // Lies in the second tree, by its name.
-  bool is_brokered(std::string_view path) const;
+  // `brokered`: whether a name lies in the second tree.
+  View(FileRing& ring, Roots roots, FileRing::Personality who, std::function<bool(std::string_view)> brokered);
 
   // Where a name is: its directory, open, and what the name's path is now. A name never has a slash.
   struct Place {
@@ -52,7 +50,7 @@ class View {
   Roots roots_;
   std::string box_path_, brokered_path_;  // of the roots, as a path of their own tree: "/", where they are mounts
   FileRing::Personality who_;
-  std::vector<std::string> brokered_;
+  std::function<bool(std::string_view)> brokered_;
 };
 
 // An error of one of the ring's answers. EACCES and EROFS say who refuses.

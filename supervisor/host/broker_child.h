@@ -12,10 +12,10 @@
 
 namespace alos::host {
 
-// The process that serves an agent's primitives (syscall-broker/broker_main.cc), as its supervisor sees it: started when
-// something in the box first connects, so that a run that asks for nothing does not pay for it, and in a process of its
-// own, so that what reads an agent's bytes has neither the audit log nor the launcher. What it says is taken as an
-// agent's words. One thread.
+// The process that serves an agent's primitives (syscall-broker/broker_main.cc), as its supervisor sees it: started
+// when something in the box first connects, so that a run that asks for nothing does not pay for it, and in a process
+// of its own, so that what reads an agent's bytes has neither the audit log nor the launcher. What it says is taken as
+// an agent's words. One thread.
 class BrokerChild {
  public:
   struct Events {

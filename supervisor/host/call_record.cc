@@ -58,8 +58,12 @@ std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
       const std::string what = record.rule + "\n" + record.target;
       const bool own = denials_.size() < kMostDenials || denials_.contains(what);
       events_.write_repeated("denied",
-                             {{"request", record.target}, {"layer", record.layer}, {"rule", record.rule},
-                              {"source", record.source}, {"reason", record.reason}, {"primitive", record.action}},
+                             {{"request", record.target},
+                              {"layer", record.layer},
+                              {"rule", record.rule},
+                              {"source", record.source},
+                              {"reason", record.reason},
+                              {"primitive", record.action}},
                              ++denials_[own ? what : ""]);
     }
     if ((denied || !record.outcome.empty()) && (counts_.size() < kMostCounts || counts_.contains(record.action)))

@@ -1,5 +1,5 @@
-// alos-supervisor: the supervisor of a run. Started by the front, which it replaces; holds no capability. Its orders are a
-// sealed memfd on descriptor 4; the descriptors that they name were inherited.
+// alos-supervisor: the supervisor of a run. Started by the front, which it replaces; holds no capability. Its orders
+// are a sealed memfd on descriptor 4; the descriptors that they name were inherited.
 
 #include <sys/prctl.h>
 #include <unistd.h>

@@ -44,7 +44,7 @@ class ClockNow final : public Primitive {
   Attempt<Plan> plan(Call& call) override {
     const std::string& zone = call.request().clock_now().zone();
     if (!offset_of(zone)) return give_up("clock.now", zone, EINVAL, "write UTC, or an offset as in +02:00");
-    return Plan{.demands = {}, .target = "clock.now"};
+    return Plan{.demands = {policy::Request::now()}, .target = {}};
   }
 
   Task<Attempt<Answer>> carry_out(Call& call) override {
@@ -70,12 +70,13 @@ class ClockSleep final : public Primitive {
   Attempt<Plan> plan(Call& call) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
     if (wanted.key().size() > kLongestKey) return give_up("clock.sleep", "key", ENAMETOOLONG, "at most 256 bytes");
-    return Plan{.demands = {}, .target = fmt::format("clock.sleep {}ms", wanted.duration_ms())};
+    return Plan{.demands = {policy::Request::sleep(wanted.duration_ms())}, .target = {}};
   }
 
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
     const int64_t begun = time_.now_ns();
+    if (auto limit = charge(call)) co_return std::unexpected(std::move(*limit));
     int64_t until = begun + long_ns(static_cast<int64_t>(std::min<uint64_t>(wanted.duration_ms(), INT64_MAX)), kMs);
     Answer out;
     if (!wanted.key().empty()) {
@@ -92,6 +93,18 @@ class ClockSleep final : public Primitive {
 
  private:
   static constexpr size_t kLongestKey = 256, kKeys = 10'000;
+
+  // Of all sleeps of the run together, by what is asked for: nothing is given back. A sleep that goes on under its key
+  // was paid for.
+  std::optional<Answer> charge(Call& call) {
+    const wire::ClockSleep& wanted = call.request().clock_sleep();
+    const auto total = call.agent().policy().policy().clock.total_ms;
+    if (!total || keys_.contains(wanted.key())) return std::nullopt;
+    if (wanted.duration_ms() > *total - slept_ms_)
+      return limited("clock.sleep total", *total, fmt::format("{} ms of it are left", *total - slept_ms_));
+    slept_ms_ += wanted.duration_ms();
+    return std::nullopt;
+  }
 
   // In the heap while it waits, and nowhere else.
   struct Sleep final : Timer {
@@ -115,6 +128,7 @@ class ClockSleep final : public Primitive {
 
   Reactor& reactor_;
   const Reactor::Time& time_;
+  uint64_t slept_ms_ = 0;
   std::map<std::string, int64_t, std::less<>> keys_;  // when each is over
 };
 

@@ -124,7 +124,6 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     auto placed = co_await view->place(path);
     ALOS_ATTEMPT(place, std::move(placed));
     out.place = std::move(place);
-    if (out.place.brokered) call.record_use();
     const bool decided = out.place.path == asked;
     auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
     if (!opened && opened.error().code == ELOOP) opened = co_await view->open(out.place, O_PATH);

@@ -1,4 +1,5 @@
 #include "base/paths.h"
+#include "policy/remedy.h"
 #include "syscall-broker/primitive.h"
 #include "syscall-broker/primitives/primitives.h"
 
@@ -24,7 +25,10 @@ class PolicyWhy final : public Primitive {
     result.set_rule(std::string(decision.rule_name()));
     result.set_source(decision.source().text());
     result.set_reason(std::string(decision.reason()));
-    if (decision.effect != policy::Effect::allow) result.set_remedy(denied(decision, *request).reply.denied().remedy());
+    if (decision.effect != policy::Effect::allow)
+      result.set_remedy(policy::remedy(call.agent().policy(), *request, decision));
+    else
+      result.set_enforcer(decision.rule && !decision.rule->brokered ? "box" : "broker");
     co_return out;
   }
 };

@@ -4,6 +4,8 @@
 //   describe strip SET > SET    the same messages without options, for protobuf-lite, which has no place for them
 //   describe table SET > INC    the rows of primitive_table.h
 //   describe schema SET > INC   the messages that may be in a frame, for frame.cc to hold it against
+//   describe calls SET > INC    a line for each primitive, for clients (shim/client/calls.h)
+//   describe python SET > PY    the same for those in Python
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
@@ -58,24 +60,57 @@ std::string camel(std::string_view name) {
   return out;
 }
 
-std::string lower(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(c));
-  return text;
-}
-
-bool table(const FileDescriptorSet& all) {
+// Calls `row` with the field of Request, the message and the description of every primitive.
+template <class Row>
+bool each_primitive(const FileDescriptorSet& all, Row row) {
   for (const FileDescriptorProto& file : all.file()) {
     if (file.name() != kWire) continue;
     const DescriptorProto* request = find(file, ".alos.wire.Request");
     for (const auto& field : request->field()) {
       const DescriptorProto* call = field.has_oneof_index() ? find(file, field.type_name()) : nullptr;
       if (!call || !call->options().HasExtension(alos::wire::primitive)) continue;
-      const alos::wire::Primitive& primitive = call->options().GetExtension(alos::wire::primitive);
-      fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field.name()), primitive.name(),
-                 lower(alos::wire::EffectClass_Name(primitive.effect())));
+      row(field.name(), *call, call->options().GetExtension(alos::wire::primitive));
     }
   }
   return true;
+}
+
+std::string effect_of(const alos::wire::Primitive& about) {
+  std::string out = alos::wire::EffectClass_Name(about.effect());
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+bool table(const FileDescriptorSet& all) {
+  return each_primitive(all, [](const std::string& field, const DescriptorProto&, const alos::wire::Primitive& about) {
+    fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field), about.name(), effect_of(about));
+  });
+}
+
+// The argument that is content; empty: none is.
+std::string content_of(const DescriptorProto& call) {
+  for (const auto& field : call.field())
+    if (field.options().GetExtension(alos::wire::argument).content()) return field.name();
+  return "";
+}
+
+bool calls(const FileDescriptorSet& all) {
+  return each_primitive(
+      all, [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
+        const std::string content = content_of(call);
+        fmt::print("ALOS_CALL({}, {}, \"{}\", {}, {})\n", call.name(), field, about.name(), effect_of(about),
+                   content.empty() ? "ALOS_NO_CONTENT" : "ALOS_CONTENT(" + content + ")");
+      });
+}
+
+bool python(const FileDescriptorSet& all) {
+  fmt::print("# The field of Request -> name, class of its effect, argument that is content.\nPRIMITIVES = {{\n");
+  const bool found = each_primitive(
+      all, [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
+        fmt::print("    \"{}\": (\"{}\", \"{}\", \"{}\"),\n", field, about.name(), effect_of(about), content_of(call));
+      });
+  fmt::print("}}\n");
+  return found;
 }
 
 // Messages that a Request holds, itself first; the wire format knows fields by number and form alone.
@@ -118,5 +153,7 @@ int main(int argc, char** argv) {
   const std::string_view what = argv[1];
   if (what == "strip") return strip(all) ? 0 : 1;
   if (what == "table") return table(all) ? 0 : 1;
-  return what == "schema" && schema(all) ? 0 : 1;
+  if (what == "schema") return schema(all) ? 0 : 1;
+  if (what == "calls") return calls(all) ? 0 : 1;
+  return what == "python" && python(all) ? 0 : 1;
 }

@@ -22,7 +22,7 @@ using testing::HasSubstr;
 
 Setting open_rules() {
   Setting out{.policy = rules({rule(Effect::allow, kAll, {"/**"}, "all")})};
-  out.clock.each_ms = uint64_t{24} * 3600 * 1000;
+  out.policy.clock.each_ms = uint64_t{24} * 3600 * 1000;
   return out;
 }
 

@@ -210,14 +210,13 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   } host;
   View::Roots roots;
   roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!setting_.brokered.empty())
+  if (std::filesystem::exists(root_ + ".brokered"))
     roots.brokered.reset(::open((root_ + ".brokered").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   enter_domain("", {});  // nothing from here on; of this thread alone
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{
-      .run = "run_test", .uid = ::geteuid(), .workspace = "/", .brokered = setting_.brokered, .clock = setting_.clock};
+  Agent::Facts facts{.run = "run_test", .uid = ::geteuid(), .workspace = "/"};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host);
   must(broker.has_value(), "broker");
   (*broker)->listen(std::move(listener));

@@ -51,8 +51,6 @@ class Client {
 
 struct Setting {
   policy::Policy policy;
-  policy::ClockLimits clock{};
-  std::vector<std::string> brokered{};
   // What Landlock lets the agent do below a path of the box; nothing said: everything everywhere.
   std::map<std::string, uint64_t> landlock{};
   bool no_personality = false;  // requests go out as the broker's own: a mistake that must not open anything

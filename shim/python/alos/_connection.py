@@ -1,0 +1,321 @@
+"""A connection to the broker with any number of calls in flight, for any number of threads.
+
+There is no thread of its own: one of those that wait reads for all, and so does who cannot send because the broker does
+not read. Every call ends: when the connection does, those in flight end as Unknown, for their effect may have happened,
+or as Failed where they have none; later ones as Failed, for nothing was sent.
+"""
+
+from __future__ import annotations
+
+import collections
+import errno
+import os
+import select
+import socket
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Deque, Dict, Optional, Tuple
+
+from alos import _frames
+from alos import broker_pb2 as wire
+from alos._primitives import PRIMITIVES
+from alos.errors import Denied, Error, Failed, LimitReached, Unknown
+
+OnOutput = Callable[[bytes, bool], None]
+_REFUSALS = ("denied", "failed", "limit", "unknown")
+
+
+class _Broken(Exception):
+    """The broker breaks the protocol, or says that we did; nothing it says is believed any more."""
+
+
+@dataclass
+class _Call:
+    primitive: str  # the field of Request
+    output: Deque[Tuple[bytes, bool]] = field(default_factory=collections.deque)
+    end: Optional[Any] = None  # an Error, or the Reply
+    descriptor: Optional[int] = None
+    dropped: bool = False
+
+
+def _error_of(reply: Any) -> Error:
+    kind = reply.WhichOneof("answer")
+    said = getattr(reply, kind)
+    if kind == "denied":
+        return Denied(request=said.request, layer=said.layer, rule=said.rule, source=said.source, reason=said.reason,
+                      remedy=said.remedy)
+    if kind == "limit":
+        return LimitReached(which=said.which, value=said.value, hint=said.hint)
+    if kind == "unknown":
+        return Unknown(operation=said.operation, hint=said.hint)
+    return Failed(operation=said.operation, object=said.object, code=said.code, name=said.name, hint=said.hint,
+                  partial=said.partial)
+
+
+class Connection:
+    def __init__(self, path: Optional[str] = None) -> None:
+        self.path = path or _frames.socket_path()
+        self._socket = _frames.connect(self.path)
+        self._sending = threading.Lock()  # taken before _lock
+        self._lock = threading.Condition()  # what follows
+        self._calls: Dict[int, _Call] = {}
+        self._last = 0
+        self._reading = False
+        self._over: Optional[OSError] = None
+
+    @property
+    def over(self) -> bool:
+        return self._over is not None
+
+    def close(self) -> None:
+        with self._lock:
+            self._end(OSError(errno.ECONNRESET, "the connection was closed here"))
+
+    def call(self, primitive: str, message: Any, on_output: Optional[OnOutput] = None) -> Tuple[Any, Optional[int]]:
+        """The Result of `message`, and the descriptor where that is what was asked for. What a command writes is given to
+        `on_output` by this thread; what that raises gives up the call."""
+        ident = self.send(primitive, message)
+        try:
+            return self.wait(ident, on_output)
+        except BaseException:
+            self._give_up(ident)
+            raise
+
+    def send(self, primitive: str, message: Any) -> int:
+        """To be waited for once. What cannot be sent is told by wait()."""
+        name, _, content = PRIMITIVES[primitive]
+        request = wire.Request()
+        call = getattr(request, primitive)
+        call.CopyFrom(message)
+        call.SetInParent()
+        attached = b""
+        if content and len(getattr(call, content)) > _frames.MAX_INLINE:
+            attached = getattr(call, content)
+            call.ClearField(content)
+        with self._lock:
+            self._last += 1
+            request.id = ident = self._last
+            self._calls[ident] = mine = _Call(primitive)
+        try:
+            self._transmit(request, attached, name)
+        except Error as error:
+            with self._lock:  # it was not sent, whatever became of the connection meanwhile
+                mine.end = error
+        return ident
+
+    def wait(self, ident: int, on_output: Optional[OnOutput] = None) -> Tuple[Any, Optional[int]]:
+        with self._lock:
+            mine = self._calls[ident]
+        while True:
+            with self._lock:
+                if mine.output:
+                    output = mine.output.popleft()
+                elif mine.end is not None:
+                    del self._calls[ident]
+                    return self._settle(mine)
+                else:
+                    self._wait_for_news()
+                    continue
+            if on_output:
+                on_output(*output)
+
+    # ---- sending ----
+
+    def _transmit(self, request: Any, attached: bytes, name: str) -> None:
+        descriptor = None
+        try:
+            if attached:
+                request.attached = True
+                descriptor = _frames.seal(attached)
+            data = request.SerializeToString()
+            if len(data) > _frames.MAX_FRAME:
+                raise LimitReached(which="bytes of a request", value=_frames.MAX_FRAME,
+                                   hint="give less in its arguments; content is not counted")
+            with self._sending:
+                while not self._send_once(data, descriptor):
+                    self._wait_until_writable()
+        except OSError as error:
+            if isinstance(error, Error):
+                raise
+            raise self._failed(error, name) from None
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _send_once(self, data: bytes, descriptor: Optional[int]) -> bool:
+        with self._lock:
+            if self._over:
+                raise self._over
+        try:
+            _frames.send(self._socket, data, descriptor)
+            return True
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            # What the broker said last is still there to be read; nothing more can come, so reading comes to an end.
+            self._shutdown()
+            with self._lock:
+                while not self._over:
+                    self._wait_for_news()
+                raise self._over from None
+
+    def _wait_until_writable(self) -> None:
+        """Reads meanwhile, if nobody does: the broker may be waiting for that before it reads on."""
+        look_again = 50  # ms: whoever was reading may have stopped
+        with self._lock:
+            if not self._reading:
+                return self._read_one(select.POLLIN | select.POLLOUT)
+        ready = select.poll()
+        ready.register(self._socket, select.POLLOUT)
+        ready.poll(look_again)
+
+    def _give_up(self, ident: int) -> None:
+        with self._lock:
+            mine = self._calls.get(ident)
+            if mine is None:
+                return
+            if mine.end is not None:
+                del self._calls[ident]
+                if mine.descriptor is not None:
+                    os.close(mine.descriptor)
+                return
+            mine.dropped = True
+            mine.output.clear()
+            self._last += 1
+            request = wire.Request(id=self._last, cancel=wire.Cancel(call=ident))
+        try:
+            self._transmit(request, b"", "cancel")
+        except Error:  # not sent: there is nothing to give up any more
+            pass
+
+    # ---- reading; _lock is held ----
+
+    def _wait_for_news(self) -> None:
+        if self._reading:
+            self._lock.wait()
+        else:
+            self._read_one(select.POLLIN)
+
+    def _read_one(self, events: int) -> None:
+        self._reading = True
+        self._lock.release()
+        frame: Optional[Tuple[bytes, Optional[int]]] = None
+        error: Optional[OSError] = None
+        whole = True
+        try:
+            ready = select.poll()
+            ready.register(self._socket, events)
+            if any(found & ~select.POLLOUT for _, found in ready.poll()):
+                whole = False  # an interrupt from here on may lose a frame
+                frame = _frames.receive(self._socket)
+                whole = True
+        except BlockingIOError:
+            whole = True
+        except OSError as why:
+            error = why
+        finally:
+            self._lock.acquire()
+            self._reading = False
+            if error is None and not whole:
+                error = OSError(errno.ECONNRESET, "interrupted while an answer was read")
+            self._take(frame, error)
+            self._lock.notify_all()
+
+    def _take(self, frame: Optional[Tuple[bytes, Optional[int]]], error: Optional[OSError]) -> None:
+        if error is not None:
+            return self._end(error)
+        if frame is None:
+            return
+        data, descriptor = frame
+        try:
+            if not self._over:
+                descriptor = self._dispatch(data, descriptor)
+        except _Broken as broken:
+            self._end(OSError(errno.EPROTO, str(broken)))
+        except OSError as why:
+            self._end(why)
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _dispatch(self, data: bytes, descriptor: Optional[int]) -> Optional[int]:
+        """The descriptor, unless it was taken."""
+        reply = wire.Reply()
+        try:
+            reply.ParseFromString(data)
+        except Exception:  # google.protobuf.message.DecodeError, which has no types
+            raise _Broken("the broker sent what is no reply") from None
+        kind = reply.WhichOneof("answer")
+        if reply.id == 0:
+            reason = _error_of(reply) if kind in _REFUSALS else "no reason given"
+            raise OSError(errno.ECONNRESET, f"the broker ended the connection: {reason}")
+        mine = self._calls.get(reply.id)
+        if mine is None or mine.end is not None:
+            raise _Broken("the broker sent an answer to no call")
+        if reply.attached != (descriptor is not None):
+            raise _Broken("the broker sent a descriptor amiss")
+        if kind == "output" and mine.primitive == "shell_run":
+            written = reply.output.data if descriptor is None else _frames.read_sealed(descriptor)
+            if not mine.dropped:
+                mine.output.append((written, reply.output.error))
+            return descriptor
+        if kind not in _REFUSALS and kind != mine.primitive:
+            raise _Broken("the broker sent an answer to another call")
+        descriptor = self._complete(mine, reply, kind, descriptor)
+        if mine.dropped:
+            del self._calls[reply.id]
+            return descriptor
+        mine.end = reply
+        mine.descriptor = descriptor
+        return None
+
+    def _complete(self, mine: _Call, reply: Any, kind: str, descriptor: Optional[int]) -> Optional[int]:
+        """Puts content in its place. The descriptor where that is the result."""
+        if kind == "fs_open":
+            if descriptor is None:
+                raise _Broken("the broker sent no descriptor")
+            return descriptor
+        if descriptor is None:
+            return None
+        result = getattr(reply, kind)
+        if kind in _REFUSALS or "content" not in result.DESCRIPTOR.fields_by_name:
+            raise _Broken("the broker sent a descriptor amiss")
+        result.content = _frames.read_sealed(descriptor)
+        os.close(descriptor)
+        return None
+
+    def _settle(self, mine: _Call) -> Tuple[Any, Optional[int]]:
+        if isinstance(mine.end, Error):
+            raise mine.end
+        reply: Any = mine.end
+        kind = reply.WhichOneof("answer")
+        if kind in _REFUSALS:
+            raise _error_of(reply)
+        return getattr(reply, kind), mine.descriptor
+
+    # ---- the end ----
+
+    def _failed(self, why: OSError, name: str) -> Failed:
+        code = why.errno or 0
+        return Failed(operation=name, object=os.fsencode(self.path), code=code, name=errno.errorcode.get(code, ""),
+                      hint=why.strerror or "")
+
+    def _end(self, why: OSError) -> None:
+        if self._over:
+            return
+        self._over = why
+        self._shutdown()
+        for ident, call in list(self._calls.items()):
+            if call.dropped:
+                del self._calls[ident]
+            elif call.end is None:
+                name, effect, _ = PRIMITIVES[call.primitive]
+                call.end = self._failed(why, name) if effect == "observe" else Unknown(
+                    operation=name, hint=f"{why.strerror}; look before you ask for it again")
+        self._lock.notify_all()
+
+    def _shutdown(self) -> None:
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
