@@ -28,17 +28,19 @@ uint64_t namespace_of(std::string_view process) {
 
 }  // namespace
 
-std::vector<pid_t> processes_of(pid_t init) {
+std::vector<pid_t> processes_of(const std::vector<pid_t>& inits) {
   std::vector<pid_t> out;
-  const uint64_t own = namespace_of(std::to_string(init));
+  std::set<uint64_t> own;
+  for (const pid_t init : inits)
+    if (const uint64_t space = namespace_of(std::to_string(init)); space != 0) own.insert(space);
   const auto proc = sys::open("/proc", O_RDONLY | O_DIRECTORY);
   const auto entries = proc ? sys::list(proc->get()) : Result<std::vector<sys::Entry>>(std::vector<sys::Entry>());
-  if (own == 0 || !entries) return out;
+  if (own.empty() || !entries) return out;
   for (const sys::Entry& entry : *entries) {
     pid_t process = 0;
     const char* end = entry.name.data() + entry.name.size();
     if (std::from_chars(entry.name.data(), end, process).ptr != end) continue;
-    if (namespace_of(entry.name) == own) out.push_back(process);
+    if (own.contains(namespace_of(entry.name))) out.push_back(process);
   }
   return out;
 }
@@ -48,7 +50,7 @@ DiskWatch::DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optiona
     : trees_(std::move(trees)),
       bounded_(std::move(bounded)),
       limit_(limit),
-      init_(init),
+      inits_{init},
       patience_(patience),
       clocks_(clocks) {
   for (const UniqueFd& tree : trees_) {
@@ -174,7 +176,7 @@ uint64_t DiskWatch::held_open() {
   std::set<std::pair<uint64_t, uint64_t>> seen;
   held_until_ns_ = clocks_.work() + patience_.held;
   if (const auto proc = sys::open("/proc", O_RDONLY | O_DIRECTORY); !proc) cannot_tell(proc.error().text());
-  for (const pid_t process : processes_of(init_)) look_into(process, seen, bytes);
+  for (const pid_t process : processes_of(inits_)) look_into(process, seen, bytes);
   return bytes;
 }
 

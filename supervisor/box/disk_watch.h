@@ -52,6 +52,10 @@ class DiskWatch {
   DiskWatch(std::vector<UniqueFd> trees, UniqueFd bounded, std::optional<uint64_t> limit, pid_t init)
       : DiskWatch(std::move(trees), std::move(bounded), limit, init, Patience(), Clocks()) {}
 
+  // A further box that writes to the same trees, by its init; and one that ended.
+  void add(pid_t init) { inits_.push_back(init); }
+  void remove(pid_t init) { std::erase(inits_, init); }
+
   // Until the next look, in milliseconds; -1 when there is nothing to look at.
   int wait_ms() const;
   // Looks, when it is time to. `full` is found once.
@@ -96,15 +100,15 @@ class DiskWatch {
   int64_t held_until_ns_ = 0;  // of work
   std::string reason_;
   std::optional<uint64_t> limit_;
-  pid_t init_;
+  std::vector<pid_t> inits_;
   Patience patience_;
   Clocks clocks_;
   int64_t next_ns_ = 0;
   bool full_said_ = false;
 };
 
-// Every process of the pid namespace that `init` is the first process of. (/proc/PID/task/TID/children would be
+// Every process of the pid namespaces that `inits` are the first processes of. (/proc/PID/task/TID/children would be
 // shorter; not every kernel has it.)
-std::vector<pid_t> processes_of(pid_t init);
+std::vector<pid_t> processes_of(const std::vector<pid_t>& inits);
 
 }  // namespace alos::box

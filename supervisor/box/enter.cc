@@ -192,13 +192,13 @@ void restrict_files(const Layout& box, const Reporter& report, int queues) {
       report.must(Step::landlock, "landlock_create_ruleset", ::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
   // Names in what is mounted are visible (policy.md, "Paths"); contents need a rule.
   add_path(report, ruleset, "/", kLandlockReadDir);
-  for (const char* path : {"/tmp", "/dev/shm", "/home/agent"})
-    add_path(report, ruleset, path, (kLandlockRead | kLandlockWrite | kLandlockExecute) & known);
+  for (const Place& part : box.parts) add_path(report, ruleset, part.target.c_str(), part.access & known);
   add_path(report, ruleset, "/proc", kLandlockReadFile);
   add_path(report, ruleset, "/dev/pts", (kLandlockReadFile | kLandlockWriteFile | kLandlockIoctlDev) & known);
   for (const GeneratedFile& file : box.files) add_path(report, ruleset, file.path.c_str(), kLandlockReadFile);
-  for (const Place& place : box.places)
-    if (place.access != 0) add_path(report, ruleset, place.target.c_str(), place.access & known);
+  for (const auto* places : {&box.places, &box.over})
+    for (const Place& place : *places)
+      if (place.access != 0) add_path(report, ruleset, place.target.c_str(), place.access & known);
   if (queues >= 0) add_rule(report, ruleset, queues, "mqueue", kLandlockReadFile | kLandlockWriteFile);
   // Execution opens for reading as well, and Landlock asks for both.
   add_rule(report, ruleset, box.init.get(), "alos-init", kLandlockExecute | kLandlockReadFile);
@@ -272,15 +272,16 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   report.must(Step::propagation, "/", ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr));
   join_cgroups(box, report);
   bound_shared_counts(report);
-  const Root root = make_root(box, report);
+  const Root root = make_root(box.root_at, box.private_device, report);
   place_private_space(box, report, root);
   mount_proc(report, root);
   mount_devices(report, root);
   if (box.listener) open_listener(report, root);
   const int queues = open_message_queues(report);
-  place_all(box, report, root);
+  place_all(box.places, report, root);
   write_files(box, report, root);
   cover_all(box, report, root);
+  place_all(box.over, report, root);
   pivot(box, report, root);
   if (box.listener) hand_over_root(report);
   raise_loopback(report);

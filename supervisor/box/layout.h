@@ -49,8 +49,10 @@ struct LimitValue {
 struct Layout {
   std::vector<Place> places;
   std::vector<Cover> covers;
+  std::vector<Place> over;  // above what is covered: a command's own
   std::vector<GeneratedFile> files;
-  std::string staging;       // tmpfs of the launcher's mount namespace: root/, mask/file, mask/directory
+  std::string staging;       // tmpfs of the launcher's mount namespace: root, mask/file, mask/directory
+  std::string root_at;       // in it: where the root is built
   std::vector<Place> parts;  // /tmp, /dev/shm and the home: below whatever is placed
   dev_t private_device = 0;  // of the private space (private_space.h)
 
@@ -73,9 +75,11 @@ struct Layout {
   bool terminal = false;
   uint8_t terminal_mask = 0;
   uint16_t rows = 24, columns = 80;
-  UniqueFd control;         // the box's end of init's socket to the supervisor
-  std::vector<char*> argv;  // of alos-init; NULL at the end
-  std::vector<char*> env;
+  UniqueFd control;  // the box's end of init's socket to the supervisor
+  // Of alos-init: its words behind its name, and what it is executed with. The pointers are into the vectors' own
+  // strings, which stay where they are when a layout is moved; NULL at the end.
+  std::vector<std::string> words, environment;
+  std::vector<char*> argv, env;
   Fault fault;
   int64_t* times = nullptr;  // see LaunchTimes
 };

@@ -36,7 +36,24 @@ struct LaunchMessage {
   uint8_t rootless = 0;
 };
 
-enum class LauncherOrder : uint8_t { kill = 'k', freeze = 'f', thaw = 't' };
+// Supervisor -> launcher, while the box runs.
+struct LauncherOrder {
+  enum class Kind : uint8_t {
+    kill,      // everything of the run
+    freeze,    //
+    thaw,      //
+    identity,  // have the agent's credentials registered on the file ring: answered by identity or identity_failed
+    run,       // a further box; descriptors: CommandRequest (sealed memfd), stdin, stdout, stderr. Answered by
+               // run_started or run_failed, when that is known: other orders are obeyed meanwhile
+    end_run,   // that box is ended; its pidfd says when it has
+  };
+  Kind kind = Kind::kill;
+  uint32_t run = 0;      // of run and end_run: the supervisor's number for it
+  int32_t command = -1;  // of run: index of the plan's command that it is, -1: what the agent may do itself
+};
+
+// How many further boxes a run may have at a time.
+inline constexpr size_t kMostRuns = 32;
 
 struct LauncherReport {
   enum class Kind : uint8_t {
@@ -47,12 +64,18 @@ struct LauncherReport {
     full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
     limit,    // text: the limit that was reached, and on a second line why, where it was not measured; the box is being
               // ended
-    ended,    // the box and its cgroup are gone
+    ended,    // the boxes of the run and its cgroup are gone
+    identity,         // personality; descriptor: the root of what is brokered, where the policy brokers anything
+    identity_failed,  // step, error and text
+    run_started,      // run and pid; descriptors as of started, without a terminal
+    run_failed,       // run, step, error and text; pid: of a child that is left to be reaped, 0: none was made
   };
   Kind kind = Kind::failed;
   Step step = Step::request;
   int32_t error = 0;
   int32_t pid = 0;
+  uint32_t run = 0;
+  int32_t personality = 0;
   uint8_t can_freeze = 0;  // started: the box has a group that can be frozen
   uint8_t has_listener = 0;
   uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it

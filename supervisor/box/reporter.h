@@ -38,7 +38,7 @@ class Reporter {
     report.step = step;
     report.error = errno;
     std::strncpy(report.object.data(), object, report.object.size() - 1);
-    ::send(fd_, &report, sizeof report, MSG_NOSIGNAL);
+    tell(report);
     ::_exit(127);
   }
 
@@ -61,6 +61,8 @@ class Reporter {
     must(step, "sendmsg", ::sendmsg(fd_, &header, MSG_NOSIGNAL));
     ::close(fd);
   }
+
+  void tell(const StepReport& report) const { ::send(fd_, &report, sizeof report, MSG_NOSIGNAL); }
 
   int fd() const { return fd_; }
 

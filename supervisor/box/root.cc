@@ -135,17 +135,15 @@ long mount_new(const char* type, const char* const (*options)[2], size_t count, 
   return mount;
 }
 
-Root make_root(const Layout& box, const Reporter& report) {
+Root make_root(const std::string& at, dev_t private_device, const Reporter& report) {
   static constexpr const char* kOptions[][2] = {{"size", "4m"}, {"nr_inodes", "65536"}, {"mode", "755"}};
   const long fd = report.must(
       Step::root, "tmpfs", mount_new("tmpfs", kOptions, 3, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-  char at[PATH_MAX];
-  std::snprintf(at, sizeof at, "%s/root", box.staging.c_str());
-  report.must(Step::root, at,
-              ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at, MOVE_MOUNT_F_EMPTY_PATH));
+  report.must(Step::root, at.c_str(),
+              ::syscall(SYS_move_mount, static_cast<int>(fd), "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH));
   struct stat st{};
-  report.must(Step::root, at, ::fstat(static_cast<int>(fd), &st));
-  return {static_cast<int>(fd), st.st_dev, box.private_device};
+  report.must(Step::root, at.c_str(), ::fstat(static_cast<int>(fd), &st));
+  return {static_cast<int>(fd), st.st_dev, private_device};
 }
 
 void place_private_space(const Layout& box, const Reporter& report, const Root& root) {
@@ -191,8 +189,8 @@ void open_listener(const Reporter& report, const Root& root) {
   report.hand_over(Step::listener, StepReport::Kind::listener, fd);
 }
 
-void place_all(const Layout& box, const Reporter& report, const Root& root) {
-  for (const Place& place : box.places) {
+void place_all(const std::vector<Place>& places, const Reporter& report, const Root& root) {
+  for (const Place& place : places) {
     const char* target = place.target.c_str();
     if (place.kind == Place::Kind::link) {
       const char* slash = std::strrchr(target, '/');

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/paths.h"
@@ -90,11 +91,11 @@ uint64_t mount_attributes(Rights rights) {
   return attributes;
 }
 
-Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan) {
+Result<std::vector<Place>> open_sources(const std::vector<BoxMount>& mounts, const std::string& workspace) {
   // Several patterns may name one path: it is mounted once, with what all of them allow.
   std::map<std::string, BoxMount> wanted;
-  for (const BoxMount& mount : plan.mounts) {
-    if (!plan.workspace.empty() && lies_below(mount.path, plan.workspace)) continue;
+  for (const BoxMount& mount : mounts) {
+    if (!workspace.empty() && lies_below(mount.path, workspace)) continue;
     for (const std::string& path : TRY(expand(mount))) {
       const auto [at, first] = wanted.try_emplace(path, mount);
       if (first) continue;
@@ -110,11 +111,12 @@ Result<std::vector<Place>> open_sources(const policy::BoxPlan& plan) {
   return out;
 }
 
-Result<std::vector<Place>> place_workspace(const policy::BoxPlan& plan, const UniqueFd& merged) {
+Result<std::vector<Place>> place_workspace(const std::vector<BoxMount>& mounts, const std::string& workspace,
+                                           const UniqueFd& merged) {
   std::vector<Place> out;
-  for (const BoxMount& mount : plan.mounts) {
-    if (plan.workspace.empty() || !lies_below(mount.path, plan.workspace)) continue;
-    std::string below = mount.path.substr(plan.workspace.size());
+  for (const BoxMount& mount : mounts) {
+    if (workspace.empty() || !lies_below(mount.path, workspace)) continue;
+    std::string below = mount.path.substr(workspace.size());
     below = below.empty() ? "." : below.substr(1);
     auto fd = sys::openat2(merged.get(), below, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
     if (!fd) {
@@ -135,6 +137,10 @@ Result<std::vector<Place>> place_workspace(const policy::BoxPlan& plan, const Un
     out.push_back(std::move(place));
   }
   return out;
+}
+
+void order_places(std::vector<Place>& places) {
+  std::ranges::stable_sort(places, {}, [](const Place& p) { return std::ranges::count(p.target, '/'); });
 }
 
 Result<std::vector<Place>> open_devices() {

@@ -73,6 +73,18 @@ struct RunRequest {
   std::string home;   // of a home that lasts
 };
 
+// What a further box of a run executes (LauncherOrder::run). For a command of the plan env is the launcher's own, cwd
+// only where the agent cannot write.
+struct CommandRequest {
+  std::vector<std::string> argv;
+  std::vector<std::string> env;  // complete, "K=V"
+  std::string cwd;
+};
+
+template <class A>
+void fields(A& a, CommandRequest& c) {
+  a(c.argv, c.env, c.cwd);
+}
 template <class A>
 void fields(A& a, SourceFile& s) {
   a(s.path, s.present, s.content, s.project);

@@ -68,6 +68,10 @@ std::string_view name(Step step) {
       return "seccomp";
     case Step::exec:
       return "exec";
+    case Step::view:
+      return "view";
+    case Step::personality:
+      return "personality";
   }
   return "?";
 }

@@ -43,10 +43,14 @@ enum class Step : uint8_t {
   descriptors,
   seccomp,
   exec,
+  // Not of a box:
+  view,         // what is brokered, as a tree of its own
+  personality,  // the agent's credentials on the file ring
 };
 
 std::string_view name(Step step);
-inline constexpr int kSteps = static_cast<int>(Step::exec) + 1;
+inline constexpr int kLaunchSteps = static_cast<int>(Step::exec) + 1;
+inline constexpr int kSteps = static_cast<int>(Step::personality) + 1;
 
 // Fault injection for the tests: the step that is to fail with the errno given, from ALOS_FAIL_STEP=name:errno. Read by
 // the launcher before it takes any privilege; a launch that is made to fail can only end earlier. With errno 0 the step
@@ -68,13 +72,16 @@ struct Fault {
 struct StepReport {
   enum class Kind : uint8_t {
     failed,
-    terminal,  // these three with one descriptor: the pty's master
-    listener,  // the socket at kSocketPath
-    root,      // the box's root, opened by O_PATH
+    terminal,    // these four with one descriptor: the pty's master
+    listener,    // the socket at kSocketPath
+    root,        // the box's root, opened by O_PATH
+    view,        // the root of what is brokered (identify.h)
+    registered,  // value: of a personality
   };
   Kind kind = Kind::failed;
   Step step = Step::exec;
   int32_t error = 0;
+  int32_t value = 0;
   std::array<char, 256> object{};  // NUL-terminated, cut if longer
 };
 

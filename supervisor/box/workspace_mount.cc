@@ -64,9 +64,9 @@ Result<std::string> make_staging() {
   TRY(tmpfs.set("size", "1m"));
   TRY(tmpfs.set("mode", "755"));
   const UniqueFd mount = TRY(tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-  for (std::string at : {"/tmp", "/mnt", "/usr"}) {
+  for (std::string at : {"/dev/pts", "/tmp", "/mnt", "/usr"}) {
     if (!attach(mount, at)) continue;
-    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/private", "/mask"})
+    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/private", "/view", "/mask"})
       TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
     // A mount of its own for the masks, read-only once they are made: its clones inherit that.
     const FilesystemContext masks = TRY(FilesystemContext::open("tmpfs"));
@@ -80,7 +80,7 @@ Result<std::string> make_staging() {
     TRY(done(::syscall(SYS_mount_setattr, mask.get(), "", AT_EMPTY_PATH, &attr, sizeof attr), "mount_setattr", "mask"));
     return at;
   }
-  return fail("move_mount", "/tmp", errno, "no directory to build the box on");
+  return fail("move_mount", "/dev/pts", errno, "no directory to build the box on");
 }
 
 Result<OpenedWorkspace> open_workspace(const WorkspaceSource& source) {

@@ -72,7 +72,7 @@ class Supervisor {
   int refuse(const Error& error) {
     alos::print_error("alos: not started: the audit log cannot be written: {}\n", error.text());
     ending_ = {.reason = "failed", .what = "audit", .code = kNotRun, .executed = false};
-    (void)order_launcher(box::LauncherOrder::kill);
+    (void)order_launcher(box::LauncherOrder::Kind::kill);
     launcher_.reset();
     reap_launcher();
     emit_end();
@@ -202,9 +202,9 @@ class Supervisor {
 
   // ---- the launcher ----
 
-  Result<void> order_launcher(box::LauncherOrder what) {
-    const auto byte = static_cast<std::byte>(what);
-    return sys::send_message(launcher_.get(), std::span(&byte, 1));
+  Result<void> order_launcher(box::LauncherOrder::Kind what) {
+    const box::LauncherOrder order{.kind = what};
+    return sys::send_message(launcher_.get(), std::as_bytes(std::span(&order, 1)));
   }
 
   void from_launcher() {
@@ -235,6 +235,11 @@ class Supervisor {
         usage_ = report;
         launcher_done_ = true;
         launcher_.reset();
+        return;
+      case LauncherReport::Kind::identity:
+      case LauncherReport::Kind::identity_failed:
+      case LauncherReport::Kind::run_started:
+      case LauncherReport::Kind::run_failed:
         return;
     }
   }
@@ -383,7 +388,7 @@ class Supervisor {
   }
 
   void end_box() {
-    if (launcher_) (void)order_launcher(box::LauncherOrder::kill);
+    if (launcher_) (void)order_launcher(box::LauncherOrder::Kind::kill);
     // A second way, for a launcher that does not answer: init ends at the end of its socket.
     control_.reset();
     give_up_in(10);
@@ -439,7 +444,7 @@ class Supervisor {
   enum class Pause : uint8_t { begin, end };
   void pause_box(Pause pause) {
     if (can_freeze_ && launcher_)
-      (void)order_launcher(pause == Pause::begin ? box::LauncherOrder::freeze : box::LauncherOrder::thaw);
+      (void)order_launcher(pause == Pause::begin ? box::LauncherOrder::Kind::freeze : box::LauncherOrder::Kind::thaw);
     else
       send_init(init::Order::Kind::signal_all, pause == Pause::begin ? SIGSTOP : SIGCONT);
   }

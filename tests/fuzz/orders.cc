@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 4) return 0;
   static const std::string run = encode(request()), policy = encode(compiled());
   const std::string_view input = fuzz::text_of(data, size);
-  switch (data[0] % 4) {
+  switch (data[0] % 5) {
     case 0:
       holds<box::RunRequest>(changed(run, input));
       break;
@@ -61,6 +61,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       holds<box::Compiled>(changed(policy, input));
       break;
     case 2:
+      holds<box::CommandRequest>(input.substr(1));
+      break;
+    case 3:
       holds<box::RunRequest>(input.substr(1));
       break;
     default:

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 
 std::vector<std::string> all_steps() {
   std::vector<std::string> out;
-  for (int i = 0; i < box::kSteps; ++i) out.emplace_back(box::name(static_cast<box::Step>(i)));
+  for (int i = 0; i < box::kLaunchSteps; ++i) out.emplace_back(box::name(static_cast<box::Step>(i)));
   return out;
 }
 

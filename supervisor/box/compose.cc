@@ -1,0 +1,210 @@
+#include "supervisor/box/compose.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/child.h"
+#include "base/mount.h"
+#include "base/paths.h"
+#include "base/sys.h"
+#include "supervisor/box/covers.h"
+#include "supervisor/box/kernel_abi.h"
+#include "supervisor/box/sources.h"
+
+namespace alos::box {
+namespace {
+
+// A rootless box is its caller to the kernel's count of descriptors that are sent and not received, and may send while
+// that is not above its own limit, at most SCM_MAX_FD (253) at once: so it has fewer than the caller's other programs.
+uint64_t open_files(const Holder& holder) {
+  constexpr uint64_t kReserve = 256;
+  const uint64_t wanted = holder.plan().limits.open_files.value_or(1024);
+  if (holder.privilege == Privilege::root) return wanted;
+  const uint64_t callers = holder.caller_open_files;
+  return std::min(wanted, callers - std::min(kReserve, callers / 4));
+}
+
+// Rootless, what a box's message queues hold counts against the caller's own limit, on most machines 800 KiB: nine
+// queues.
+uint64_t message_queues(const Holder& holder) {
+  constexpr uint64_t kEnough = 1 << 20;
+  if (holder.privilege == Privilege::root) return kEnough;
+  rlimit callers{};
+  return ::getrlimit(RLIMIT_MSGQUEUE, &callers) == 0 ? std::min<uint64_t>(kEnough, callers.rlim_cur / 2) : 0;
+}
+
+std::vector<LimitValue> resource_limits(const Holder& holder) {
+  const policy::Limits& limits = holder.plan().limits;
+  // 1 and not 0: at 0 the kernel still starts the host's crash handler where core_pattern is a pipe, at 1 it does not
+  // (fs/coredump.c).
+  std::vector<LimitValue> out{{RLIMIT_CORE, 1}, {RLIMIT_MSGQUEUE, message_queues(holder)}};
+  out.push_back({RLIMIT_NOFILE, open_files(holder)});
+  // Timers and queued signals: counted for the box's namespace, and for the caller as well.
+  out.push_back({RLIMIT_SIGPENDING, 1024});
+  // No priority above ordinary programs': see reset_priority_on_fork().
+  out.push_back({RLIMIT_RTPRIO, 0});
+  out.push_back({RLIMIT_NICE, 0});
+  // Counted per user namespace (5.14), so it bounds this box alone; set inside, after the namespace was made.
+  // What overlayfs copies up has no name before it is whole, and nothing here sees it grow: no file is larger than all
+  // may be, and one page, so that where something else is full first that is said (ENOSPC). Not of a direct workspace,
+  // whose files are the host's own.
+  if (limits.disk && holder.plan().workspace_mode != policy::WorkspaceMode::direct)
+    out.push_back({RLIMIT_FSIZE, *limits.disk + 4096});
+  if (limits.processes) out.push_back({RLIMIT_NPROC, *limits.processes});
+  return out;
+}
+
+std::vector<GeneratedFile> generated_files() {
+  return {
+      {"/etc/passwd",
+       "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n"
+       "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
+      {"/etc/group", "root:x:0:\nagent:x:1000:\nnogroup:x:65534:\n"},
+      {"/etc/hosts", "127.0.0.1 localhost box\n::1 localhost box\n"},
+      {"/etc/hostname", "box\n"},
+      {"/etc/resolv.conf", "# no name server: this box has no network but loopback\n"},
+      {"/etc/nsswitch.conf",
+       "passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"},
+  };
+}
+
+constexpr uint64_t kOwn = kLandlockRead | kLandlockWrite | kLandlockExecute;
+
+// What the agent wrote is there to be read, and no more.
+Result<void> seal(Place& place) {
+  mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+  if (::syscall(SYS_mount_setattr, place.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+    return fail_errno("mount_setattr", place.target);
+  place.access &= kLandlockRead;
+  return {};
+}
+
+Result<UniqueFd> fresh_tmp() {
+  const sys::FilesystemContext tmpfs = TRY(sys::FilesystemContext::open("tmpfs"));
+  TRY(tmpfs.set("size", "64m"));
+  TRY(tmpfs.set("nr_inodes", "16384"));
+  TRY(tmpfs.set("mode", "1777"));
+  return tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+// /tmp, /dev/shm and the home: the run's own, or for a command that is not the agent's a fresh /tmp, and the rest as it
+// is.
+Result<std::vector<Place>> own_places(const Holder& holder, UniqueFd home, const policy::BoxCommand* command,
+                                      dev_t& own_device) {
+  std::vector<Place> out;
+  own_device = holder.space.device;
+  for (const PrivatePart& part : kPrivateParts) {
+    Place place;
+    place.target = part.target;
+    place.access = kOwn;
+    if (command && part.target == "/tmp") {
+      place.source = TRY(fresh_tmp());
+      own_device = TRY(sys::fstat(place.source.get())).st_dev;
+    } else if (home && part.target == policy::kBoxHome) {
+      place.source = std::move(home);
+    } else {
+      place.source = TRY(clone_part(holder.space, part));
+    }
+    if (command && part.target != "/tmp") TRY(seal(place));
+    out.push_back(std::move(place));
+  }
+  return out;
+}
+
+Result<void> seal_written(std::vector<Place>& places) {
+  for (Place& place : places)
+    if ((place.access & kLandlockWrite) != 0 && !place.target.starts_with("/dev/")) TRY(seal(place));
+  return {};
+}
+
+// A program of more rights than the agent's obeys files of the directory that it is started in.
+std::string directory_of_command(const std::string& wanted, const std::vector<Place>& places) {
+  const Place* around = nullptr;
+  for (const Place& place : places)
+    if (place.kind == Place::Kind::mount && lies_below(wanted, place.target) &&
+        (!around || place.target.size() >= around->target.size()))
+      around = &place;
+  return around && (around->access & kLandlockWrite) == 0 ? wanted : "/";
+}
+
+Result<std::vector<Place>> command_places(const Holder& holder, const policy::BoxCommand& command) {
+  const std::string& workspace = holder.plan().workspace;
+  std::vector<Place> out = TRY(open_sources(command.mounts, workspace));
+  std::ranges::move(TRY(place_workspace(command.mounts, workspace, holder.workspace)), std::back_inserter(out));
+  order_places(out);
+  return out;
+}
+
+std::vector<std::string> environment_of_command() {
+  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/tmp", "LANG=C.UTF-8"};
+}
+
+void take_words(Layout& box, BoxRequest& request) {
+  static char name[] = "alos-init";
+  box.words = std::move(request.argv);
+  if (request.command) box.words[0] = request.command->program;
+  box.words.insert(box.words.begin(),
+                   fmt::format("{}{}", request.terminal ? "t" : "-", box.rename_filter.empty() ? "-" : "n"));
+  box.environment = request.command ? environment_of_command() : std::move(request.env);
+  box.argv = sys::pointers_to(box.words);
+  box.argv.insert(box.argv.begin(), name);
+  box.env = sys::pointers_to(box.environment);
+}
+
+Result<std::vector<UniqueFd>> dup_all(const std::vector<UniqueFd>& fds) {
+  std::vector<UniqueFd> out;
+  for (const UniqueFd& fd : fds) out.push_back(TRY(sys::dup(fd.get())));
+  return out;
+}
+
+}  // namespace
+
+Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace) {
+  const policy::BoxPlan& plan = holder.plan();
+  Layout box;
+  box.fault = trace.fault;
+  box.times = trace.steps;
+  box.staging = holder.staging;
+  box.root_at = holder.staging + "/root";
+  box.init = ALOS_STEP(trace, Step::request, sys::dup(holder.init.get()));
+  box.cgroup_tasks = ALOS_STEP(trace, Step::cgroup, dup_all(holder.cgroup_tasks));
+  box.parts = ALOS_STEP(trace, Step::private_space,
+                        own_places(holder, std::move(sources.home), request.command, box.private_device));
+  box.places = std::move(sources.places);
+  std::ranges::move(ALOS_STEP(trace, Step::workspace, place_workspace(plan.mounts, plan.workspace, holder.workspace)),
+                    std::back_inserter(box.places));
+  order_places(box.places);
+  box.covers =
+      ALOS_STEP(trace, Step::masks,
+                find_covers(plan, holder.workspace, holder.host, box.places, sources.sockets, holder.shown_twice));
+  box.cwd = request.cwd;
+  if (request.command) {
+    box.cwd = directory_of_command(request.cwd, box.places);
+    ALOS_STEP(trace, Step::sources, seal_written(box.places));
+    box.over = ALOS_STEP(trace, Step::sources, command_places(holder, *request.command));
+  }
+  box.files = generated_files();
+  box.drop_groups = holder.privilege == Privilege::root;
+  box.limits = resource_limits(holder);
+  box.landlock_abi = holder.landlock_abi;
+  box.memory_deny_write_execute = holder.memory_deny_write_execute;
+  box.filter = holder.policy.filter;
+  if (plan.workspace_mode == policy::WorkspaceMode::layer) box.rename_filter = holder.policy.rename_filter;
+  for (int i = 0; i < 3; ++i) box.stdio[i] = std::move(request.stdio[i]);
+  box.listener = static_cast<bool>(holder.ring);
+  box.terminal = request.terminal;
+  box.terminal_mask = request.terminal_mask;
+  box.rows = request.rows;
+  box.columns = request.columns;
+  take_words(box, request);
+  return box;
+}
+}  // namespace alos::box

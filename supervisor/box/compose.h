@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "supervisor/box/holder.h"
+
+namespace alos::box {
+
+// What one box of a run is for.
+struct BoxRequest {
+  std::vector<std::string> argv, env;
+  std::string cwd;
+  UniqueFd stdio[3];
+  bool terminal = false;
+  uint8_t terminal_mask = 0;
+  uint16_t rows = 24, columns = 80;
+  // A command that gets more than the agent: its mounts lie over the agent's, its program is what is executed, and
+  // nothing that the agent could have written is there to be written, executed, or started in. None: a box of the
+  // agent's own.
+  const policy::BoxCommand* command = nullptr;
+};
+
+// A box of the run, ready to be entered.
+Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace);
+
+}  // namespace alos::box

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include "supervisor/box/holder.h"
+
+namespace alos::box {
+
+// What an agent's Landlock domain holds below a path of its box.
+struct Granted {
+  std::string path;
+  uint64_t access;
+};
+// Of a box's own domain what may be asked of the broker as well: not /proc and /dev, which are of processes and not of
+// the agent, nor the listing of what is only passed through.
+std::vector<Granted> granted_by(const Layout& box);
+
+// An agent's credentials on their way to the file ring. A process of its own takes them for good: the box's user
+// without groups and capabilities, and a Landlock domain of what its box allows (opened below `root`, the box's) and of
+// what is brokered. That it opens below a tree made for it: the plan's brokered paths with their rights as mount
+// attributes and what is denied in them covered, on a root that is read-only; nothing else of the host is in it.
+struct Identifying {
+  pid_t pid = 0;
+  UniqueFd report;
+  UniqueFd view;  // root of that tree, by O_PATH; none where nothing is brokered
+  int personality = 0;
+};
+Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& root,
+                             Fault fault);
+// The next word of that process. True: it is done, and was reaped.
+Launched<bool> hear(Identifying& identity);
+
+}  // namespace alos::box

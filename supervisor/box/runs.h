@@ -1,0 +1,57 @@
+#pragma once
+
+#include <poll.h>
+
+#include <cstdint>
+#include <list>
+#include <vector>
+
+#include "supervisor/box/disk_watch.h"
+#include "supervisor/box/holder.h"
+#include "supervisor/box/protocol.h"
+#include "supervisor/box/start.h"
+
+namespace alos::box {
+
+// To the supervisor. One that is gone is noticed elsewhere.
+void send_report(const LauncherReport& report, std::span<const int> fds = {});
+void send_failure(LauncherReport report, const LaunchError& error);
+
+// What is still to be matched for a command of the plan, though the supervisor did: that its words are those of the
+// rule. Errors: what does not fit.
+Result<void> check_command(const policy::BoxCommand& command, const std::vector<std::string>& argv);
+
+// The boxes of a run beside its first, for shell.run. None of them ends the run by failing. Opening what a box shows
+// and finding its masks takes the launcher's one thread milliseconds, and longer in a large workspace; while a box
+// enters what was made, other orders are obeyed.
+class Runs {
+ public:
+  explicit Runs(const Holder& holder, DiskWatch& disk, Fault fault) : holder_(holder), disk_(disk), fault_(fault) {}
+
+  // Answers with run_started, later, or run_failed.
+  void begin(const LauncherOrder& order, std::vector<UniqueFd> fds);
+  void end(uint32_t run);
+  // What to poll for, and what came of it: as many as were added, in their order.
+  void add_to(std::vector<pollfd>& fds) const;
+  void look(std::span<const pollfd> fds);
+  bool empty() const { return runs_.empty(); }
+  // Ends all and waits for it, some seconds at most.
+  void end_all();
+
+ private:
+  struct Run {
+    uint32_t number;
+    Starting box;
+    bool runs = false;
+  };
+  Launched<void> start(const LauncherOrder& order, std::vector<UniqueFd> fds);
+  // False: it is over, and forgotten.
+  bool look_at(Run& run);
+
+  const Holder& holder_;
+  DiskWatch& disk_;
+  Fault fault_;
+  std::list<Run> runs_;
+};
+
+}  // namespace alos::box
