@@ -97,11 +97,18 @@ void LinkEnd::serve(Broker& broker) {
   broker.reactor().watch(socket_.get(), POLLIN, readable_);
 }
 
+void LinkEnd::end() {
+  flush();
+  for (const std::string& text : queue_)
+    if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) break;
+  ::_exit(0);
+}
+
 void LinkEnd::receive() {
   std::string buffer(kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 4);
   // Without a supervisor nothing can be recorded, so nothing may be done.
-  if (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))) ::_exit(0);
+  if (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))) end();
   broker_->reactor().watch(socket_.get(), POLLIN, readable_);
 }
 

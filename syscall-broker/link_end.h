@@ -46,6 +46,7 @@ class LinkEnd final : public Journal, public Host {
   void put(std::string text);
   void send();
   void flush();
+  [[noreturn]] void end();
 
   UniqueFd socket_;
   Readable readable_;

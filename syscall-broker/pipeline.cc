@@ -89,6 +89,10 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
   if (decision.effect == policy::Effect::allow) {
     if (decision.rule && decision.rule->brokered) call.record_use();
+    if (call.rule_.empty()) {
+      call.rule_ = decision.rule_name();
+      call.source_ = decision.source().text();
+    }
     return std::nullopt;
   }
   const std::string target = printable_text(request.text());
@@ -136,6 +140,8 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.action = row.name;
   entry.target = target;
   entry.outcome = outcome;
+  entry.rule = call.rule_;
+  entry.source = call.source_;
   entry.parent = call.intent_;
   return journal_.write(entry);
 }

@@ -86,6 +86,10 @@ void BrokerChild::answer(const broker::Identity& identity, std::span<const int> 
   (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds);
 }
 
+void BrokerChild::finish() {
+  ::shutdown(socket_.get(), SHUT_WR);
+}
+
 void BrokerChild::end() {
   socket_.reset();
   if (pid_ <= 0) return;

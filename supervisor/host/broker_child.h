@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,6 @@ class BrokerChild {
   struct Events {
     std::function<void(const broker::Records&)> records;
     std::function<void()> want_identity;
-    std::function<void(const std::string& why)> gone;
   };
   // `listener` stays the caller's; `ring` is inherited. Errors: it could not be started.
   static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
@@ -33,6 +33,8 @@ class BrokerChild {
   void answer(const broker::Recorded& recorded);
   void answer(const broker::Identity& identity, std::span<const int> fds);
 
+  // It is to send what it has to say and to end.
+  void finish();
   // Ends it, and waits until it has.
   void end();
   pid_t pid() const { return pid_; }

@@ -29,7 +29,10 @@ Result<void> CallRecord::append(const broker::Record& record) {
   audit::Record out;
   out.run = run_;
   out.action = record.action;
-  out.target = record.target;
+  // A request begins with what was asked for, which is mostly the primitive itself.
+  std::string_view target = record.target;
+  if (target.starts_with(record.action + " ")) target.remove_prefix(record.action.size() + 1);
+  out.target = target;
   out.decision = denied ? audit::Decision::deny : audit::Decision::allow;
   out.rule = record.rule;
   out.source = record.source;

@@ -39,6 +39,9 @@ class RunRecord {
   // Nothing where there was no intent. Errors: the mark stays, and the next run or ps records the end.
   Result<void> end(const SupervisorOrder& order, const Ending& ending, const Totals& totals);
 
+  // After intent(): for what else happens in the run.
+  audit::Log& log() { return *log_; }
+
   // The log's anchor after the end, COUNT:HASH; empty before, or when the end could not be recorded.
   const std::string& head() const { return head_; }
 

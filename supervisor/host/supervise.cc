@@ -21,6 +21,8 @@
 #include "shim/init/protocol.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/protocol.h"
+#include "supervisor/host/broker_child.h"
+#include "supervisor/host/call_record.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
 #include "supervisor/host/pump.h"
@@ -37,6 +39,9 @@ constexpr const char* kDiskFull =
 
 using box::LauncherReport;
 using nlohmann::ordered_json;
+
+// A broker that an agent makes end is started again so often.
+constexpr uint64_t kMostBrokers = 16;
 
 // What `alos kill --now` sends: end the box without asking the program.
 const int kKillNow = SIGRTMIN;
@@ -95,7 +100,7 @@ class Supervisor {
   bool over() const { return box_gone_ && launcher_done_; }
 
   void step() {
-    pollfd fds[8] = {
+    pollfd fds[10] = {
         {.fd = launcher_ ? launcher_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = control_ ? control_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = pidfd_ && !box_gone_ ? pidfd_.get() : -1, .events = POLLIN, .revents = 0},
@@ -104,8 +109,10 @@ class Supervisor {
         {.fd = relay_ && relaying_ && relay_->wants_output() ? relay_->master() : -1, .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
         {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
+        {.fd = broker_ ? broker_->fd() : -1, .events = POLLIN, .revents = 0},
+        {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
     };
-    if (::poll(fds, 8, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
+    if (::poll(fds, 10, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
     if (fds[1].revents != 0) from_init();
     if (fds[0].revents != 0) from_launcher();
     if (fds[3].revents != 0) from_signals();
@@ -113,6 +120,8 @@ class Supervisor {
     if (fds[5].revents != 0 && relay_) relaying_ = relay_->from_box();
     if (fds[6].revents != 0 && relay_) relay_->to_box();
     if (fds[7].revents != 0 && relay_) relay_->to_terminal();
+    if (fds[8].revents != 0) from_broker();
+    if (fds[9].revents != 0) start_broker();
     if (fds[2].revents != 0) reap_box();
     check_deadlines();
   }
@@ -238,6 +247,7 @@ class Supervisor {
         return;
       case LauncherReport::Kind::identity:
       case LauncherReport::Kind::identity_failed:
+        return identity_found(report, std::move(got->fds));
       case LauncherReport::Kind::run_started:
       case LauncherReport::Kind::run_failed:
         return;
@@ -406,6 +416,77 @@ class Supervisor {
     give_up_in(10);
   }
 
+  // ---- the broker ----
+
+  // Something in the box connects for the first time, or again after a broker has ended.
+  void start_broker() {
+    if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
+    if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
+    broker::Begin begin{.run = order_.run, .uid = order_.box_uid, .workspace = order_.workspace, .ring = {}};
+    begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
+    auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
+    if (!started) return no_broker(started.error().text());
+    broker_.emplace(std::move(*started));
+  }
+
+  // Who connects is refused from now on; the run goes on without primitives.
+  void no_broker(const std::string& why) {
+    listener_.reset();
+    say(fmt::format("alos: primitives are not served in this run any more: {}\n", why));
+    events_.write("broker", {{"state", "gone"}, {"reason", why}});
+  }
+
+  void from_broker() {
+    const BrokerChild::Events events{.records =
+                                         [this](const broker::Records& records) {
+                                           for (const broker::Recorded& answer : calls_->take(records))
+                                             broker_->answer(answer);
+                                         },
+                                     .want_identity = [this] { want_identity(); }};
+    if (broker_->receive(events)) return;
+    // Calls that were under way end for their clients with the connection; the next connection has a new one.
+    broker_->end();
+    broker_.reset();
+    if (!box_gone_) events_.write("broker", {{"state", "ended"}, {"starts", broker_starts_}});
+  }
+
+  void want_identity() {
+    if (personality_ != 0)
+      give_identity();
+    else if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered)
+      broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
+  }
+
+  void give_identity() {
+    const broker::Identity identity{
+        .error = 0, .text = "", .personality = personality_, .brokered = static_cast<bool>(brokered_root_)};
+    const int fds[] = {root_.get(), brokered_root_.get()};
+    if (broker_) broker_->answer(identity, std::span(fds).first(brokered_root_ ? 2 : 1));
+  }
+
+  void identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
+    if (report.kind == LauncherReport::Kind::identity_failed) {
+      const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
+      if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
+      return;
+    }
+    personality_ = static_cast<uint16_t>(report.personality);
+    if (!fds.empty()) brokered_root_ = std::move(fds[0]);
+    give_identity();
+  }
+
+  // Its last records are still to come; nothing is served meanwhile, because nobody is left in the box.
+  void end_broker() {
+    listener_.reset();
+    if (!broker_) return;
+    broker_->finish();
+    pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
+    const int64_t until = boot_ns() + 2'000'000'000;
+    while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
+    if (broker_) broker_->end();
+    broker_.reset();
+  }
+
   // ---- signals ----
 
   void watch_signals() {
@@ -499,6 +580,7 @@ class Supervisor {
     Carriers carriers(order_.output_carriers, signals_.get());
     carriers.box_is_gone();  // before the end is recorded: nothing comes after it
     relay_.reset();          // the caller's terminal is its own again before anything is said
+    end_broker();
     account_for_memory();
     if (usage_.fork_refusals > 0)
       events_.write("limit",
@@ -542,6 +624,7 @@ class Supervisor {
                      {"forks_refused", usage_.fork_refusals},
                      {"stopped", stops_},
                      {"continued", continues_}};
+    if (calls_) end["calls"] = calls_->counts();
     if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);
@@ -558,6 +641,11 @@ class Supervisor {
   std::string failed_text_, given_up_, unrecorded_;
   UniqueFd signals_, pidfd_, control_, output_;
   UniqueFd root_, listener_;  // of the box
+  UniqueFd brokered_root_;
+  uint16_t personality_ = 0;
+  std::optional<BrokerChild> broker_;
+  std::optional<CallRecord> calls_;
+  uint64_t broker_starts_ = 0;
   std::optional<Relay> relay_;
   bool relaying_ = false;
   bool launching_ = true;  // nothing was heard of the launcher yet, nor said about that
