@@ -26,6 +26,7 @@
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
 #include "supervisor/host/ids.h"
+#include "supervisor/host/inside.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
@@ -570,6 +571,7 @@ int run(RunOptions options) {
   // The policy's compiler has said itself what is wrong with the policy.
   if (!(done.error().operation == "policy" && done.error().code == ENOEXEC))
     alos::print_error("alos: {}\n", done.error().text());
+  if (done.error().operation.starts_with("io_uring")) say_if_inside_of_a_box();
   return kNotRun;
 }
 

@@ -23,6 +23,7 @@
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
+#include "supervisor/host/inside.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
@@ -247,9 +248,7 @@ class Supervisor {
   void launch_failed(const LauncherReport& report) {
     const std::string step(box::name(report.step));
     alos::print_error("alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
-    if (const char* outer = ::secure_getenv("ALOS_RUN"))
-      alos::print_error("alos: this is inside of the box of {}, and boxes make no boxes; start it outside\n",
-                        printable(outer));
+    say_if_inside_of_a_box();
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
