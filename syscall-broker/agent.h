@@ -20,8 +20,9 @@ class Agent {
  public:
   struct Facts {
     std::string run;
-    uid_t uid = 0;          // of everything in its box, as seen from here
-    std::string workspace;  // where commands run by default; "/" without
+    uid_t uid = 0;                 // of everything in its box, as seen from here
+    std::string workspace;         // where commands run by default
+    std::vector<std::string> env;  // of commands, "K=V"
   };
   // The kernel identity costs the launcher a process and a mount tree: it is asked for when the first call needs files.
   Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity)

@@ -16,23 +16,36 @@ class Broker::Channels final : public Channel::Owner {
   Channels(Reactor& reactor, Agent& agent, Pipeline& pipeline, Journal& journal)
       : reactor_(reactor), agent_(agent), pipeline_(pipeline), journal_(journal) {}
 
-  void listen(UniqueFd listener) {
-    listeners_.push_back(std::make_unique<Listener>(*this, std::move(listener)));
+  // `run`: 0 for the agent's own box.
+  void listen(UniqueFd listener, uint32_t run) {
+    listeners_.push_back(std::make_unique<Listener>(*this, std::move(listener), run));
     reactor_.accept(listeners_.back()->socket.get(), *listeners_.back());
+  }
+  // Nobody can connect to it any more: its box is gone.
+  void stop(uint32_t run) {
+    for (const auto& listener : listeners_)
+      if (listener->run == run) listener->over = true, reactor_.cancel(*listener);
   }
 
  private:
   struct Listener final : Completion {
-    Listener(Channels& channels, UniqueFd listening) : of(channels), socket(std::move(listening)) {}
+    Listener(Channels& channels, UniqueFd listening, uint32_t of_run)
+        : of(channels), socket(std::move(listening)), run(of_run) {}
     void completed(int result, unsigned flags) override {
       of.accepted(*this, result, (flags & IORING_CQE_F_MORE) != 0);
     }
     Channels& of;
     UniqueFd socket;
+    uint32_t run;
+    bool over = false;
   };
 
   void accepted(Listener& listener, int result, bool more) {
     if (result >= 0) add(UniqueFd(result));
+    if (!more && listener.over) {
+      std::erase_if(listeners_, [&](const auto& one) { return one.get() == &listener; });
+      return;
+    }
     // Descriptors may run out for a moment: tried again when a connection ends.
     if (!more) stalled_.push_back(&listener);
     if (!more && !channels_.empty()) return;
@@ -40,7 +53,11 @@ class Broker::Channels final : public Channel::Owner {
   }
 
   void again() {
-    for (Listener* listener : std::exchange(stalled_, {})) reactor_.accept(listener->socket.get(), *listener);
+    for (Listener* listener : std::exchange(stalled_, {}))
+      if (listener->over)
+        std::erase_if(listeners_, [&](const auto& one) { return one.get() == listener; });
+      else
+        reactor_.accept(listener->socket.get(), *listener);
   }
 
   void add(UniqueFd socket) {
@@ -105,21 +122,34 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::Com
       time_{.now_ns = boot_ns, .real = true},
       agent_(std::move(facts), std::move(policy), [&host] { host.want_identity(); }),
       worker_(*reactor_),
+      runs_(host),
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
   add_file_primitives(pipeline_, worker_);
   add_clock_primitives(pipeline_, *reactor_, time_);
+  add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);
 }
 
 Broker::~Broker() = default;
 
 void Broker::listen(UniqueFd listener) {
-  channels_->listen(std::move(listener));
+  channels_->listen(std::move(listener), 0);
 }
 
 void Broker::identity(Result<std::pair<View::Roots, FileRing::Personality>> found) {
   agent_.identity(reactor_->files(), std::move(found));
+}
+
+void Broker::run_started(uint32_t run, Result<UniqueFd> listener) {
+  if (!listener) return runs_.started(run, std::unexpected(std::move(listener).error()));
+  if (*listener) channels_->listen(std::move(*listener), run);
+  runs_.started(run, {});
+}
+
+void Broker::run_ended(uint32_t run, bool executed, int status) {
+  channels_->stop(run);
+  runs_.ended(run, executed, status);
 }
 
 void Broker::wait(std::span<pollfd> others, std::optional<int64_t> until_ns) {

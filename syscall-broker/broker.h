@@ -5,20 +5,14 @@
 
 #include "syscall-broker/agent.h"
 #include "syscall-broker/channel.h"
+#include "syscall-broker/host.h"
 #include "syscall-broker/journal.h"
 #include "syscall-broker/pipeline.h"
+#include "syscall-broker/primitives/shell.h"
 #include "syscall-broker/reactor.h"
 #include "syscall-broker/worker.h"
 
 namespace alos::broker {
-
-// What a broker needs of whoever runs boxes. Called on the broker's thread; answers come by the methods of Broker.
-class Host {
- public:
-  virtual ~Host() = default;
-  // Asks for the agent's kernel identity; answered by Broker::identity().
-  virtual void want_identity() = 0;
-};
 
 // Serves the boxes of one agent: accepts their connections, and carries out what they ask for. One thread, which calls
 // wait() instead of poll(2).
@@ -35,6 +29,9 @@ class Broker {
 
   // Serves what connects there, for as long as the broker is. `listener`: SOCK_SEQPACKET, made in a box of this agent.
   void listen(UniqueFd listener);
+  // What was asked of the host.
+  void run_started(uint32_t run, Result<UniqueFd> listener);
+  void run_ended(uint32_t run, bool executed, int status);
   void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
 
   Reactor& reactor() { return *reactor_; }
@@ -53,6 +50,7 @@ class Broker {
   Reactor::Time time_;
   Agent agent_;
   Worker worker_;
+  ShellRuns runs_;
   Pipeline pipeline_;
   std::unique_ptr<Channels> channels_;
 };

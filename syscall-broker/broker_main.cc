@@ -29,7 +29,8 @@ Result<void> prepare(Served& out) {
   if (start.begin.ring.size() != sizeof params) return fail("start", "ring", EBADMSG);
   std::memcpy(&params, start.begin.ring.data(), sizeof params);
   policy::CompiledPolicy policy = policy::compile(TRY(decode<policy::Policy>(start.rules, "policy")));
-  Agent::Facts facts{.run = start.begin.run, .uid = start.begin.uid, .workspace = start.begin.workspace};
+  Agent::Facts facts{
+      .run = start.begin.run, .uid = start.begin.uid, .workspace = start.begin.workspace, .env = start.begin.env};
   out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
                                   out.link, out.link));
   out.link.serve(*out.broker);

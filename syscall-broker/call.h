@@ -77,6 +77,11 @@ class Call {
   // Bytes of the content argument: `in_frame`, or those of the descriptor that came along (mapped: it is sealed).
   Attempt<std::string_view> content(const std::string& in_frame);
 
+  // The descriptor of the content argument, where it came in one.
+  UniqueFd take_content() { return std::move(received_.content); }
+  // Of Primitive::prepare().
+  std::string resolved;
+
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
@@ -94,6 +99,9 @@ class Call {
   };
   Room room() { return Room{*this}; }
 
+  // Called whenever the client has read enough to be sent more.
+  void on_room(std::function<void()> what) { has_room_ = std::move(what); }
+
   bool is_cancelled() const { return cancelled_; }
   // What a call that waits does when its client gives it up or leaves; called once, perhaps at once.
   void on_cancel(std::function<void()> what);
@@ -106,10 +114,10 @@ class Call {
   Received received_;
   std::unique_ptr<void, std::function<void(void*)>> mapping_;
   bool cancelled_ = false;
-  std::function<void()> cancel_;
-  uint64_t intent_ = 0;  // of the journal
+  std::function<void()> cancel_, has_room_;
+  uint64_t intent_ = 0;        // of the journal
   std::string rule_, source_;  // by which the first of its demands is allowed
-  bool recorded_ = false;  // though it only looks
+  bool recorded_ = false;      // though it only looks
 };
 
 }  // namespace alos::broker

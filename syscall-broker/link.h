@@ -26,7 +26,8 @@ struct Begin {
   std::string run;
   uint32_t uid = 0;  // of everything in the box, as seen from here
   std::string workspace;
-  std::vector<uint8_t> ring;  // io_uring_params, to map the file ring by
+  std::vector<std::string> env;  // of commands, "K=V", before what a request adds
+  std::vector<uint8_t> ring;     // io_uring_params, to map the file ring by
 };
 
 // What becomes of a record that was waited for.
@@ -44,6 +45,24 @@ struct Identity {
   std::string text;
   uint16_t personality = 0;
   bool brokered = false;
+};
+
+// A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
+// `text`.
+struct RunStarted {
+  static constexpr char kTag = 's';
+  uint32_t run = 0;
+  int32_t error = 0;
+  std::string text;
+};
+
+// Nothing of it is left. `status` as of waitpid(2); `executed`: the program ran; otherwise `status` is the errno of
+// starting it.
+struct RunEnded {
+  static constexpr char kTag = 'e';
+  uint32_t run = 0;
+  bool executed = false;
+  int32_t status = 0;
 };
 
 // ---- broker to supervisor ----
@@ -69,9 +88,39 @@ struct WantIdentity {
   uint8_t nothing = 0;
 };
 
+// A box for a command; with it come its stdin, stdout and stderr.
+struct WantRun {
+  static constexpr char kTag = 'W';
+  uint32_t run = 0;      // the broker's number for it
+  int32_t command = -1;  // index of the rule of `commands` that gives it more
+  std::vector<std::string> argv, env;
+  std::string cwd;
+};
+
+struct EndRun {
+  static constexpr char kTag = 'E';
+  uint32_t run = 0;
+};
+
+template <class A>
+void fields(A& a, RunStarted& r) {
+  a(r.run, r.error, r.text);
+}
+template <class A>
+void fields(A& a, RunEnded& r) {
+  a(r.run, r.executed, r.status);
+}
+template <class A>
+void fields(A& a, WantRun& r) {
+  a(r.run, r.command, r.argv, r.env, r.cwd);
+}
+template <class A>
+void fields(A& a, EndRun& r) {
+  a(r.run);
+}
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.uid, b.workspace, b.ring);
+  a(b.run, b.uid, b.workspace, b.env, b.ring);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

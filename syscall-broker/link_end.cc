@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "base/sys.h"
@@ -76,15 +77,50 @@ void LinkEnd::flush() {
   if (!part.records.empty()) put(message(part));
 }
 
-void LinkEnd::put(std::string text) {
-  queue_.push_back(std::move(text));
+void LinkEnd::want_run(Run run) {
+  std::vector<UniqueFd> fds;
+  for (UniqueFd& fd : run.stdio) fds.push_back(std::move(fd));
+  WantRun wanted;
+  wanted.run = run.number;
+  wanted.command = run.command;
+  wanted.argv = std::move(run.argv);
+  wanted.env = std::move(run.env);
+  wanted.cwd = std::move(run.cwd);
+  put(message(wanted), std::move(fds));
+}
+
+void LinkEnd::end_run(uint32_t number) {
+  put(message(EndRun{.run = number}));
+}
+
+void LinkEnd::put(std::string text, std::vector<UniqueFd> fds) {
+  queue_.push_back({std::move(text), std::move(fds)});
   if (queue_.size() == 1) send();
+}
+
+bool LinkEnd::try_send(const Outgoing& next) {
+  std::vector<int> fds;
+  for (const UniqueFd& fd : next.fds) fds.push_back(fd.get());
+  iovec part{.iov_base = const_cast<char*>(next.text.data()), .iov_len = next.text.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
+  msghdr header{};
+  header.msg_iov = &part;
+  header.msg_iovlen = 1;
+  if (!fds.empty()) {
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* rights = CMSG_FIRSTHDR(&header);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
+  }
+  return ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
 void LinkEnd::send() {
   while (!queue_.empty()) {
-    const std::string& next = queue_.front();
-    if (::send(socket_.get(), next.data(), next.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+    if (!try_send(queue_.front())) {
       if (errno != EAGAIN) return;  // the supervisor is gone, which the other direction notices
       return broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
     }
@@ -99,8 +135,8 @@ void LinkEnd::serve(Broker& broker) {
 
 void LinkEnd::end() {
   flush();
-  for (const std::string& text : queue_)
-    if (::send(socket_.get(), text.data(), text.size(), MSG_NOSIGNAL) < 0) break;
+  for (const Outgoing& next : queue_)
+    if (::send(socket_.get(), next.text.data(), next.text.size(), MSG_NOSIGNAL) < 0) break;
   ::_exit(0);
 }
 
@@ -121,6 +157,20 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
     if (found.empty()) return true;
     found.mapped()(recorded->error == 0 ? Result<void>{} : fail("record", recorded->text, recorded->error));
     return true;
+  }
+  if (text[0] == RunStarted::kTag) {
+    const auto started = decode<RunStarted>(body, "run");
+    if (!started) return false;
+    if (started->error != 0)
+      broker_->run_started(started->run, fail("run", started->text, started->error));
+    else
+      broker_->run_started(started->run, fds.empty() ? UniqueFd() : std::move(fds[0]));
+    return true;
+  }
+  if (text[0] == RunEnded::kTag) {
+    const auto ended = decode<RunEnded>(body, "run");
+    if (ended) broker_->run_ended(ended->run, ended->executed, ended->status);
+    return ended.has_value();
   }
   if (text[0] != Identity::kTag) return false;
   const auto identity = decode<Identity>(body, "identity");

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "syscall-broker/broker.h"
@@ -29,6 +30,8 @@ class LinkEnd final : public Journal, public Host {
   uint64_t write(const Entry& entry) override;
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override;
   void want_identity() override;
+  void want_run(Run run) override;
+  void end_run(uint32_t number) override;
 
  private:
   struct Readable final : Completion {
@@ -43,7 +46,7 @@ class LinkEnd final : public Journal, public Host {
   };
   void receive();
   bool take(std::string_view text, std::vector<UniqueFd> fds);
-  void put(std::string text);
+  void put(std::string text, std::vector<UniqueFd> fds = {});
   void send();
   void flush();
   [[noreturn]] void end();
@@ -55,7 +58,12 @@ class LinkEnd final : public Journal, public Host {
   Records pending_;
   bool flushing_ = false;
   uint64_t number_ = 0;
-  std::deque<std::string> queue_;
+  struct Outgoing {
+    std::string text;
+    std::vector<UniqueFd> fds;
+  };
+  bool try_send(const Outgoing& next);
+  std::deque<Outgoing> queue_;
   std::unordered_map<uint64_t, std::function<void(Result<void>)>> waiting_;
 };
 

@@ -52,6 +52,10 @@ Answer unrecorded(const Error& error) {
 Task<Answer> Pipeline::answer(Call& call) {
   const PrimitiveRow& row = row_of(call.request().call_case());
   Primitive& primitive = *primitives_.at(row.call);
+  if (primitive.prepares()) {
+    Attempt<bool> prepared = co_await primitive.prepare(call);
+    if (!prepared) co_return std::move(prepared).error();
+  }
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   const std::string target = plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
@@ -163,6 +167,9 @@ void Pipeline::may_write(Channel& channel) {
     return true;
   });
   for (const auto& one : ready) one.resume();
+  if (const auto of_channel = running_.find(&channel); of_channel != running_.end())
+    for (const auto& [id, call] : of_channel->second)
+      if (call->has_room_) call->has_room_();
 }
 
 void Pipeline::cancel(Channel& channel, uint64_t id) {

@@ -17,6 +17,9 @@ struct Plan {
 class Primitive {
  public:
   virtual ~Primitive() = default;
+  // What cannot be named without looking, before the plan: in the agent's own view, under its own rights.
+  virtual bool prepares() const { return false; }
+  virtual Task<Attempt<bool>> prepare(Call&) { co_return true; }
   // Pure: canonical arguments and demands. Failed for what cannot be asked.
   virtual Attempt<Plan> plan(Call& call) = 0;
   // After it was allowed and recorded.

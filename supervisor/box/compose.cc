@@ -174,8 +174,8 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   box.times = trace.steps;
   box.staging = holder.staging;
   box.root_at = holder.staging + "/root";
-  box.init = ALOS_STEP(trace, Step::request, sys::dup(holder.init.get()));
-  box.cgroup_tasks = ALOS_STEP(trace, Step::cgroup, dup_all(holder.cgroup_tasks));
+  box.init = ALOS_STEP(trace, Step::clone, sys::dup(holder.init.get()));
+  box.cgroup_tasks = ALOS_STEP(trace, Step::clone, dup_all(holder.cgroup_tasks));
   box.parts = ALOS_STEP(trace, Step::private_space,
                         own_places(holder, std::move(sources.home), request.command, box.private_device));
   box.places = std::move(sources.places);

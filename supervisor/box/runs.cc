@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "policy/usage.h"
 #include "supervisor/box/compose.h"
 
 namespace alos::box {
@@ -64,6 +65,9 @@ void send_failure(LauncherReport report, const LaunchError& error) {
 
 Result<void> check_command(const policy::BoxCommand& command, const std::vector<std::string>& argv) {
   if (argv.empty() || command.program.empty()) return fail("run", command.rule, EINVAL);
+  const auto usage = TRY(policy::Usage::parse(command.usage));
+  if (const auto fits = usage.match(std::span(argv).subspan(1)); !fits)
+    return fail("run", command.rule, EACCES, fits.error().reason);
   return {};
 }
 

@@ -58,7 +58,7 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
 
 bool BrokerChild::receive(const Events& events) {
   std::string buffer(broker::kLongestMessage, '\0');
-  const auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 0);
+  auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
   if (!got || got->size == 0) return false;
   const std::string_view body = std::string_view(buffer).substr(1, got->size - 1);
   switch (buffer[0]) {
@@ -71,6 +71,17 @@ bool BrokerChild::receive(const Events& events) {
     case broker::WantIdentity::kTag:
       events.want_identity();
       return true;
+    case broker::WantRun::kTag: {
+      const auto wanted = decode<broker::WantRun>(body, "broker's command");
+      if (!wanted) return false;
+      events.want_run(*wanted, std::move(got->fds));
+      return true;
+    }
+    case broker::EndRun::kTag: {
+      const auto ended = decode<broker::EndRun>(body, "broker's command");
+      if (ended) events.end_run(ended->run);
+      return ended.has_value();
+    }
     default:
       return false;
   }
@@ -84,6 +95,18 @@ void BrokerChild::answer(const broker::Recorded& recorded) {
 void BrokerChild::answer(const broker::Identity& identity, std::span<const int> fds) {
   const std::string words = broker::message(identity);
   (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds);
+}
+
+void BrokerChild::answer(const broker::RunStarted& started, const UniqueFd& listener) {
+  const std::string words = broker::message(started);
+  const int fd = listener.get();
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)),
+                          listener ? std::span(&fd, 1) : std::span<const int>());
+}
+
+void BrokerChild::answer(const broker::RunEnded& ended) {
+  const std::string words = broker::message(ended);
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
 }
 
 void BrokerChild::finish() {

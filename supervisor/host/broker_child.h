@@ -22,6 +22,8 @@ class BrokerChild {
   struct Events {
     std::function<void(const broker::Records&)> records;
     std::function<void()> want_identity;
+    std::function<void(const broker::WantRun&, std::vector<UniqueFd> stdio)> want_run;
+    std::function<void(uint32_t)> end_run;
   };
   // `listener` stays the caller's; `ring` is inherited. Errors: it could not be started.
   static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
@@ -32,6 +34,8 @@ class BrokerChild {
   bool receive(const Events& events);
   void answer(const broker::Recorded& recorded);
   void answer(const broker::Identity& identity, std::span<const int> fds);
+  void answer(const broker::RunStarted& started, const UniqueFd& listener);
+  void answer(const broker::RunEnded& ended);
 
   // It is to send what it has to say and to end.
   void finish();

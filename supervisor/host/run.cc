@@ -26,6 +26,7 @@
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
 #include "supervisor/host/ids.h"
+#include "supervisor/host/inside.h"
 #include "supervisor/host/order.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
@@ -420,6 +421,7 @@ Result<void> Start::compose() {
   order_.degraded = request_.degrade;
   order_.limits = limits_text(plan.limits);
   order_.rules = compiled_.rules;
+  order_.env = request_.env;
   order_.box_uid = request_.host_uid;
   order_.wall_ms = plan.limits.wall_ms;
   order_.audit_directory = directories_.state + "/audit";
@@ -578,6 +580,7 @@ int run(RunOptions options) {
   // The policy's compiler has said itself what is wrong with the policy.
   if (!(done.error().operation == "policy" && done.error().code == ENOEXEC))
     alos::print_error("alos: {}\n", done.error().text());
+  if (done.error().operation.starts_with("io_uring")) say_if_inside_of_a_box();
   return kNotRun;
 }
 

@@ -23,8 +23,10 @@
 #include "supervisor/box/protocol.h"
 #include "supervisor/host/broker_child.h"
 #include "supervisor/host/call_record.h"
+#include "supervisor/host/command_runs.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
+#include "supervisor/host/inside.h"
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
@@ -100,7 +102,7 @@ class Supervisor {
   bool over() const { return box_gone_ && launcher_done_; }
 
   void step() {
-    pollfd fds[10] = {
+    std::vector<pollfd> fds{
         {.fd = launcher_ ? launcher_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = control_ ? control_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = pidfd_ && !box_gone_ ? pidfd_.get() : -1, .events = POLLIN, .revents = 0},
@@ -112,7 +114,9 @@ class Supervisor {
         {.fd = broker_ ? broker_->fd() : -1, .events = POLLIN, .revents = 0},
         {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
     };
-    if (::poll(fds, 10, timeout_ms()) < 0 && errno != EINTR) return lost("poll");
+    const size_t own = fds.size();
+    runs_.add_to(fds);
+    if (::poll(fds.data(), fds.size(), timeout_ms()) < 0 && errno != EINTR) return lost("poll");
     if (fds[1].revents != 0) from_init();
     if (fds[0].revents != 0) from_launcher();
     if (fds[3].revents != 0) from_signals();
@@ -120,6 +124,7 @@ class Supervisor {
     if (fds[5].revents != 0 && relay_) relaying_ = relay_->from_box();
     if (fds[6].revents != 0 && relay_) relay_->to_box();
     if (fds[7].revents != 0 && relay_) relay_->to_terminal();
+    runs_.look(std::span(fds).subspan(own));
     if (fds[8].revents != 0) from_broker();
     if (fds[9].revents != 0) start_broker();
     if (fds[2].revents != 0) reap_box();
@@ -250,16 +255,14 @@ class Supervisor {
         return identity_found(report, std::move(got->fds));
       case LauncherReport::Kind::run_started:
       case LauncherReport::Kind::run_failed:
-        return;
+        return runs_.heard(report, std::move(got->fds));
     }
   }
 
   void launch_failed(const LauncherReport& report) {
     const std::string step(box::name(report.step));
     alos::print_error("alos: cannot start {}: step '{}': {}\n", order_.policy, step, report.text.data());
-    if (const char* outer = ::secure_getenv("ALOS_RUN"))
-      alos::print_error("alos: this is inside of the box of {}, and boxes make no boxes; start it outside\n",
-                        printable(outer));
+    say_if_inside_of_a_box();
     end_with({.reason = "failed", .what = "step " + step, .code = kNotRun, .executed = false});
     failed_text_ = report.text.data();
     launcher_done_ = box_gone_ = true;
@@ -422,7 +425,8 @@ class Supervisor {
   void start_broker() {
     if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
     if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
-    broker::Begin begin{.run = order_.run, .uid = order_.box_uid, .workspace = order_.workspace, .ring = {}};
+    broker::Begin begin{
+        .run = order_.run, .uid = order_.box_uid, .workspace = order_.workspace, .env = order_.env, .ring = {}};
     begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
     auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
     if (!started) return no_broker(started.error().text());
@@ -437,16 +441,20 @@ class Supervisor {
   }
 
   void from_broker() {
-    const BrokerChild::Events events{.records =
-                                         [this](const broker::Records& records) {
-                                           for (const broker::Recorded& answer : calls_->take(records))
-                                             broker_->answer(answer);
-                                         },
-                                     .want_identity = [this] { want_identity(); }};
+    const BrokerChild::Events events{
+        .records =
+            [this](const broker::Records& records) {
+              for (const broker::Recorded& answer : calls_->take(records)) broker_->answer(answer);
+            },
+        .want_identity = [this] { want_identity(); },
+        .want_run = [this](const broker::WantRun& wanted,
+                           std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
+        .end_run = [this](uint32_t run) { runs_.end(launcher_, run); }};
     if (broker_->receive(events)) return;
     // Calls that were under way end for their clients with the connection; the next connection has a new one.
     broker_->end();
     broker_.reset();
+    runs_.end_all(launcher_);
     if (!box_gone_) events_.write("broker", {{"state", "ended"}, {"starts", broker_starts_}});
   }
 
@@ -646,6 +654,14 @@ class Supervisor {
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;
+  CommandRuns runs_{{.started =
+                         [this](const broker::RunStarted& started, const UniqueFd& listener) {
+                           if (broker_) broker_->answer(started, listener);
+                         },
+                     .ended =
+                         [this](const broker::RunEnded& ended) {
+                           if (broker_) broker_->answer(ended);
+                         }}};
   std::optional<Relay> relay_;
   bool relaying_ = false;
   bool launching_ = true;  // nothing was heard of the launcher yet, nor said about that

@@ -19,7 +19,8 @@ inline Facts ordinary_user() {
                              &Facts::seccomp_filter,   &Facts::seccomp_notify,
                              &Facts::clone3,           &Facts::pidfd,
                              &Facts::close_range,      &Facts::openat2,
-                             &Facts::execveat,         &Facts::mdwe})
+                             &Facts::execveat,         &Facts::mdwe,
+                             &Facts::io_uring})
     (facts.*fact).state = State::yes;
   facts.machine.uid = 1000;
   facts.machine.self = 4711;

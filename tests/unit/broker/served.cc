@@ -205,8 +205,9 @@ Served::Served(Setting setting)
 
 void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop) {
   struct Asked final : Host {
-    void want_identity() override { wanted = true; }
-    bool wanted = false;
+    void want_identity() override {}
+    void want_run(Run) override {}
+    void end_run(uint32_t) override {}
   } host;
   View::Roots roots;
   roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -216,7 +217,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{.run = "run_test", .uid = ::geteuid(), .workspace = "/"};
+  Agent::Facts facts{.run = "run_test", .uid = ::geteuid(), .workspace = "/", .env = {"PATH=/bin"}};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host);
   must(broker.has_value(), "broker");
   (*broker)->listen(std::move(listener));

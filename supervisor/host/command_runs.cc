@@ -1,0 +1,127 @@
+#include "supervisor/host/command_runs.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+#include "base/sys.h"
+#include "shim/init/protocol.h"
+#include "supervisor/box/spec.h"
+
+namespace alos::host {
+namespace {
+
+using box::LauncherOrder;
+using box::LauncherReport;
+
+Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, std::span<const UniqueFd> stdio) {
+  if (!launcher) return fail("run", "launcher", ESRCH);
+  if (stdio.size() != 3) return fail("run", "stdio", EBADMSG);
+  box::CommandRequest request;
+  request.argv = wanted.argv;
+  request.env = wanted.env;
+  request.cwd = wanted.cwd;
+  const UniqueFd text = TRY(sys::memfd("command", encode(request), true));
+  LauncherOrder order;
+  order.kind = LauncherOrder::Kind::run;
+  order.run = wanted.run;
+  order.command = wanted.command;
+  const int fds[] = {text.get(), stdio[0].get(), stdio[1].get(), stdio[2].get()};
+  return sys::send_message(launcher.get(), std::as_bytes(std::span(&order, 1)), fds);
+}
+
+}  // namespace
+
+void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio) {
+  const bool known = runs_.contains(wanted.run);
+  auto ordered = known ? fail("run", std::to_string(wanted.run), EEXIST) : order_run(launcher, wanted, stdio);
+  if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
+  runs_.emplace(wanted.run, Run{});
+}
+
+void CommandRuns::end(const UniqueFd& launcher, uint32_t number) {
+  const auto found = runs_.find(number);
+  if (found == runs_.end()) return;
+  LauncherOrder order;
+  order.kind = LauncherOrder::Kind::end_run;
+  order.run = number;
+  if (launcher) (void)sys::send_message(launcher.get(), std::as_bytes(std::span(&order, 1)));
+  // A second way: init ends at the end of its socket. One that has not started yet is ended when it is told of.
+  found->second.control.reset();
+  found->second.over = true;
+}
+
+void CommandRuns::end_all(const UniqueFd& launcher) {
+  for (auto& [number, run] : runs_) end(launcher, number);
+}
+
+void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
+  const auto found = runs_.find(report.run);
+  if (report.kind == LauncherReport::Kind::run_failed) {
+    if (report.pid > 0) ::waitpid(report.pid, nullptr, __WALL);
+    if (found == runs_.end()) return;
+    runs_.erase(found);
+    return told_.started({report.run, report.error == 0 ? EIO : report.error, report.text.data()}, {});
+  }
+  if (found == runs_.end() || fds.size() != (report.has_listener ? 4U : 2U)) return;
+  Run& run = found->second;
+  run.pidfd = std::move(fds[0]);
+  if (!run.over) run.control = std::move(fds[1]);
+  const UniqueFd none;
+  told_.started({report.run, 0, ""}, report.has_listener ? fds[3] : none);
+  const init::Order go{.kind = init::Order::Kind::go, .value = 0};
+  if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
+}
+
+void CommandRuns::add_to(std::vector<pollfd>& fds) const {
+  for (const auto& [number, run] : runs_) {
+    fds.push_back({.fd = run.control ? run.control.get() : -1, .events = POLLIN, .revents = 0});
+    fds.push_back({.fd = run.pidfd ? run.pidfd.get() : -1, .events = POLLIN, .revents = 0});
+  }
+}
+
+void CommandRuns::from_init(uint32_t, Run& run) {
+  init::Report report;
+  auto got = sys::receive_message(run.control.get(), std::as_writable_bytes(std::span(&report, 1)), 0);
+  if (!got || got->size != sizeof report) {
+    run.control.reset();
+    return;
+  }
+  switch (report.kind) {
+    case init::Report::Kind::started:
+      run.executed = true;
+      return;
+    case init::Report::Kind::not_started:
+    case init::Report::Kind::ended:
+      run.status = report.value;
+      run.told = true;
+      return;
+    default:
+      return;
+  }
+}
+
+void CommandRuns::reap(uint32_t number, Run& run) {
+  siginfo_t info{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(run.pidfd.get()), &info, WEXITED | __WALL) != 0 && errno == EINTR) return;
+  while (run.control) from_init(number, run);  // its last words may still be unread
+  // Ended from outside: as the kernel would say of the program.
+  if (!run.told) run.status = SIGKILL;
+  told_.ended({number, run.executed || !run.told, run.status});
+  runs_.erase(number);
+}
+
+// In the order of add_to(): what is reaped is erased, and no later entry moves.
+void CommandRuns::look(std::span<const pollfd> fds) {
+  std::vector<uint32_t> numbers;
+  for (const auto& [number, run] : runs_) numbers.push_back(number);
+  for (size_t i = 0; i < numbers.size() && 2 * i + 1 < fds.size(); ++i) {
+    const auto found = runs_.find(numbers[i]);
+    if (found == runs_.end()) continue;
+    if (fds[2 * i].revents != 0 && found->second.control) from_init(numbers[i], found->second);
+    if (fds[2 * i + 1].revents != 0) reap(numbers[i], found->second);
+  }
+}
+
+}  // namespace alos::host

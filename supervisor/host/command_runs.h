@@ -1,0 +1,55 @@
+#pragma once
+
+#include <poll.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "supervisor/box/protocol.h"
+#include "syscall-broker/link.h"
+
+namespace alos::host {
+
+// The further boxes of a run, one for each command that its agent has run: asked of the launcher, waited for here (they
+// are this process's children), told to the broker. One thread.
+class CommandRuns {
+ public:
+  struct Told {
+    // `listener` is the told one's to pass on.
+    std::function<void(const broker::RunStarted&, const UniqueFd& listener)> started;
+    std::function<void(const broker::RunEnded&)> ended;
+  };
+  explicit CommandRuns(Told told) : told_(std::move(told)) {}
+
+  // Errors of asking are told as those of starting.
+  void want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio);
+  void end(const UniqueFd& launcher, uint32_t run);
+  // Everything that is under way, because nobody is left to tell.
+  void end_all(const UniqueFd& launcher);
+  // A report of the launcher's of kind run_started or run_failed.
+  void heard(const box::LauncherReport& report, std::vector<UniqueFd> fds);
+
+  // For poll(2), and what it found; the same vector.
+  void add_to(std::vector<pollfd>& fds) const;
+  void look(std::span<const pollfd> fds);
+  bool empty() const { return runs_.empty(); }
+
+ private:
+  struct Run {
+    UniqueFd pidfd, control;  // none before it has started
+    bool executed = false, over = false, told = false;
+    int status = 0;
+  };
+  void from_init(uint32_t number, Run& run);
+  void reap(uint32_t number, Run& run);
+
+  Told told_;
+  std::map<uint32_t, Run> runs_;
+};
+
+}  // namespace alos::host

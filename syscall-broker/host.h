@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/unique_fd.h"
+
+namespace alos::broker {
+
+// What a broker needs of whoever runs boxes. Called on the broker's thread; answers come by the methods of Broker.
+class Host {
+ public:
+  // A box of its own for a command, from the same holder as the agent's.
+  struct Run {
+    uint32_t number = 0;
+    int32_t command = -1;  // index of the rule of `commands` that gives it more than the agent has; -1: none
+    std::vector<std::string> argv, env;
+    std::string cwd;
+    std::array<UniqueFd, 3> stdio;
+  };
+
+  virtual ~Host() = default;
+  // Asks for the agent's kernel identity; answered by Broker::identity().
+  virtual void want_identity() = 0;
+  // Answered by Broker::run_started() and, where it did start, run_ended().
+  virtual void want_run(Run run) = 0;
+  // It and all that it started is to end; run_ended() says when.
+  virtual void end_run(uint32_t number) = 0;
+};
+
+}  // namespace alos::broker
