@@ -97,7 +97,7 @@ Result<UniqueFd> fresh_tmp() {
 
 // /tmp, /dev/shm and the home: the run's own, or for a command that is not the agent's a fresh /tmp, and the rest as it
 // is.
-Result<std::vector<Place>> own_places(const Holder& holder, UniqueFd home, const policy::BoxCommand* command,
+Result<std::vector<Place>> own_places(const Holder& holder, const UniqueFd& home, const policy::BoxCommand* command,
                                       dev_t& own_device) {
   std::vector<Place> out;
   own_device = holder.space.device;
@@ -109,7 +109,7 @@ Result<std::vector<Place>> own_places(const Holder& holder, UniqueFd home, const
       place.source = TRY(fresh_tmp());
       own_device = TRY(sys::fstat(place.source.get())).st_dev;
     } else if (home && part.target == policy::kBoxHome) {
-      place.source = std::move(home);
+      place.source = TRY(sys::dup(home.get()));
     } else {
       place.source = TRY(clone_part(holder.space, part));
     }
@@ -176,8 +176,8 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   box.root_at = holder.staging + "/root";
   box.init = ALOS_STEP(trace, Step::clone, sys::dup(holder.init.get()));
   box.cgroup_tasks = ALOS_STEP(trace, Step::clone, dup_all(holder.cgroup_tasks));
-  box.parts = ALOS_STEP(trace, Step::private_space,
-                        own_places(holder, std::move(sources.home), request.command, box.private_device));
+  box.parts =
+      ALOS_STEP(trace, Step::private_space, own_places(holder, sources.home, request.command, box.private_device));
   box.places = std::move(sources.places);
   std::ranges::move(ALOS_STEP(trace, Step::workspace, place_workspace(plan.mounts, plan.workspace, holder.workspace)),
                     std::back_inserter(box.places));

@@ -51,9 +51,9 @@ T must(const Reporter& report, Step step, Result<T> result) {
 Result<std::vector<policy::BoxMask>> masks_in(const policy::BoxPlan& plan, const std::vector<Place>& places) {
   std::vector<policy::BoxMask> out;
   for (const policy::BoxMask& mask : plan.masks) {
-    policy::Pattern pattern = TRY(policy::Pattern::parse(mask.pattern));
+    const policy::Pattern pattern = TRY(policy::Pattern::parse(mask.pattern));
     const bool glob = pattern.shape() == policy::Pattern::Shape::glob;
-    const std::string prefix = policy::PatternAt(std::move(pattern)).literal_prefix();
+    const std::string prefix = policy::PatternAt(pattern).literal_prefix();
     if (glob || std::ranges::any_of(places, [&](const Place& p) { return lies_below(prefix, p.target); }))
       out.push_back(mask);
   }

@@ -100,7 +100,25 @@ class StandIn {
     if (!sys::send_message(launcher_.get(), std::as_bytes(std::span(&what, 1)), fds)) give_up("launcher is gone");
   }
 
-  Told hear() {
+  // The next report, or the next of those kinds: others wait for their turn.
+  Told hear(const std::vector<LauncherReport::Kind>& wanted = {}) {
+    const auto fits = [&](const Told& told) {
+      return wanted.empty() || std::ranges::find(wanted, told.report.kind) != wanted.end();
+    };
+    for (auto at = early_.begin(); at != early_.end(); ++at)
+      if (fits(*at)) {
+        Told out = std::move(*at);
+        early_.erase(at);
+        return out;
+      }
+    for (;;) {
+      Told out = receive();
+      if (fits(out)) return out;
+      early_.push_back(std::move(out));
+    }
+  }
+
+  Told receive() {
     pollfd ready{.fd = launcher_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&ready, 1, 20'000) != 1) give_up("the launcher does not answer");
     Told out;
@@ -158,7 +176,7 @@ class StandIn {
 
   void identity() {
     order({.kind = LauncherOrder::Kind::identity});
-    Told told = hear();
+    Told told = hear({LauncherReport::Kind::identity, LauncherReport::Kind::identity_failed});
     if (told.report.kind != LauncherReport::Kind::identity) {
       fmt::print("identity failed: {}: {}\n", box::name(told.report.step), told.report.text.data());
       return;
@@ -226,7 +244,7 @@ class StandIn {
 
   void rest(const std::string& what, const std::string& of, UniqueFd output) {
     const auto number = static_cast<uint32_t>(std::stoul(of));
-    Told told = hear();
+    Told told = hear({LauncherReport::Kind::run_started, LauncherReport::Kind::run_failed});
     if (told.report.kind != LauncherReport::Kind::run_started) {
       if (told.report.pid != 0) ::waitpid(told.report.pid, nullptr, __WALL);
       fmt::print("{} {} failed: {}: {}\n", what, number, box::name(told.report.step), told.report.text.data());
@@ -255,6 +273,7 @@ class StandIn {
   io_uring ring_{};
   unsigned short personality_ = 0;
   std::map<size_t, Box> boxes_;
+  std::vector<Told> early_;
 };
 
 }  // namespace
