@@ -106,7 +106,12 @@ class Planner {
     }
     for (Region& region : regions_)
       if (region.ground != Ground::own) unite(region);
-    for (const Region& region : brokered_) brokered(region);
+    for (Region& region : brokered_) {
+      brokered(region);
+      // The broker's view holds what any of them allows; which of it a request may use is decide()'s to say.
+      for (const Region& other : brokered_)
+        if (other.path->pattern.includes(region.path->pattern)) region.rights = region.rights | other.rule->rights;
+    }
   }
 
   // Nothing of it may be in the box: a use there would go by unrecorded.
@@ -416,13 +421,24 @@ class Planner {
       }
     }
     for (auto& [path, mount] : by_path) out_.box.mounts.push_back(std::move(mount));
+    brokers_view();
+  }
+
+  void brokers_view() {
     for (const Region& region : brokered_) {
-      out_.box.brokered.push_back(describe(region));
-      out_.enforced.push_back(
-          {region.rule,
-           region.path,
-           {Enforcer::broker},
-           "broker (absent from the box, reached by primitive): " + region.rights.text() + ", each use recorded"});
+      BoxMount mount = describe(region);
+      const auto known = std::ranges::find_if(out_.box.brokered, [&](const BoxMount& other) {
+        return other.path == mount.path && other.tree == mount.tree && other.glob == mount.glob;
+      });
+      if (known == out_.box.brokered.end())
+        out_.box.brokered.push_back(std::move(mount));
+      else
+        known->optional &= mount.optional;
+      out_.enforced.push_back({region.rule,
+                               region.path,
+                               {Enforcer::broker},
+                               "broker (absent from the box, reached by primitive): " + region.rule->rights.text() +
+                                   ", each use recorded"});
     }
   }
 

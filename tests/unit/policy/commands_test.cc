@@ -367,6 +367,18 @@ TEST(Brokered, is_absent_from_the_box_and_part_of_the_brokers_view) {
   EXPECT_THAT(plan.masks, IsEmpty()) << "nothing is there to be covered";
 }
 
+TEST(Brokered, several_rules_of_one_place_make_one_view) {
+  const BoxPlan plan = whole(with_rules("  a: {allow: r, path: /srv/x/**, audit: each, optional: true}\n"
+                                        "  b: {allow: [write], path: /srv/x/**, audit: each}\n"
+                                        "  d: {allow: [list, append], path: /srv/x/y, audit: each}\n"))
+                           .plan.box;
+  ASSERT_THAT(plan.brokered, SizeIs(2));
+  EXPECT_EQ(plan.brokered[0].rights, kRead | Right::write);
+  EXPECT_FALSE(plan.brokered[0].optional);
+  EXPECT_EQ(plan.brokered[1].rights, kRead | Right::write | Right::append)
+      << "a narrower mount gives what the wider does";
+}
+
 TEST(Brokered, is_decided_as_other_rules_are) {
   const CompiledPolicy policy = compiled(kBrokered);
   EXPECT_EQ(decided(policy, "fs.read /srv/runbooks/db.md"), Effect::allow);
