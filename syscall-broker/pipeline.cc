@@ -58,6 +58,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   }
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
+  call.rule_.clear();  // what was looked at before is not what it is allowed by
   const std::string target = plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
