@@ -3,13 +3,13 @@ include(GNUInstallDirs)
 install(PROGRAMS
   $<TARGET_FILE:alos> $<TARGET_FILE:alos-supervisor> $<TARGET_FILE:alos-broker> $<TARGET_FILE:alos-launcher> $<TARGET_FILE:alos-init>
   $<TARGET_FILE:alos-policy> $<TARGET_FILE:alos-runs> $<TARGET_FILE:alos-workspace> $<TARGET_FILE:alos-audit>
-  $<TARGET_FILE:alos-doctor> $<TARGET_FILE:alos-call>
+  $<TARGET_FILE:alos-doctor>
   DESTINATION lib/alos)
+install(PROGRAMS $<TARGET_FILE:alos-call> DESTINATION lib/alos/box/bin)
+install(DIRECTORY ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/box/python/alos DESTINATION lib/alos/box/python PATTERN stamp EXCLUDE
+        PATTERN __pycache__ EXCLUDE)
 install(CODE "file(MAKE_DIRECTORY \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
   file(CREATE_LINK ../lib/alos/alos \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/alos SYMBOLIC)")
-# Where Debian's python3 looks below /usr; elsewhere PYTHONPATH names it.
-install(DIRECTORY ${CMAKE_BINARY_DIR}/python/alos DESTINATION lib/python3/dist-packages PATTERN stamp EXCLUDE
-        PATTERN __pycache__ EXCLUDE)
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)
 install(FILES ${profiles} DESTINATION share/alos/profiles)
 install(FILES README.md SECURITY.md docs/architecture.md docs/primitives.md DESTINATION share/doc/alos)

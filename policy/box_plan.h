@@ -114,6 +114,10 @@ inline constexpr const char* kBoxHome = "/home/agent";
 inline constexpr const char* kBoxWritable[] = {"/tmp/**", "/dev/shm/**", "/home/agent/**"};
 inline constexpr const char* kBoxReadable[] = {"/proc/**",   "/dev/**",       "/etc/passwd",      "/etc/group",
                                                "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/nsswitch.conf"};
+// What programs in a box speak to alos with: alos-call, and clients for languages. The installation's own, read and
+// run.
+inline constexpr const char* kBoxClients = "/alos";
+inline constexpr const char* kBoxPrograms[] = {"/alos/**"};
 // Devices among them that are written as well.
 inline constexpr const char* kBoxDevices[] = {"/dev/null",    "/dev/zero", "/dev/full", "/dev/random",
                                               "/dev/urandom", "/dev/tty",  "/dev/ptmx", "/dev/pts/**"};

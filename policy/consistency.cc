@@ -156,6 +156,11 @@ class Checker {
         return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host",
                        "paths outside " + std::string(own) + ": every box has its own, and the host's leads out of it",
                        "remove it; the box's own " + std::string(own) + " is there without a rule");
+    for (const char* own : kBoxPrograms)
+      if (path.pattern.overlaps(constant(own)))
+        return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host",
+                       "paths outside " + constant(own).literal_prefix() + ": every box has its own",
+                       "remove it; the box's own is there without a rule");
     for (const char* own : kBoxReadable)
       if (path.pattern.shape() == Pattern::Shape::literal && path.pattern.matches(own))
         return problem(path, "rule '" + name + "' allows " + shown(path) + " of the host",

@@ -51,6 +51,7 @@ CompiledPolicy compile(Policy policy) {
   out.rules_ = policy.files;
   out.rules_.push_back(box_rule(kBoxWritable, kAll, policy.files));
   out.rules_.push_back(box_rule(kBoxReadable, kRead, policy.files));
+  out.rules_.push_back(box_rule(kBoxPrograms, kRead | Right::execute, policy.files));
   out.rules_.push_back(box_rule(kBoxDevices, kRead | Right::write | Right::append, policy.files));
   for (size_t i = 0; i < out.rules_.size(); ++i) {
     const FileRule& rule = out.rules_[i];

@@ -60,6 +60,7 @@ Result<Sources> open_all_sources(const Holder& holder) {
   out.places = TRY(open_sources(holder.plan().mounts, holder.plan().workspace));
   if (holder.plan().keep_home) out.home = TRY(lasting_home(holder));
   std::ranges::move(TRY(open_devices()), std::back_inserter(out.places));
+  out.places.push_back(TRY(open_clients()));
   out.sockets = TRY(named_sockets());
   return out;
 }

@@ -168,4 +168,16 @@ Result<std::vector<Place>> open_devices() {
   return out;
 }
 
+Result<Place> open_clients() {
+  const std::string path = TRY(program_directory()) + "/box";
+  auto fd = sys::open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd) return fail("open", path, fd.error().code, "the installation is incomplete");
+  const Rights rights = policy::kRead | Right::execute;
+  Place place;
+  place.target = policy::kBoxClients;
+  place.source = TRY(detach(fd->get(), mount_attributes(rights), path));
+  place.access = landlock_access(rights);
+  return place;
+}
+
 }  // namespace alos::box

@@ -30,4 +30,7 @@ void order_places(std::vector<Place>& places);
 // /dev/null and the like.
 Result<std::vector<Place>> open_devices();
 
+// What programs in the box speak to alos with (policy::kBoxClients), from beside the launcher.
+Result<Place> open_clients();
+
 }  // namespace alos::box

@@ -379,11 +379,13 @@ Result<void> Start::make_ring() {
 
 std::vector<std::string> Start::environment_of_box() const {
   const policy::BoxPlan& plan = compiled_.plan;
-  std::map<std::string, std::string> env{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-                                         {"HOME", policy::kBoxHome},
-                                         {"USER", "agent"},
-                                         {"LOGNAME", "agent"},
-                                         {"SHELL", "/bin/bash"}};
+  std::map<std::string, std::string> env{
+      {"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/alos/bin"},
+      {"PYTHONPATH", "/alos/python"},
+      {"HOME", policy::kBoxHome},
+      {"USER", "agent"},
+      {"LOGNAME", "agent"},
+      {"SHELL", "/bin/bash"}};
   for (const std::string& name : plan.env_pass)
     if (const char* value = ::getenv(name.c_str())) env[name] = value;
   for (const auto& [name, value] : plan.env_set) env[name] = value;

@@ -12,8 +12,8 @@ export ALOS_STATE_DIR="$place/state"
 said=$(cd "$place" && "$place/usr/bin/alos" run --degrade memory,cpus,cpu-time -- /usr/bin/id -un)
 [ "$said" = agent ] || { echo "in the box, id says: $said"; exit 1; }
 
-"$place/usr/lib/alos/alos-call" --list | grep -q '^  fs.read ' || { echo "alos-call does not list fs.read"; exit 1; }
-PYTHONPATH="$place/usr/lib/python3/dist-packages" /usr/bin/python3 -c 'import alos; alos.fs.read'
+"$place/usr/lib/alos/box/bin/alos-call" --list | grep -q '^  fs.read ' || { echo "alos-call does not list fs.read"; exit 1; }
+PYTHONPATH="$place/usr/lib/alos/box/python" /usr/bin/python3 -c 'import alos; alos.fs.read'
 
 pages="$place/usr/share/man/man1"
 for command in $("$place/usr/bin/alos" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do

@@ -77,6 +77,7 @@ bool box_holds(const std::vector<PlainRule>& rules, Right right, const std::stri
   };
   return own(std::begin(kBoxWritable), std::end(kBoxWritable)) ||
          (kRead.has(right) && own(std::begin(kBoxReadable), std::end(kBoxReadable))) ||
+         ((kRead | Right::execute).has(right) && own(std::begin(kBoxPrograms), std::end(kBoxPrograms))) ||
          ((kRead | Right::write | Right::append).has(right) && own(std::begin(kBoxDevices), std::end(kBoxDevices)));
 }
 
