@@ -145,6 +145,10 @@ int run_command(int argc, char** argv) {
       ->check(CLI::IsMember({"none", "safe", "ask"}).description(""))
       ->type_name("none|safe|ask")
       ->default_str("none");
+  std::string fail_on;
+  app.add_option("--fail-on", fail_on, "exit with 1 where CMD ended with 0 although something was denied to it")
+      ->check(CLI::IsMember({"deny"}).description(""))
+      ->type_name("deny");
   std::string ask = "deny";
   app.add_option("--ask", ask, "who answers questions")
       ->check(CLI::IsMember({"deny"}).description(""))
@@ -154,8 +158,9 @@ int run_command(int argc, char** argv) {
       "Examples:\n"
       "  alos run --policy coding --workspace ~/src/app -- python3 agent.py\n"
       "  alos run -- /usr/bin/python3 -c 'print(open(\"/etc/shadow\").read())'\n\n"
-      "Exit status: that of CMD; 124 ended by a limit; 125 alos failed or was used wrongly, CMD never ran;\n"
-      "126 CMD cannot be executed; 127 CMD is not in the box; 128 and the number of the signal that ended it.");
+      "Exit status: that of CMD; 1 with --fail-on deny, if CMD ended with 0 and a primitive was denied;\n"
+      "124 ended by a limit; 125 alos failed or was used wrongly, CMD never ran; 126 CMD cannot be\n"
+      "executed; 127 CMD is not in the box; 128 and the number of the signal that ended it.");
   // Split here and not by the parser: whatever CMD is given is CMD's own.
   int own = 0;
   while (own < argc && std::string_view(argv[own]) != "--") ++own;
@@ -174,6 +179,7 @@ int run_command(int argc, char** argv) {
   auto values = variables_of(variables);
   if (!values) return not_run(values.error());
   options.variables = std::move(*values);
+  options.fail_on_deny = fail_on == "deny";
   options.apply = apply == "safe" ? Apply::safe : apply == "ask" ? Apply::ask : Apply::none;
   return options.apply == Apply::none ? host::run(std::move(options)) : run_then_apply(std::move(options));
 }

@@ -1,5 +1,7 @@
 #include "supervisor/host/call_record.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/paths.h"
@@ -50,6 +52,14 @@ Result<void> CallRecord::append(const broker::Record& record) {
   return {};
 }
 
+void CallRecord::count_denial(const broker::Record& record) {
+  ++denied_;
+  std::string line = fmt::format("{} (rule '{}'{}{})", printable_text(record.target), printable_text(record.rule),
+                                 record.source.empty() ? "" : ", ", printable_text(record.source));
+  if (first_denials_.size() < kFirstDenials && std::ranges::find(first_denials_, line) == first_denials_.end())
+    first_denials_.push_back(std::move(line));
+}
+
 std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
   std::vector<broker::Recorded> answers;
   for (const broker::Record& record : records.records) {
@@ -58,6 +68,7 @@ std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
       answers.push_back({record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
     const bool denied = record.decision != policy::Effect::allow;
     if (denied) {
+      count_denial(record);
       const std::string what = record.rule + "\n" + record.target;
       const bool own = denials_.size() < kMostDenials || denials_.contains(what);
       events_.write_repeated("denied",

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "base/result.h"
 #include "supervisor/audit/log.h"
@@ -24,8 +25,14 @@ class CallRecord {
   // How often each was denied, done and not done, for the run's end.
   const std::map<std::string, uint64_t>& counts() const { return counts_; }
 
+  // Everything that was denied, and the first few, each said in a line: "fs.read /x (rule 'secrets', coding.yaml:9:3)".
+  uint64_t denied() const { return denied_; }
+  const std::vector<std::string>& first_denials() const { return first_denials_; }
+  static constexpr size_t kFirstDenials = 3;
+
  private:
   Result<void> append(const broker::Record& record);
+  void count_denial(const broker::Record& record);
 
   std::string run_;
   audit::Log& log_;
@@ -33,6 +40,8 @@ class CallRecord {
   std::unordered_map<uint64_t, std::string> intents_;  // ids in the log, until their end
   std::map<std::string, uint64_t> counts_;
   std::unordered_map<std::string, uint64_t> denials_;  // of each rule and target
+  uint64_t denied_ = 0;
+  std::vector<std::string> first_denials_;
 };
 
 }  // namespace alos::host

@@ -430,6 +430,7 @@ Result<void> Start::compose() {
   order_.caller_uid = ::getuid();
   order_.outside = find_outside(request_.argv[0], environment("PATH"));
   order_.terminal_mask = request_.terminal_mask;
+  order_.fail_on_deny = options_.fail_on_deny;
   if (!options_.events.empty()) {
     const bool number = std::ranges::all_of(options_.events, [](char c) { return c >= '0' && c <= '9'; });
     auto stream = number ? sys::dup(std::stoi(options_.events.substr(0, 6)))

@@ -20,6 +20,7 @@ struct RunOptions {
   std::string events;  // a file, or a number
   std::vector<std::string> degrade;
   bool fresh = false;
+  bool fail_on_deny = false;
   Apply apply = Apply::none;
   std::vector<std::string> command;
   // Descriptor that is told kRan (order.h) when the run is over and the program was executed, and after it in the same

@@ -578,6 +578,16 @@ class Supervisor {
     }
   }
 
+  // The run went on; a program that swallowed a denial and ended with 0 does not make it one that went well.
+  void fail_on_denials() {
+    if (!order_.fail_on_deny || !calls_ || calls_->denied() == 0) return;
+    failed_on_deny_ = true;
+    if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;
+    say(fmt::format("alos: --fail-on deny: {} denied:\n", calls_->denied()));
+    for (const std::string& denial : calls_->first_denials()) say(fmt::format("  {}\n", denial));
+    if (calls_->denied() > calls_->first_denials().size()) say("  (--events has all of them)\n");
+  }
+
   // A terminal or pipe that nobody reads does not keep a run from ending; the events' end says the same.
   static void say(const std::string& words) {
     pollfd room{.fd = 2, .events = POLLOUT, .revents = 0};
@@ -590,6 +600,7 @@ class Supervisor {
     relay_.reset();          // the caller's terminal is its own again before anything is said
     end_broker();
     account_for_memory();
+    fail_on_denials();
     if (usage_.fork_refusals > 0)
       events_.write("limit",
                     {{"limit", "processes"}, {"value", limit_value("processes")}, {"refused", usage_.fork_refusals}});
@@ -624,6 +635,7 @@ class Supervisor {
     ordered_json end{{"reason", ending_->reason}, {"code", ending_->code}, {"executed", ending_->executed}};
     if (!ending_->what.empty()) end["what"] = ending_->what;
     if (!failed_text_.empty()) end["error"] = failed_text_;
+    if (failed_on_deny_) end["failed_on"] = "deny";
     end["counts"] = {{"wall_ms", wall_ms()},
                      {"cpu_ms", usage_.cpu_ms},
                      {"memory_peak", usage_.memory_peak},
@@ -669,7 +681,7 @@ class Supervisor {
   int killed_by_ = 0;
   std::optional<Ending> ending_;
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
-  bool disk_full_ = false;
+  bool disk_full_ = false, failed_on_deny_ = false;
   LauncherReport usage_;
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;

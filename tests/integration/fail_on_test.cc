@@ -1,0 +1,66 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/integration/harness.h"
+
+// --fail-on deny: a program that goes on after a denial does not make a run that went well.
+namespace alos::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class FailOn : public InBothModes {
+ protected:
+  Outcome run(const std::string& script, std::vector<std::string> flags) {
+    return world().shell("strict", script, {}, std::move(flags));
+  }
+};
+
+TEST_P(FailOn, a_swallowed_denial_fails_the_run_and_is_said) {
+  const Outcome outcome = run("alos-call fs.read /etc/shadow || true; echo went on", {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("went on"));
+  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 1 denied"));
+  EXPECT_THAT(outcome.err, HasSubstr("fs.read /etc/shadow (rule 'default'"));
+  EXPECT_EQ(outcome.end().value("failed_on", ""), "deny");
+  EXPECT_EQ(outcome.end().value("code", -1), 1);
+}
+
+TEST_P(FailOn, without_it_the_code_is_the_program_s) {
+  const Outcome outcome = run("alos-call fs.read /etc/shadow || true", {});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_FALSE(outcome.end().contains("failed_on"));
+}
+
+TEST_P(FailOn, where_nothing_was_denied_the_code_is_the_program_s) {
+  const Outcome outcome = run("alos-call clock.now", {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_FALSE(outcome.end().contains("failed_on"));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("--fail-on")));
+}
+
+TEST_P(FailOn, a_code_of_the_program_s_own_stays) {
+  const Outcome outcome = run("alos-call fs.read /etc/shadow; exit 7", {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 7);
+  EXPECT_EQ(outcome.end().value("failed_on", ""), "deny");
+}
+
+TEST_P(FailOn, the_first_denials_are_named_once_each_and_all_are_counted) {
+  const Outcome outcome = run("for i in 1 1 1 2 3 4; do alos-call fs.read /srv/$i; done; true", {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("6 denied"));
+  EXPECT_THAT(outcome.err, HasSubstr("  fs.read /srv/3"));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("  fs.read /srv/4 (rule")));
+}
+
+TEST_P(FailOn, an_unknown_word_is_refused_and_nothing_runs) {
+  const Outcome outcome = run("echo ran", {"--fail-on", "ask"});
+  EXPECT_EQ(outcome.code, 125);
+  EXPECT_EQ(outcome.out, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, FailOn, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
