@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,6 +26,11 @@ class Broker::Channels final : public Channel::Owner {
   void stop(uint32_t run) {
     for (const auto& listener : listeners_)
       if (listener->run == run) listener->over = true, reactor_.cancel(*listener);
+  }
+  // Grows with every connection that comes or goes.
+  uint64_t changes() const { return changes_; }
+  bool has_answers() const {
+    return std::ranges::any_of(channels_, [](const auto& one) { return one.second->backlog() > 0; });
   }
 
  private:
@@ -61,6 +67,7 @@ class Broker::Channels final : public Channel::Owner {
   }
 
   void add(UniqueFd socket) {
+    ++changes_;
     ucred peer{};
     socklen_t size = sizeof peer;
     // A box has one user; what is another's was not made in it.
@@ -68,6 +75,7 @@ class Broker::Channels final : public Channel::Owner {
         channels_.size() >= kChannels)
       return;
     auto channel = std::make_shared<Channel>(reactor_, std::move(socket), *this);
+    channel->client = peer.pid;
     channels_[channel.get()] = channel;
     channel->start();
   }
@@ -77,6 +85,7 @@ class Broker::Channels final : public Channel::Owner {
   }
 
   void closed(Channel& channel, const Error& why) override {
+    ++changes_;
     pipeline_.left(channel);
     if (why.operation.empty()) return;
     const std::string reason = why.text();
@@ -105,21 +114,25 @@ class Broker::Channels final : public Channel::Owner {
   Journal& journal_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Listener*> stalled_;
+  uint64_t changes_ = 0;
   std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
 };
 
 Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
-                                               Journal& journal, Host& host) {
+                                               Journal& journal, Host& host, std::optional<VirtualTime> time) {
   // It would say on standard error what it finds wrong with what agents send.
   google::protobuf::SetLogHandler(nullptr);
   auto reactor = TRY(Reactor::create(std::move(files)));
-  return std::unique_ptr<Broker>(new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host));
+  return std::unique_ptr<Broker>(
+      new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host, time));
 }
 
 Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-               Host& host)
+               Host& host, std::optional<VirtualTime> time)
     : reactor_(std::move(reactor)),
-      time_{.now_ns = boot_ns, .real = true},
+      host_(host),
+      virtual_(time),
+      time_(clock()),
       agent_(std::move(facts), std::move(policy), [&host] { host.want_identity(); }),
       worker_(*reactor_),
       runs_(host),
@@ -133,21 +146,59 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::Com
 
 Broker::~Broker() = default;
 
+// ---- time ----
+
+Reactor::Time Broker::clock() {
+  if (!virtual_) return {.now_ns = boot_ns, .real = true, .wall_ns = alos::wall_ns};
+  return {.now_ns = [this] { return virtual_->now_ns; },
+          .real = false,
+          .wall_ns = [this] { return virtual_->wall_ns; },
+          .rests = [this] { say_that_it_rests(); }};
+}
+
+uint64_t Broker::state() const {
+  return events_ + pipeline_.changes() + channels_->changes();
+}
+
+// A call that waits for time has one timer, and nothing else has any. An answer that its client has not taken may be
+// what that one waits for.
+void Broker::say_that_it_rests() {
+  if (told_ == state() || channels_->has_answers()) return;
+  auto [calls, clients] = pipeline_.unanswered();
+  if (calls == 0 || reactor_->timers().size() != calls) return;
+  told_ = state();
+  host_.rests({.state = told_, .next_ns = *reactor_->timers().next_ns(), .clients = std::move(clients)});
+}
+
+bool Broker::advance(uint64_t state, int64_t now_ns) {
+  if (!virtual_ || (state != 0 && state != this->state())) return false;
+  ++events_;
+  const int64_t step = std::max<int64_t>(0, now_ns - virtual_->now_ns);
+  virtual_->now_ns += step;
+  virtual_->wall_ns += step;
+  return true;
+}
+
+// ---- what the host says ----
+
 void Broker::listen(UniqueFd listener) {
   channels_->listen(std::move(listener), 0);
 }
 
 void Broker::identity(Result<std::pair<View::Roots, FileRing::Personality>> found) {
+  ++events_;
   agent_.identity(reactor_->files(), std::move(found));
 }
 
 void Broker::run_started(uint32_t run, Result<UniqueFd> listener) {
+  ++events_;
   if (!listener) return runs_.started(run, std::unexpected(std::move(listener).error()));
   if (*listener) channels_->listen(std::move(*listener), run);
   runs_.started(run, {});
 }
 
 void Broker::run_ended(uint32_t run, bool executed, int status) {
+  ++events_;
   channels_->stop(run);
   runs_.ended(run, executed, status);
 }

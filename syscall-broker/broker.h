@@ -20,9 +20,15 @@ class Broker {
  public:
   static constexpr size_t kChannels = 64;  // connections of an agent at once; a further one is closed at once
 
-  // Errors: those of Reactor::create().
+  // A clock that stands until advance() moves it.
+  struct VirtualTime {
+    int64_t now_ns = 0;   // in place of CLOCK_BOOTTIME
+    int64_t wall_ns = 0;  // in place of CLOCK_REALTIME
+  };
+  // `time`: none for the real clock. Errors: those of Reactor::create().
   static Result<std::unique_ptr<Broker>> create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
-                                                Journal& journal, Host& host);
+                                                Journal& journal, Host& host,
+                                                std::optional<VirtualTime> time = std::nullopt);
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
   ~Broker();
@@ -34,6 +40,10 @@ class Broker {
   void run_ended(uint32_t run, bool executed, int status);
   void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
 
+  // Of a virtual clock: it is `now_ns`, if nothing has happened since rests() said `state`; 0: in any case. Never back.
+  // False: something has.
+  bool advance(uint64_t state, int64_t now_ns);
+
   Reactor& reactor() { return *reactor_; }
 
   // As poll(2), and meanwhile serves. `until_ns`: CLOCK_BOOTTIME.
@@ -44,9 +54,15 @@ class Broker {
  private:
   class Channels;
   Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-         Host& host);
+         Host& host, std::optional<VirtualTime> time);
+  Reactor::Time clock();
+  uint64_t state() const;
+  void say_that_it_rests();
 
   std::unique_ptr<Reactor> reactor_;
+  Host& host_;
+  std::optional<VirtualTime> virtual_;
+  uint64_t events_ = 1, told_ = 0;  // what changed beside the pipeline; the state that was told last
   Reactor::Time time_;
   Agent agent_;
   Worker worker_;

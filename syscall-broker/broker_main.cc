@@ -31,8 +31,10 @@ Result<void> prepare(Served& out) {
   policy::CompiledPolicy policy = policy::compile(TRY(decode<policy::Policy>(start.rules, "policy")));
   Agent::Facts facts{
       .run = start.begin.run, .uid = start.begin.uid, .workspace = start.begin.workspace, .env = start.begin.env};
+  std::optional<Broker::VirtualTime> time;
+  if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};
   out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
-                                  out.link, out.link));
+                                  out.link, out.link, time));
   out.link.serve(*out.broker);
   TRY(confine(Landlock::needed));
   out.broker->listen(std::move(start.listener));

@@ -57,6 +57,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   size_t backlog() const { return backlog_; }
   bool can_take_descriptor();
   uint64_t calls = 0;  // under way, for the owner
+  pid_t client = 0;    // the process that connected, as seen from here
 
  private:
   struct Receiver final : Completion {

@@ -28,6 +28,14 @@ class Host {
   virtual void want_run(Run run) = 0;
   // It and all that it started is to end; run_ended() says when.
   virtual void end_run(uint32_t number) = 0;
+
+  // With a virtual clock: every call under way waits, for a time or for a command that has one.
+  struct Rest {
+    uint64_t state = 0;            // for Broker::advance(), which does nothing once anything has happened
+    int64_t next_ns = 0;           // when the earliest is due
+    std::vector<int32_t> clients;  // processes that have such a call under way
+  };
+  virtual void rests(Rest rest) = 0;
 };
 
 }  // namespace alos::broker

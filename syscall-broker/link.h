@@ -28,6 +28,16 @@ struct Begin {
   std::string workspace;
   std::vector<std::string> env;  // of commands, "K=V", before what a request adds
   std::vector<uint8_t> ring;     // io_uring_params, to map the file ring by
+  // A clock that stands until Advance moves it.
+  bool virtual_time = false;
+  int64_t now_ns = 0, wall_ns = 0;
+};
+
+// Of a virtual clock (Broker::advance).
+struct Advance {
+  static constexpr char kTag = 't';
+  uint64_t state = 0;
+  int64_t now_ns = 0;
 };
 
 // What becomes of a record that was waited for.
@@ -102,6 +112,32 @@ struct EndRun {
   uint32_t run = 0;
 };
 
+// With a virtual clock: Host::Rest.
+struct Rests {
+  static constexpr char kTag = 'T';
+  uint64_t state = 0;
+  int64_t next_ns = 0;
+  std::vector<int32_t> clients;
+};
+
+// An Advance with a state was followed.
+struct Advanced {
+  static constexpr char kTag = 'A';
+  uint64_t state = 0;
+};
+
+template <class A>
+void fields(A& a, Advanced& v) {
+  a(v.state);
+}
+template <class A>
+void fields(A& a, Advance& v) {
+  a(v.state, v.now_ns);
+}
+template <class A>
+void fields(A& a, Rests& r) {
+  a(r.state, r.next_ns, r.clients);
+}
 template <class A>
 void fields(A& a, RunStarted& r) {
   a(r.run, r.error, r.text);
@@ -120,7 +156,7 @@ void fields(A& a, EndRun& r) {
 }
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.uid, b.workspace, b.env, b.ring);
+  a(b.run, b.uid, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

@@ -93,6 +93,10 @@ void LinkEnd::end_run(uint32_t number) {
   put(message(EndRun{.run = number}));
 }
 
+void LinkEnd::rests(Rest rest) {
+  put(message(Rests{.state = rest.state, .next_ns = rest.next_ns, .clients = std::move(rest.clients)}));
+}
+
 void LinkEnd::put(std::string text, std::vector<UniqueFd> fds) {
   queue_.push_back({std::move(text), std::move(fds)});
   if (queue_.size() == 1) send();
@@ -171,6 +175,12 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
     const auto ended = decode<RunEnded>(body, "run");
     if (ended) broker_->run_ended(ended->run, ended->executed, ended->status);
     return ended.has_value();
+  }
+  if (text[0] == Advance::kTag) {
+    const auto advance = decode<Advance>(body, "time");
+    if (advance && broker_->advance(advance->state, advance->now_ns) && advance->state != 0)
+      put(message(Advanced{.state = advance->state}));
+    return advance.has_value();
   }
   if (text[0] != Identity::kTag) return false;
   const auto identity = decode<Identity>(body, "identity");

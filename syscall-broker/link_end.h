@@ -32,6 +32,7 @@ class LinkEnd final : public Journal, public Host {
   void want_identity() override;
   void want_run(Run run) override;
   void end_run(uint32_t number) override;
+  void rests(Rest rest) override;
 
  private:
   struct Readable final : Completion {

@@ -15,6 +15,7 @@ void Pipeline::add(wire::Request::CallCase call, std::unique_ptr<Primitive> prim
 }
 
 void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received received) {
+  ++changes_;
   const uint64_t id = received.request.id();
   if (received.request.call_case() == wire::Request::kCancel) return cancel(*channel, received.request.cancel().call());
   auto& of_channel = running_[channel.get()];
@@ -30,6 +31,7 @@ void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received rec
 
 Job Pipeline::carry(std::unique_ptr<Call> call) {
   Answer answer = co_await this->answer(*call);
+  ++changes_;
   if (const auto of_channel = running_.find(&call->channel()); of_channel != running_.end()) {
     of_channel->second.erase(call->id());
     if (of_channel->second.empty()) running_.erase(of_channel);
@@ -156,6 +158,15 @@ void Pipeline::Written::await_suspend(std::coroutine_handle<> waiting) {
     result = std::move(how);
     waiting.resume();
   });
+}
+
+Pipeline::Unanswered Pipeline::unanswered() const {
+  Unanswered out;
+  for (const auto& [channel, calls] : running_) {
+    out.calls += calls.size();
+    out.clients.push_back(channel->client);
+  }
+  return out;
 }
 
 // ---- waiting for a client, and giving up ----

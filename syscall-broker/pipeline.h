@@ -31,6 +31,15 @@ class Pipeline {
   void may_write(Channel& channel);
   uint64_t under_way() const { return calls_ + sleeps_; }
 
+  // Requests that are not answered yet, and the processes that made them.
+  struct Unanswered {
+    size_t calls = 0;
+    std::vector<int32_t> clients;
+  };
+  Unanswered unanswered() const;
+  // Grows with every request and every answer.
+  uint64_t changes() const { return changes_; }
+
  private:
   friend class Call;
   friend struct Call::Room;
@@ -57,7 +66,7 @@ class Pipeline {
   std::unordered_map<int, std::unique_ptr<Primitive>> primitives_;
   std::unordered_map<const Channel*, std::unordered_map<uint64_t, Call*>> running_;
   std::vector<std::pair<const Channel*, std::coroutine_handle<>>> for_room_;
-  uint64_t calls_ = 0, sleeps_ = 0;
+  uint64_t calls_ = 0, sleeps_ = 0, changes_ = 0;
 };
 
 }  // namespace alos::broker

@@ -251,6 +251,10 @@ void Reactor::wait(std::span<pollfd> others, const Time& time, std::optional<int
   for (;;) {
     const bool taken = turn(time);
     if (report(others) || (until_ns && boot_ns() >= *until_ns)) return;
+    if (time.rests && taken) {
+      (void)::io_uring_submit(&ring_);  // answers are on their way before it is said that nothing is
+      time.rests();
+    }
     sleep(time, until_ns, !taken);
   }
 }

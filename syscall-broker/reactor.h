@@ -65,6 +65,9 @@ class Reactor {
   struct Time {
     std::function<int64_t()> now_ns;
     bool real = true;
+    std::function<int64_t()> wall_ns{};  // the same instant since 1970
+    // Where the clock is not real: called when nothing is left to do until something comes.
+    std::function<void()> rests{};
   };
   // Does what there is to do until one of `others` is ready (revents as of poll(2); a negative fd never is) or
   // `until_ns` is there (CLOCK_BOOTTIME; none: for ever). Descriptors of `others` stay open, whoever closes them, until

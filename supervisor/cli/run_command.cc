@@ -78,6 +78,21 @@ Result<std::map<std::string, std::string>> variables_of(const std::vector<std::s
   return out;
 }
 
+// "real", "virtual", or "virtual:FD" with the number of a descriptor to read orders from.
+Result<void> set_clock(const std::string& given, RunOptions& options) {
+  constexpr std::string_view kVirtual = "virtual";
+  if (given == "real") return {};
+  options.clock = host::ClockKind::given;
+  if (given == kVirtual) return {};
+  const std::string_view rest = std::string_view(given).substr(std::min(kVirtual.size(), given.size()));
+  const bool number = rest.size() >= 2 && rest.size() <= 7 && rest[0] == ':' &&
+                      std::ranges::all_of(rest.substr(1), [](char c) { return c >= '0' && c <= '9'; });
+  if (!given.starts_with(kVirtual) || !number)
+    return fail("--clock", printable(given), 0, "write real, virtual, or virtual:FD with the number of a descriptor");
+  options.clock_orders = rest.substr(1);
+  return {};
+}
+
 int not_run(const Error& error) {
   std::fprintf(stderr, "alos: %s\n", error.text().c_str());
   return host::kNotRun;
@@ -149,6 +164,10 @@ int run_command(int argc, char** argv) {
   app.add_option("--fail-on", fail_on, "exit with 1 where CMD ended with 0 although something was denied to it")
       ->check(CLI::IsMember({"deny"}).description(""))
       ->type_name("deny");
+  std::string clock = "real";
+  app.add_option("--clock", clock, "the time that the agent's clock, sleeps, command timeouts and 'wall' go by")
+      ->type_name("real|virtual[:FD]")
+      ->default_str("real");
   std::string ask = "deny";
   app.add_option("--ask", ask, "who answers questions")
       ->check(CLI::IsMember({"deny"}).description(""))
@@ -176,6 +195,7 @@ int run_command(int argc, char** argv) {
   }
   std::erase(options.degrade, "");
   if (const auto known = check_degrade(options.degrade); !known) return not_run(known.error());
+  if (const auto known = set_clock(clock, options); !known) return not_run(known.error());
   auto values = variables_of(variables);
   if (!values) return not_run(values.error());
   options.variables = std::move(*values);

@@ -82,6 +82,17 @@ bool BrokerChild::receive(const Events& events) {
       if (ended) events.end_run(ended->run);
       return ended.has_value();
     }
+    case broker::Rests::kTag: {
+      auto rests = decode<broker::Rests>(body, "broker's rest");
+      if (!rests) return false;
+      events.rests(std::move(*rests));
+      return true;
+    }
+    case broker::Advanced::kTag: {
+      const auto advanced = decode<broker::Advanced>(body, "broker's time");
+      if (advanced) events.advanced(advanced->state);
+      return advanced.has_value();
+    }
     default:
       return false;
   }
@@ -106,6 +117,11 @@ void BrokerChild::answer(const broker::RunStarted& started, const UniqueFd& list
 
 void BrokerChild::answer(const broker::RunEnded& ended) {
   const std::string words = broker::message(ended);
+  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+}
+
+void BrokerChild::advance(const broker::Advance& to) {
+  const std::string words = broker::message(to);
   (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
 }
 

@@ -24,6 +24,8 @@ class BrokerChild {
     std::function<void()> want_identity;
     std::function<void(const broker::WantRun&, std::vector<UniqueFd> stdio)> want_run;
     std::function<void(uint32_t)> end_run;
+    std::function<void(broker::Rests)> rests;
+    std::function<void(uint64_t state)> advanced;
   };
   // `listener` stays the caller's; `ring` is inherited. Errors: it could not be started.
   static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
@@ -36,6 +38,7 @@ class BrokerChild {
   void answer(const broker::Identity& identity, std::span<const int> fds);
   void answer(const broker::RunStarted& started, const UniqueFd& listener);
   void answer(const broker::RunEnded& ended);
+  void advance(const broker::Advance& to);
 
   // It is to send what it has to say and to end.
   void finish();

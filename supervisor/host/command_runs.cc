@@ -67,11 +67,18 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   if (found == runs_.end() || fds.size() != (report.has_listener ? 4U : 2U)) return;
   Run& run = found->second;
   run.pidfd = std::move(fds[0]);
+  run.init = report.pid;
   if (!run.over) run.control = std::move(fds[1]);
   const UniqueFd none;
   told_.started({report.run, 0, ""}, report.has_listener ? fds[3] : none);
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
   if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
+}
+
+std::vector<pid_t> CommandRuns::inits() const {
+  std::vector<pid_t> out;
+  for (const auto& [number, run] : runs_) out.push_back(run.init);
+  return out;
 }
 
 void CommandRuns::add_to(std::vector<pollfd>& fds) const {

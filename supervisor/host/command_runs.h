@@ -38,12 +38,15 @@ class CommandRuns {
   void add_to(std::vector<pollfd>& fds) const;
   void look(std::span<const pollfd> fds);
   bool empty() const { return runs_.empty(); }
+  // The first process of each, 0 of one that is still being made.
+  std::vector<pid_t> inits() const;
 
  private:
   struct Run {
     UniqueFd pidfd, control;  // none before it has started
     bool executed = false, over = false, told = false;
     int status = 0;
+    pid_t init = 0;
   };
   void from_init(uint32_t number, Run& run);
   void reap(uint32_t number, Run& run);

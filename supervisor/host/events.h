@@ -8,11 +8,11 @@
 namespace alos::host {
 
 // The stream of --events: JSON lines, one object a line, first member "v": 1, then "event" and "time". Kinds: launching
-// (only where that takes long), started, stopped, continued, limit, broker (it ended, or is not served any more),
-// denied (a primitive), end. The last line is always the end; where it says
-// "executed": false the program never ran. A reader that is gone or slow does not hold up a run: a line that cannot be
-// written at once is dropped, and the next one says how many were ("dropped"). One of more than PIPE_BUF bytes may be
-// cut short then; the next begins anew.
+// (only where that takes long), started, stopped, continued, limit, clock (a virtual one was moved), broker (it ended,
+// or is not served any more), denied (a primitive), end. The last line is always the end; where it says "executed":
+// false the program never ran. A reader that is gone or slow does not hold up a run: a line that cannot be written at
+// once is dropped, and the next one says how many were ("dropped"). One of more than PIPE_BUF bytes may be cut short
+// then; the next begins anew.
 //
 // What a program can cause as often as it likes (stopped, continued) is counted: the first kRepeats are written, after
 // that each whose number is a power of two, with the number ("count"); the end has the totals.

@@ -12,6 +12,7 @@
 
 #include "base/archive.h"
 #include "supervisor/host/missing.h"
+#include "supervisor/host/run_clock.h"
 
 namespace alos::host {
 
@@ -48,6 +49,8 @@ struct SupervisorOrder {
   int32_t times = -1;  // where marks of LaunchTimes go, if anywhere
   uint8_t terminal_mask = 0;
   bool fail_on_deny = false;
+  ClockKind clock = ClockKind::real;
+  int32_t clock_orders = -1;             // where a given clock is moved from
   std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };
 
@@ -56,8 +59,8 @@ void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory,
     o.caller_uid, o.outside, o.launcher, o.ring, o.ring_params, o.rules, o.env, o.box_uid, o.events, o.run_lock,
-    o.layer_lock, o.id_lock, o.home_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.fail_on_deny,
-    o.output_carriers);
+    o.layer_lock, o.id_lock, o.home_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.fail_on_deny, o.clock,
+    o.clock_orders, o.output_carriers);
 }
 
 inline constexpr char kRan = 'r';

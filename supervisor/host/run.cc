@@ -123,7 +123,7 @@ class Start {
   box::Compiled compiled_;
   box::RunRequest request_;
   SupervisorOrder order_;
-  UniqueFd workspace_, home_, home_lock_, events_;
+  UniqueFd workspace_, home_, home_lock_, events_, clock_orders_;
   FileRing ring_;
   std::optional<workspace::Layer> layer_;
   PoolId id_;
@@ -431,6 +431,14 @@ Result<void> Start::compose() {
   order_.outside = find_outside(request_.argv[0], environment("PATH"));
   order_.terminal_mask = request_.terminal_mask;
   order_.fail_on_deny = options_.fail_on_deny;
+  order_.clock = options_.clock;
+  if (!options_.clock_orders.empty()) {
+    auto orders = sys::dup(std::stoi(options_.clock_orders));
+    if (!orders)
+      return fail("--clock", "virtual:" + options_.clock_orders, orders.error().code,
+                  "it is the number of a descriptor that the caller opened to read");
+    clock_orders_ = std::move(*orders);
+  }
   if (!options_.events.empty()) {
     const bool number = std::ranges::all_of(options_.events, [](char c) { return c >= '0' && c <= '9'; });
     auto stream = number ? sys::dup(std::stoi(options_.events.substr(0, 6)))
@@ -547,12 +555,13 @@ Result<void> Start::go() {
   order_.ring = ring_.fd ? ring_.fd.release() : -1;
   order_.times = options_.times.wanted() ? TRY(sys::dup(options_.times.fd())).release() : -1;
   order_.events = events_ ? events_.release() : -1;
+  order_.clock_orders = clock_orders_ ? clock_orders_.release() : -1;
   order_.verdict = options_.verdict;
   order_.layer_lock = layer_ ? layer_->lock.release() : -1;
   order_.id_lock = id_.lock ? id_.lock.release() : -1;
   order_.home_lock = home_lock_ ? home_lock_.release() : -1;
-  for (int* fd : {&order_.launcher, &order_.ring, &order_.events, &order_.run_lock, &order_.layer_lock, &order_.id_lock,
-                  &order_.home_lock, &order_.times, &order_.verdict}) {
+  for (int* fd : {&order_.launcher, &order_.ring, &order_.events, &order_.clock_orders, &order_.run_lock,
+                  &order_.layer_lock, &order_.id_lock, &order_.home_lock, &order_.times, &order_.verdict}) {
     if (*fd < 0) continue;
     if (*fd <= 4) *fd = TRY(sys::dup(*fd)).release();  // 3 and 4 are spoken for
     inherit(*fd);

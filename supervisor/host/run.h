@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "supervisor/box/launch_times.h"
+#include "supervisor/host/run_clock.h"
 
 namespace alos::host {
 
@@ -21,6 +22,8 @@ struct RunOptions {
   std::vector<std::string> degrade;
   bool fresh = false;
   bool fail_on_deny = false;
+  ClockKind clock = ClockKind::real;
+  std::string clock_orders;  // number of the descriptor that a given clock is moved from; empty: none
   Apply apply = Apply::none;
   std::vector<std::string> command;
   // Descriptor that is told kRan (order.h) when the run is over and the program was executed, and after it in the same

@@ -20,6 +20,7 @@ Result<void> RunRecord::intent(const SupervisorOrder& order) {
       .add("workspace", order.workspace)
       .add("mode", order.workspace_mode)
       .add("uid", uint64_t{order.caller_uid});
+  if (order.clock == ClockKind::given) record.detail.add("clock", "virtual");
   for (const std::string& notice : order.notices) record.detail.add("notice", notice);
   const uint64_t number = TRY(log_->append(record));
   TRY(log_->flush(audit::Durability::process));

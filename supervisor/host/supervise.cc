@@ -30,8 +30,10 @@
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
+#include "supervisor/host/run_clock.h"
 #include "supervisor/host/run_record.h"
 #include "supervisor/host/slow_launch.h"
+#include "supervisor/host/stillness.h"
 
 namespace alos::host {
 namespace {
@@ -56,6 +58,7 @@ class Supervisor {
         ring_(order_.ring),
         events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
         verdict_(order_.verdict),
+        clock_(order_.clock, UniqueFd(order_.clock_orders)),
         times_(UniqueFd(order_.times)),
         run_lock_(order_.run_lock),
         layer_lock_(order_.layer_lock),
@@ -64,6 +67,7 @@ class Supervisor {
 
   int run() {
     started_ns_ = boot_ns();
+    clock_started_ns_ = clock_.now_ns();
     times_.mark("supervisor.main");
     watch_signals();
     if (auto ready = record_.intent(order_); !ready) return refuse(ready.error());
@@ -113,6 +117,7 @@ class Supervisor {
         {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
         {.fd = broker_ ? broker_->fd() : -1, .events = POLLIN, .revents = 0},
         {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
+        {.fd = clock_.orders(), .events = POLLIN, .revents = 0},
     };
     const size_t own = fds.size();
     runs_.add_to(fds);
@@ -127,6 +132,7 @@ class Supervisor {
     runs_.look(std::span(fds).subspan(own));
     if (fds[8].revents != 0) from_broker();
     if (fds[9].revents != 0) start_broker();
+    if (fds[10].revents != 0) from_clock_orders();
     if (fds[2].revents != 0) reap_box();
     check_deadlines();
   }
@@ -134,7 +140,8 @@ class Supervisor {
   int timeout_ms() const {
     std::optional<int64_t> until;
     const auto earlier = [&](int64_t at) { until = until ? std::min(*until, at) : at; };
-    if (order_.wall_ms && !box_gone_) earlier(started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000);
+    if (order_.wall_ms && !box_gone_ && !clock_.is_given()) earlier(wall_end_ns());
+    if (rests_) earlier(look_ns_);
     if (give_up_ns_ != 0) earlier(give_up_ns_);
     if (next_beat_ns_ != 0) earlier(next_beat_ns_);
     if (launching_) earlier(started_ns_ + kSlowLaunchNs);
@@ -148,8 +155,8 @@ class Supervisor {
       record_.beat();
       next_beat_ns_ = now + RunMark::kBeatNs;
     }
-    if (order_.wall_ms && !ending_ && !box_gone_ &&
-        now >= started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000) {
+    if (rests_ && now >= look_ns_) move_if_all_wait();
+    if (order_.wall_ms && !ending_ && !box_gone_ && clock_.now_ns() >= wall_end_ns()) {
       limit_reached("wall");
       end_box();
     }
@@ -161,6 +168,8 @@ class Supervisor {
       if (!pidfd_) box_gone_ = true;
     }
   }
+
+  int64_t wall_end_ns() const { return clock_started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000; }
 
   void say_that_it_takes_long() {
     launching_ = false;
@@ -282,6 +291,7 @@ class Supervisor {
       relay_.emplace(std::move(fds.back()), order_.terminal_mask, output_ ? output_.get() : -1);
       relaying_ = true;
     }
+    box_pid_ = report.pid;
     given_up_ = report.text.data();
     can_freeze_ = report.can_freeze != 0;
     if (!ending_) {
@@ -370,6 +380,7 @@ class Supervisor {
                               {"argv", order_.argv},
                               {"workspace", order_.workspace},
                               {"mode", order_.workspace_mode},
+                              {"clock", clock_.is_given() ? "virtual" : "real"},
                               {"not_held", given_up_},
                               {"continued_since", order_.continued_since},
                               {"notices", order_.notices}});
@@ -419,14 +430,72 @@ class Supervisor {
     give_up_in(10);
   }
 
+  // ---- a clock that is given ----
+
+  static constexpr int64_t kLookEveryNs = 5'000'000;
+
+  void from_clock_orders() {
+    for (const Result<int64_t>& by : clock_.read_orders()) {
+      if (!by) {
+        say(fmt::format("alos: {}\n", by.error().text()));
+        continue;
+      }
+      move_clock(clock_.now_ns() + *by, "outside");
+      if (broker_) broker_->advance({.state = 0, .now_ns = clock_.now_ns()});
+    }
+  }
+
+  // The broker has nothing to do until a time comes. Whether its clients have neither is looked for until it says more.
+  void broker_rests(broker::Rests rests) {
+    if (!clock_.is_given() || blind_) return;
+    rests_ = std::move(rests);
+    look_ns_ = boot_ns();
+  }
+
+  void move_if_all_wait() {
+    look_ns_ = boot_ns() + kLookEveryNs;
+    std::vector<pid_t> inits = runs_.inits();
+    if (box_pid_ == 0 || std::ranges::find(inits, 0) != inits.end()) return;
+    inits.push_back(box_pid_);
+    const auto wait = all_wait(inits, rests_->clients);
+    if (!wait) {
+      blind_ = true;
+      rests_.reset();
+      say(fmt::format("alos: the virtual clock moves by orders alone: {}\n", wait.error().text()));
+      return events_.write("clock", {{"state", "moved by orders alone"}, {"reason", wait.error().text()}});
+    }
+    if (!*wait) return;
+    const broker::Rests rests = *std::exchange(rests_, std::nullopt);
+    const int64_t to = order_.wall_ms ? std::min(rests.next_ns, wall_end_ns()) : rests.next_ns;
+    // What they have just sent may not have reached it when it said so: then it says no, by saying nothing.
+    asked_ = broker::Advance{.state = rests.state, .now_ns = to};
+    broker_->advance(*asked_);
+  }
+
+  void broker_advanced(uint64_t state) {
+    if (asked_ && asked_->state == state) move_clock(std::exchange(asked_, std::nullopt)->now_ns, "waiting");
+  }
+
+  void move_clock(int64_t to_ns, std::string_view by) {
+    const int64_t step = clock_.move_to(to_ns);
+    events_.write_repeated("clock", {{"now", rfc3339(clock_.wall_ns())}, {"moved_ms", step / 1'000'000}, {"by", by}},
+                           ++clock_moves_);
+  }
+
   // ---- the broker ----
 
   // Something in the box connects for the first time, or again after a broker has ended.
   void start_broker() {
     if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
     if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
-    broker::Begin begin{
-        .run = order_.run, .uid = order_.box_uid, .workspace = order_.workspace, .env = order_.env, .ring = {}};
+    broker::Begin begin{.run = order_.run,
+                        .uid = order_.box_uid,
+                        .workspace = order_.workspace,
+                        .env = order_.env,
+                        .ring = {},
+                        .virtual_time = clock_.is_given(),
+                        .now_ns = clock_.now_ns(),
+                        .wall_ns = clock_.wall_ns()};
     begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
     auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
     if (!started) return no_broker(started.error().text());
@@ -449,11 +518,14 @@ class Supervisor {
         .want_identity = [this] { want_identity(); },
         .want_run = [this](const broker::WantRun& wanted,
                            std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
-        .end_run = [this](uint32_t run) { runs_.end(launcher_, run); }};
+        .end_run = [this](uint32_t run) { runs_.end(launcher_, run); },
+        .rests = [this](broker::Rests rests) { broker_rests(std::move(rests)); },
+        .advanced = [this](uint64_t state) { broker_advanced(state); }};
     if (broker_->receive(events)) return;
     // Calls that were under way end for their clients with the connection; the next connection has a new one.
     broker_->end();
     broker_.reset();
+    rests_.reset(), asked_.reset();
     runs_.end_all(launcher_);
     if (!box_gone_) events_.write("broker", {{"state", "ended"}, {"starts", broker_starts_}});
   }
@@ -636,6 +708,8 @@ class Supervisor {
     if (!ending_->what.empty()) end["what"] = ending_->what;
     if (!failed_text_.empty()) end["error"] = failed_text_;
     if (failed_on_deny_) end["failed_on"] = "deny";
+    if (clock_.is_given())
+      end["clock"] = {{"now", rfc3339(clock_.wall_ns())}, {"moved_ms", clock_.moved_ns() / 1'000'000}};
     end["counts"] = {{"wall_ms", wall_ms()},
                      {"cpu_ms", usage_.cpu_ms},
                      {"memory_peak", usage_.memory_peak},
@@ -654,6 +728,7 @@ class Supervisor {
   UniqueFd launcher_, ring_;
   Events events_;
   UniqueFd verdict_;
+  RunClock clock_;
   box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_, home_lock_;
   RunRecord record_;
@@ -683,6 +758,12 @@ class Supervisor {
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
   bool disk_full_ = false, failed_on_deny_ = false;
   LauncherReport usage_;
+  int64_t clock_started_ns_ = 0, look_ns_ = 0;
+  std::optional<broker::Rests> rests_;    // the broker's last word, if it was that
+  std::optional<broker::Advance> asked_;  // of it, and not answered
+  bool blind_ = false;                    // whether processes wait cannot be seen here
+  uint64_t clock_moves_ = 0;
+  pid_t box_pid_ = 0;
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;
 };

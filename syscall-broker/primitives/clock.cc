@@ -51,7 +51,7 @@ class ClockNow final : public Primitive {
     const std::string& zone = call.request().clock_now().zone();
     Answer out;
     wire::ClockNow::Result& result = *out.reply.mutable_clock_now();
-    const int64_t now = wall_ns();
+    const int64_t now = time_.wall_ns();
     result.set_unix_ns(now);
     result.set_elapsed_ns(static_cast<uint64_t>(time_.now_ns() - started_ns_));
     result.set_text(text_of(now, *offset_of(zone), zone));

@@ -208,6 +208,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
     void want_identity() override {}
     void want_run(Run) override {}
     void end_run(uint32_t) override {}
+    void rests(Rest) override {}
   } host;
   View::Roots roots;
   roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

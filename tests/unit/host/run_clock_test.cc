@@ -1,0 +1,70 @@
+#include "supervisor/host/run_clock.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/sys.h"
+
+namespace alos::host {
+namespace {
+
+constexpr int64_t kHour = 3'600'000'000'000;
+
+TEST(RunClock, an_order_is_a_word_and_a_duration) {
+  EXPECT_EQ(parse_clock_order("advance 6h").value_or(0), 6 * kHour);
+  EXPECT_EQ(parse_clock_order("advance 1h30m").value_or(0), 3 * kHour / 2);
+  for (const char* wrong : {"", "advance", "advance ", "advance 6", "advance -6h", "forward 6h", "advance 6h 7h",
+                            "ADVANCE 6h", "advance 9999999d"})
+    EXPECT_FALSE(parse_clock_order(wrong)) << wrong;
+}
+
+TEST(RunClock, a_given_one_stands_and_never_goes_back) {
+  RunClock clock(ClockKind::given, UniqueFd());
+  const int64_t begun = clock.now_ns(), wall = clock.wall_ns();
+  ::usleep(2000);
+  EXPECT_EQ(clock.now_ns(), begun);
+  EXPECT_EQ(clock.move_to(begun + kHour), kHour);
+  EXPECT_EQ(clock.move_to(begun), 0);
+  EXPECT_EQ(clock.now_ns(), begun + kHour);
+  EXPECT_EQ(clock.wall_ns(), wall + kHour);
+}
+
+TEST(RunClock, a_real_one_goes) {
+  const RunClock clock(ClockKind::real, UniqueFd());
+  const int64_t begun = clock.now_ns();
+  ::usleep(2000);
+  EXPECT_GT(clock.now_ns(), begun);
+}
+
+TEST(RunClock, orders_come_in_pieces_and_their_end_is_noticed) {
+  auto pipe = sys::pipe();
+  ASSERT_TRUE(pipe);
+  RunClock clock(ClockKind::given, std::move(pipe->a));
+  const auto say = [&](std::string_view words) { ASSERT_TRUE(sys::write_all(pipe->b.get(), words)); };
+  say("advance 1");
+  EXPECT_TRUE(clock.read_orders().empty());
+  say("h\nnonsense\nadvance 2h\n");
+  const auto orders = clock.read_orders();
+  ASSERT_EQ(orders.size(), 3U);
+  EXPECT_EQ(orders[0].value_or(0), kHour);
+  EXPECT_FALSE(orders[1]);
+  EXPECT_EQ(orders[2].value_or(0), 2 * kHour);
+  pipe->b.reset();
+  EXPECT_TRUE(clock.read_orders().empty());
+  EXPECT_EQ(clock.orders(), -1);
+}
+
+TEST(RunClock, a_line_without_end_is_not_collected) {
+  auto pipe = sys::pipe();
+  ASSERT_TRUE(pipe);
+  RunClock clock(ClockKind::given, std::move(pipe->a));
+  ASSERT_TRUE(sys::write_all(pipe->b.get(), std::string(1000, 'x')));
+  EXPECT_EQ(clock.read_orders().size(), 1U);
+  EXPECT_EQ(clock.orders(), -1);
+}
+
+}  // namespace
+}  // namespace alos::host
