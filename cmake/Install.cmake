@@ -12,7 +12,11 @@ install(CODE "file(MAKE_DIRECTORY \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE
   file(CREATE_LINK ../lib/alos/alos \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/alos SYMBOLIC)")
 file(GLOB profiles CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/profiles/*.yaml)
 install(FILES ${profiles} DESTINATION share/alos/profiles)
-install(FILES README.md SECURITY.md docs/architecture.md docs/primitives.md DESTINATION share/doc/alos)
+install(FILES README.md SECURITY.md docs/architecture.md docs/primitives.md docs/testing.md DESTINATION share/doc/alos)
+# For tests of agents; alos.testing is part of the Python package above.
+install(TARGETS alos_testing DESTINATION lib)
+install(FILES shim/testing/alos/testing.h DESTINATION include/alos)
+install(FILES shim/testing/alos-testing.sh DESTINATION share/alos)
 
 find_program(HELP2MAN help2man)
 if(HELP2MAN)

@@ -1,0 +1,174 @@
+#include "alos/testing.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace alos::kit {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string program() {
+  const char* const given = ::getenv("ALOS_PROGRAM");
+  return given ? given : "alos";
+}
+
+std::string read(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+std::vector<std::string> with_workspace(std::vector<std::string> words, const std::string& directory) {
+  words.insert(words.end(), {"--workspace", directory});
+  return words;
+}
+
+// Waits so long, then asks alos to end the run at once (SIGRTMIN), and after a while ends alos itself.
+int wait_for(pid_t pid, std::chrono::seconds timeout, bool& late) {
+  pollfd ended{.fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), .events = POLLIN, .revents = 0};
+  const auto within = [&](std::chrono::milliseconds time) {
+    return ::poll(&ended, 1, static_cast<int>(time.count())) == 1;
+  };
+  late = !within(timeout);
+  if (late) ::kill(pid, SIGRTMIN);
+  if (late && !within(std::chrono::seconds(15))) ::kill(pid, SIGKILL);
+  if (ended.fd >= 0) ::close(ended.fd);
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+// Modes that a layer's directories may have keep their own user out.
+void remove(const std::string& directory) {
+  std::error_code ignored;
+  if (::geteuid() != 0) {
+    std::vector<fs::path> left{directory};
+    while (!left.empty()) {
+      const fs::path at = std::move(left.back());
+      left.pop_back();
+      fs::permissions(at, fs::perms::owner_all, ignored);
+      for (const auto& entry : fs::directory_iterator(at, ignored))
+        if (!entry.is_symlink(ignored) && entry.is_directory(ignored)) left.push_back(entry.path());
+    }
+  }
+  fs::remove_all(directory, ignored);
+}
+
+void read_events(const std::string& path, Result& out) {
+  std::istringstream lines(read(path));
+  for (std::string line; std::getline(lines, line); out.events.push_back(line)) {
+    const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (!event.is_object() || event.value("event", "") != "denied") continue;
+    out.denied.push_back(
+        {event.value("request", ""), event.value("rule", ""), event.value("source", ""), event.value("reason", "")});
+  }
+}
+
+}  // namespace
+
+Box::Box(std::string policy, Settings settings) : policy_(std::move(policy)), settings_(std::move(settings)) {
+  char base[] = "/tmp/alos-box-XXXXXX";
+  if (!::mkdtemp(base)) return;  // every run says so
+  base_ = base;
+  ::chmod(base, 0711);  // as root others than root must be able to pass through
+  workspace_ = settings_.workspace.empty() ? base_ + "/workspace" : settings_.workspace;
+  ::mkdir(workspace_.c_str(), 0755);
+  if (policy_.find('\n') != policy_.npos) {
+    write(base_ + "/policy.yaml", policy_);
+    policy_ = base_ + "/policy.yaml";
+  }
+  // An array of names; what cannot be told is left to the run to refuse.
+  const auto found = nlohmann::json::parse(call({"doctor", "--json"}, "").out, nullptr, false);
+  if (found.is_object() && found.contains("degrade"))
+    for (const auto& limit : found["degrade"]) settings_.degrade.push_back(limit.get<std::string>());
+}
+
+Box::~Box() {
+  if (!base_.empty()) remove(base_);
+}
+
+Result Box::run(const std::vector<std::string>& argv, const std::string& input, const std::vector<std::string>& flags) {
+  const std::string events = base_ + "/events";
+  std::vector<std::string> words{"run", "--policy", policy_, "--events", events};
+  if (!settings_.workspace.empty()) words = with_workspace(std::move(words), workspace_);
+  for (const auto& [name, value] : settings_.vars) words.insert(words.end(), {"--var", name + "=" + value});
+  for (const std::string& limit : settings_.degrade) words.insert(words.end(), {"--degrade", limit});
+  if (settings_.virtual_clock) words.insert(words.end(), {"--clock", "virtual"});
+  words.insert(words.end(), flags.begin(), flags.end());
+  words.emplace_back("--");
+  words.insert(words.end(), argv.begin(), argv.end());
+  ::unlink(events.c_str());
+  Result out = call(std::move(words), input);
+  read_events(events, out);
+  const bool executed = !out.events.empty() && out.events.back().find("\"executed\":true") != std::string::npos;
+  if (out.error.empty() && out.code == 125 && !executed) out.error = out.err;
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> Box::written() {
+  std::vector<std::pair<std::string, std::string>> out;
+  const auto found =
+      nlohmann::json::parse(call(with_workspace({"diff", "--json"}, workspace_), "").out, nullptr, false);
+  if (found.is_object())
+    for (const auto& change : found["changes"]) out.emplace_back(change.value("kind", ""), change.value("path", ""));
+  return out;
+}
+
+void Box::undo() {
+  call(with_workspace({"undo", "--yes"}, workspace_), "");
+}
+
+// Streams go by files: nothing waits for anything.
+Result Box::call(std::vector<std::string> words, const std::string& input) {
+  Result out;
+  words.insert(words.begin(), program());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const std::string streams[] = {base_ + "/in", base_ + "/out", base_ + "/err"};
+  write(streams[0], input);
+  const std::string state = base_ + "/alos";
+  const pid_t pid = base_.empty() ? -1 : ::fork();
+  if (pid < 0) {
+    out.error = std::string("no box for a test: ") + std::strerror(errno);
+    return out;
+  }
+  if (pid == 0) {
+    for (int fd = 0; fd < 3; ++fd) {
+      const int file = ::open(streams[fd].c_str(), fd == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600);
+      if (file < 0 || (file != fd && ::dup2(file, fd) < 0)) ::_exit(125);
+    }
+    if (::chdir(workspace_.c_str()) != 0 || ::setenv("ALOS_STATE_DIR", state.c_str(), 1) != 0) ::_exit(125);
+    ::syscall(SYS_close_range, 3, ~0U, 0);
+    ::execvp(argv[0], argv.data());
+    ::dprintf(2, "%s: %s; ALOS_PROGRAM names another\n", argv[0], std::strerror(errno));
+    ::_exit(125);
+  }
+  bool late = false;
+  out.code = wait_for(pid, settings_.timeout, late);
+  out.out = read(streams[1]);
+  out.err = read(streams[2]);
+  if (late) out.error = "it took longer than the test allows, and was ended\n" + out.err;
+  return out;
+}
+
+}  // namespace alos::kit

@@ -1,0 +1,129 @@
+"""What alos.testing gives its users."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from alos.testing import Box, BoxError, BoxTimeout
+
+POLICY = """
+alos: 1
+extends: base
+vars: {workspace: dir, secret: file}
+workspace: layer
+files:
+  all: {allow: rwx, path: $workspace/**}
+  secret: {deny: rwx, path: $secret, reason: it is one}
+clock: {sleep: {each: 12h, total: 7d}}
+"""
+
+
+def test_a_run_s_code_and_streams(tmp_path):
+    with Box("coding", workspace=tmp_path) as box:
+        ran = box.run(["sh", "-c", "cat; echo oops >&2; exit 3"], stdin="typed")
+    assert (ran.code, ran.out) == (3, "typed")
+    assert "oops" in ran.err
+    assert ran.end["reason"] == "exit" and ran.end["executed"]
+
+
+def test_text_is_a_policy_and_has_variables(tmp_path):
+    (tmp_path / "key").write_text("k")
+    with Box(POLICY, workspace=tmp_path, vars={"secret": str(tmp_path / "key")}) as box:
+        assert box.run(["cat", "key"]).code == 1
+        ran = box.run(["alos-call", "fs.read", str(tmp_path / "key")])
+        assert [(one.rule, one.reason, one.primitive) for one in ran.denied] == [("secret", "it is one", "fs.read")]
+        assert ran.calls == {"fs.read denied": 1}
+        assert box.explain(f"fs.read {tmp_path}/key").rule == "secret"
+        assert box.explain(f"fs.read {tmp_path}/other").effect == "allow"
+
+
+def test_a_path_is_a_policy(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text("alos: 1\nextends: base\n")
+    with Box(path) as box:
+        assert box.run(["true"]).code == 0
+
+
+def test_what_is_written_stays_in_the_layer_of_this_box_and_is_dropped(tmp_path):
+    (tmp_path / "old").write_text("before")
+    with Box("coding", workspace=tmp_path) as box:
+        assert box.written == []
+        box.run(["sh", "-c", "echo after > old; echo new > new"])
+        assert [(one.kind, one.path) for one in box.written] == [("A", "new"), ("M", "old")]
+        assert box.run(["cat", "old"]).out == "after\n", "runs of one box see each other"
+        box.undo("new")
+        assert [one.path for one in box.written] == ["old"]
+    with Box("coding", workspace=tmp_path) as box:
+        assert box.run(["cat", "old"]).out == "before"
+    assert sorted(os.listdir(tmp_path)) == ["old"]
+
+
+def test_nothing_of_it_is_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("ALOS_STATE_DIR", str(tmp_path / "the-user-s"))
+    with Box("coding") as box:
+        box.run(["sh", "-c", "mkdir -p d; echo x > d/f; chmod 0 d"])
+        base = box.workspace.parent
+        assert base.exists()
+    assert not base.exists()
+    assert not (tmp_path / "the-user-s").exists(), "a test touches the state of nobody else"
+
+
+def test_what_alos_refuses_is_an_exception_with_its_words(tmp_path):
+    with pytest.raises(BoxError, match="no policy|nowhere"):
+        with Box("nowhere", workspace=tmp_path) as box:
+            box.run(["true"])
+    with pytest.raises(BoxError, match="files"):
+        with Box("alos: 1\nfiles: 7\n", workspace=tmp_path) as box:
+            box.run(["true"])
+
+
+def test_a_program_that_is_not_there_is_a_result(tmp_path):
+    with Box("strict") as box:
+        assert box.run(["no-such-program"]).code == 127
+
+
+def test_a_command_line_is_no_argv():
+    with Box("strict") as box:
+        with pytest.raises(TypeError):
+            box.run("true")
+
+
+def test_too_late_is_an_exception_with_what_there_is():
+    with Box("strict") as box:
+        begun = time.monotonic()
+        with pytest.raises(BoxTimeout) as told:
+            box.run(["sh", "-c", "echo begun; sleep 60"], timeout=1)
+        assert time.monotonic() - begun < 15
+        assert told.value.result.out == "begun\n"
+        assert told.value.result.end["reason"] == "killed"
+
+
+def test_the_clock_is_moved_from_another_thread():
+    with Box("strict", clock="virtual") as box:
+        done = threading.Event()
+
+        def move():
+            while not done.wait(0.1):
+                box.advance("1h")
+
+        mover = threading.Thread(target=move)
+        mover.start()
+        try:
+            ran = box.run(["sleep", "60"], timeout=30)  # strict ends after ten minutes
+        finally:
+            done.set()
+            mover.join()
+        assert (ran.code, ran.end["what"]) == (124, "wall")
+        with pytest.raises(BoxError):
+            box.advance("1h")
+
+
+def test_limits_may_be_given_up_beside_those_that_nothing_holds():
+    with Box("strict", degrade=["memory"]) as box:
+        assert box.degrade[0] == "memory"
+        assert box.run(["true"]).code == 0
+    with pytest.raises(BoxError, match="nonsense"):
+        with Box("strict", degrade=["nonsense"]) as box:
+            box.run(["true"])
