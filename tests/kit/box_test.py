@@ -1,6 +1,8 @@
 """What alos.testing gives its users."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -60,14 +62,38 @@ def test_what_is_written_stays_in_the_layer_of_this_box_and_is_dropped(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["old"]
 
 
-def test_nothing_of_it_is_left(tmp_path, monkeypatch):
-    monkeypatch.setenv("ALOS_STATE_DIR", str(tmp_path / "the-user-s"))
-    with Box("coding") as box:
-        box.run(["sh", "-c", "mkdir -p d; echo x > d/f; chmod 0 d"])
-        base = box.workspace.parent
-        assert base.exists()
-    assert not base.exists()
-    assert not (tmp_path / "the-user-s").exists(), "a test touches the state of nobody else"
+LEAVES = """
+import os
+from alos.testing import Box, _state
+with Box("coding") as box:
+    box.run(["sh", "-c", "mkdir -p d; echo x > d/f; chmod 0 d"])
+    base = box.workspace.parent
+    assert base.exists()
+assert not base.exists()
+print(_state(), end="")
+"""
+
+
+def test_nothing_of_it_is_left_after_the_tests(tmp_path):
+    user = tmp_path / "the-user-s"
+    done = subprocess.run([sys.executable, "-c", LEAVES], env={**os.environ, "ALOS_STATE_DIR": str(user)},
+                          capture_output=True, text=True, check=True)
+    assert "alos-testing-" in done.stdout
+    assert not os.path.exists(done.stdout)
+    assert not user.exists(), "a test touches the state of nobody else"
+
+
+def test_a_box_begins_with_the_workspace_whatever_was_left(tmp_path):
+    Box("coding", workspace=tmp_path).run(["sh", "-c", "echo x > left"])  # never closed
+    with Box("coding", workspace=tmp_path) as box:
+        assert box.run(["ls"]).out == ""
+
+
+def test_boxes_do_not_see_each_other(tmp_path):
+    with Box("coding", workspace=tmp_path) as one, Box("coding") as other:
+        one.run(["sh", "-c", "echo x > new"])
+        assert other.run(["ls"]).out == ""
+        assert [change.path for change in one.written] == ["new"] and other.written == []
 
 
 def test_what_alos_refuses_is_an_exception_with_its_words(tmp_path):

@@ -8,12 +8,14 @@
             ran = box.run(["alos-call", "fs.read", str(tmp_path / ".env")])
         assert ran.denied[0].rule == "secrets"
 
-Runs the real `alos run`, with state of its own (ALOS_STATE_DIR) that is gone afterwards, as are the changes: a test touches
-neither the user's runs nor the workspace. Limits that this machine cannot hold are given up (`alos doctor`, Box.degrade)."""
+Runs the real `alos run`, with state of the test process's own (ALOS_STATE_DIR) that is gone at its end; a box's changes are gone
+with the box. A test touches neither the user's runs nor the workspace. Limits that this machine cannot hold are given up (`alos doctor`, Box.degrade)."""
 
 from __future__ import annotations
 
+import atexit
 import functools
+import hashlib
 import json
 import os
 import shutil
@@ -90,9 +92,7 @@ class Box:
     def __init__(self, policy: StrPath, *, workspace: Optional[StrPath] = None, vars: Optional[Mapping[str, str]] = None,
                  clock: str = "real", degrade: Sequence[str] = (), timeout: float = 60.0) -> None:
         self.degrade = tuple(dict.fromkeys([*degrade, *_not_held_here()]))
-        # Not below a test's own directory: as root others than root must be able to pass through.
-        self._base = Path(tempfile.mkdtemp(prefix="alos-box-"))
-        self._base.chmod(0o711)
+        self._base = Path(tempfile.mkdtemp(prefix="box-", dir=_state()))
         self.workspace = Path(workspace) if workspace is not None else self._base / "workspace"
         self.workspace.mkdir(exist_ok=True)
         self._named = workspace is not None
@@ -101,10 +101,13 @@ class Box:
         self._timeout = timeout
         self._policy = os.fspath(policy)
         self._serial = 0
+        self._layered = False  # there may be a layer
         self._orders: Optional[int] = None
         self._lock = threading.Lock()  # of _orders
         if "\n" in self._policy:
-            text, self._policy = self._policy, str(self._base / "policy.yaml")
+            # By its content, so that it is compiled once.
+            name = hashlib.sha256(self._policy.encode()).hexdigest()[:16]
+            text, self._policy = self._policy, str(_state() / f"policy-{name}.yaml")
             Path(self._policy).write_text(text, encoding="utf-8")
         elif not isinstance(policy, str):
             self._policy = str(Path(policy).absolute())
@@ -128,6 +131,8 @@ class Box:
         self._serial += 1
         events = self._base / f"events-{self._serial}"
         words = ["--events", str(events), *self._options()]
+        if self._serial == 1:
+            words.append("--fresh")  # whatever a test that was interrupted left of this workspace
         if fail_on:
             words += ["--fail-on", fail_on]
         if self.degrade:
@@ -145,6 +150,7 @@ class Box:
                 for fd in orders or ():
                     os.close(fd)
         result = _result(code, out, err, events)
+        self._layered |= any(one.get("mode") in ("layer", "copy") for one in result.events)
         if late:
             raise BoxTimeout(f"{argv[0]!r} was ended after {timeout or self._timeout} s\n{result.err}", result)
         if code == 125 and not result.end.get("executed"):
@@ -161,14 +167,14 @@ class Box:
     @property
     def written(self) -> List[Change]:
         """What is pending in the layer, the difference from the workspace."""
-        if not self._has_layer():
+        if not self._layered:
             return []
         found = json.loads(self._call(["diff", "--json", "--workspace", str(self.workspace)], (0, 1)))
         return [Change(one["kind"], one["path"], one["safe"]) for one in found["changes"]]
 
     def undo(self, *paths: str) -> None:
         """Drops what is pending, or only these paths of it."""
-        if self._has_layer():
+        if self._layered:
             self._call(["undo", "--yes", "--workspace", str(self.workspace), *paths], (0,))
 
     def explain(self, request: str) -> Decision:
@@ -184,12 +190,8 @@ class Box:
             out += ["--var", f"{name}={value}"]
         return out
 
-    def _has_layer(self) -> bool:
-        layers = self._base / "alos" / "state" / "layers"
-        return layers.is_dir() and any(layers.iterdir())
-
     def _env(self, env: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
-        return {**os.environ, **(env or {}), "ALOS_STATE_DIR": str(self._base / "alos")}
+        return {**os.environ, **(env or {}), "ALOS_STATE_DIR": str(_state() / "alos")}
 
     def _call(self, words: Sequence[str], good: Sequence[int]) -> str:
         done = subprocess.run([_program(), *words], env=self._env(), cwd=self.workspace, stdin=subprocess.DEVNULL,
@@ -236,6 +238,17 @@ def _result(code: int, out: bytes, err: bytes, events: Path) -> Result:
               for one in told if one["event"] == "denied"]
     return Result(code if code >= 0 else 128 - code, out.decode(errors="replace"), err.decode(errors="replace"), told,
                   denied, end.get("calls", {}), end)
+
+
+@functools.lru_cache(maxsize=None)
+def _state() -> Path:
+    """Of all boxes of this process: what a policy compiles to is kept there, and takes longer than a run.
+
+    Not below a test's own directory: as root others than root must be able to pass through."""
+    out, owner = Path(tempfile.mkdtemp(prefix="alos-testing-")), os.getpid()
+    out.chmod(0o711)
+    atexit.register(lambda: _remove(out) if os.getpid() == owner else None)
+    return out
 
 
 @functools.lru_cache(maxsize=None)
