@@ -165,7 +165,10 @@ int run_command(int argc, char** argv) {
       ->check(CLI::IsMember({"deny"}).description(""))
       ->type_name("deny");
   std::string clock = "real";
-  app.add_option("--clock", clock, "the time that the agent's clock, sleeps, command timeouts and 'wall' go by")
+  app.add_option("--clock", clock,
+                 "what primitives' times and 'wall' go by; virtual: stands, and moves on when every process waits in a "
+                 "primitive, "
+                 "not for a program's own sleep; FD: reads lines as 'advance 6h' from there")
       ->type_name("real|virtual[:FD]")
       ->default_str("real");
   std::string ask = "deny";

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <expected>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"

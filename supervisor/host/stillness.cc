@@ -65,7 +65,8 @@ class Look {
   Result<bool> children_wait(std::string_view list, bool& any) {
     for (size_t end; (end = list.find(' ')) != list.npos; list.remove_prefix(end + 1)) {
       pid_t child = 0;
-      std::from_chars(list.data(), list.data() + end, child);
+      const std::string_view word = list.substr(0, end);
+      std::from_chars(word.data(), word.data() + word.size(), child);
       const auto status = sys::read_file(fmt::format("/proc/{}/status", child), 16 << 10);
       if (!status) return false;
       if (ended(*status)) {
