@@ -3,6 +3,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <sys/socket.h>
 
+#include <bit>
 #include <vector>
 
 #include "base/clock.h"
@@ -78,7 +79,8 @@ class Broker::Channels final : public Channel::Owner {
 
   void closed(Channel& channel, const Error& why) override {
     pipeline_.left(channel);
-    if (why.operation.empty()) return;
+    // Whoever breaks the protocol again and again is told of less and less.
+    if (why.operation.empty() || (++broken_ > kToldOneByOne && !std::has_single_bit(broken_))) return;
     const std::string reason = why.text();
     Journal::Entry entry;
     entry.action = "channel.close";
@@ -87,6 +89,7 @@ class Broker::Channels final : public Channel::Owner {
     entry.rule = "protocol";
     entry.layer = "broker";
     entry.reason = reason;
+    entry.details = {{"count", std::to_string(broken_)}};
     journal_.write(entry);
   }
 
@@ -105,6 +108,8 @@ class Broker::Channels final : public Channel::Owner {
   Journal& journal_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Listener*> stalled_;
+  static constexpr uint64_t kToldOneByOne = 64;
+  uint64_t broken_ = 0;
   std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
 };
 

@@ -30,6 +30,8 @@ void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received rec
 
 Job Pipeline::carry(std::unique_ptr<Call> call) {
   Answer answer = co_await this->answer(*call);
+  // A denial stands whether it can be recorded or not; waiting for the record keeps a flood of them at its pace.
+  if (call->denial_ != 0) co_await Written{journal_, call->denial_};
   if (const auto of_channel = running_.find(&call->channel()); of_channel != running_.end()) {
     of_channel->second.erase(call->id());
     if (of_channel->second.empty()) running_.erase(of_channel);
@@ -111,8 +113,7 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   entry.reason = decision.reason();
   entry.layer = name(decision.layer);
   entry.parent = call.intent_;
-  // A denial stands whether it can be recorded or not.
-  journal_.write(entry);
+  call.denial_ = journal_.write(entry);
   return denied(call.agent().policy(), decision, request);
 }
 

@@ -1,6 +1,7 @@
 #include "supervisor/host/broker_child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -46,6 +47,7 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   if (out.pid_ < 0) return fail_errno("fork", "alos-broker");
   if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get());
   out.socket_ = std::move(pair.a);
+  ::fcntl(out.socket_.get(), F_SETFL, O_NONBLOCK);  // poll(2) says that there is room, not that it is enough
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
   const int fds[] = {listener.get(), text.get()};
   const std::string words = broker::message(begin);
@@ -87,26 +89,18 @@ bool BrokerChild::receive(const Events& events) {
   }
 }
 
-void BrokerChild::answer(const broker::Recorded& recorded) {
-  const std::string words = broker::message(recorded);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
-}
-
-void BrokerChild::answer(const broker::Identity& identity, std::span<const int> fds) {
-  const std::string words = broker::message(identity);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds);
+void BrokerChild::send(const std::string& words, std::span<const int> fds) {
+  constexpr int kPatience = 200;  // ms
+  pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  if (::poll(&room, 1, kPatience) == 1 && (room.revents & POLLOUT) != 0 &&
+      sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds))
+    return;
+  ::kill(pid_, SIGKILL);  // its end of file is noticed as any other's
 }
 
 void BrokerChild::answer(const broker::RunStarted& started, const UniqueFd& listener) {
-  const std::string words = broker::message(started);
   const int fd = listener.get();
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)),
-                          listener ? std::span(&fd, 1) : std::span<const int>());
-}
-
-void BrokerChild::answer(const broker::RunEnded& ended) {
-  const std::string words = broker::message(ended);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+  send(broker::message(started), listener ? std::span(&fd, 1) : std::span<const int>());
 }
 
 void BrokerChild::finish() {

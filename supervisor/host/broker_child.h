@@ -32,10 +32,10 @@ class BrokerChild {
   int fd() const { return socket_.get(); }
   // To be called when fd() is readable. False: it is gone.
   bool receive(const Events& events);
-  void answer(const broker::Recorded& recorded);
-  void answer(const broker::Identity& identity, std::span<const int> fds);
+  void answer(const broker::AllRecorded& recorded) { send(broker::message(recorded), {}); }
+  void answer(const broker::Identity& identity, std::span<const int> fds) { send(broker::message(identity), fds); }
   void answer(const broker::RunStarted& started, const UniqueFd& listener);
-  void answer(const broker::RunEnded& ended);
+  void answer(const broker::RunEnded& ended) { send(broker::message(ended), {}); }
 
   // It is to send what it has to say and to end.
   void finish();
@@ -44,6 +44,9 @@ class BrokerChild {
   pid_t pid() const { return pid_; }
 
  private:
+  // One that does not take what it asked for does not hold up its supervisor: it is ended.
+  void send(const std::string& words, std::span<const int> fds);
+
   UniqueFd socket_;
   pid_t pid_ = -1;
 };

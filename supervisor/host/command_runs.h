@@ -42,7 +42,7 @@ class CommandRuns {
  private:
   struct Run {
     UniqueFd pidfd, control;  // none before it has started
-    bool executed = false, over = false, told = false;
+    bool elevated = false, executed = false, over = false, told = false;
     int status = 0;
   };
   void from_init(uint32_t number, Run& run);

@@ -444,7 +444,8 @@ class Supervisor {
     const BrokerChild::Events events{
         .records =
             [this](const broker::Records& records) {
-              for (const broker::Recorded& answer : calls_->take(records)) broker_->answer(answer);
+              const broker::AllRecorded answers = calls_->take(records);
+              if (!answers.records.empty()) broker_->answer(answers);
             },
         .want_identity = [this] { want_identity(); },
         .want_run = [this](const broker::WantRun& wanted,
@@ -459,9 +460,9 @@ class Supervisor {
   }
 
   void want_identity() {
-    if (personality_ != 0)
-      give_identity();
-    else if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered)
+    if (personality_ != 0) return give_identity();
+    if (std::exchange(identity_ordered_, true)) return;  // the answer is on its way
+    if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered)
       broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
   }
 
@@ -473,6 +474,7 @@ class Supervisor {
   }
 
   void identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
+    identity_ordered_ = false;
     if (report.kind == LauncherReport::Kind::identity_failed) {
       const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
       if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
@@ -651,6 +653,7 @@ class Supervisor {
   UniqueFd root_, listener_;  // of the box
   UniqueFd brokered_root_;
   uint16_t personality_ = 0;
+  bool identity_ordered_ = false;
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;

@@ -29,11 +29,12 @@ Result<void> add_to(const std::string& path, const std::string& outside) {
   policy::BoxMask secrets;
   secrets.pattern = outside + "/**/.env";
   secrets.denied = read;
-  compiled.plan.masks.push_back(std::move(secrets));
+  compiled.plan.brokered_masks.push_back(std::move(secrets));
   compiled.plan.commands = {{.rule = "key",
-                             .usage = "cat PATH",
+                             .usage = "/bin/sh ...",
                              .program = "/bin/sh",
                              .mounts = {{.path = outside + "/key", .rights = read, .rule = "key", .source = {}}},
+                             .masks = {},
                              .source = {}}};
   const UniqueFd file = TRY(sys::open(path, O_WRONLY | O_TRUNC));
   return sys::write_all(file.get(), encode(compiled));
