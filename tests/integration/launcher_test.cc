@@ -20,10 +20,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// The built programs, alos-broker excepted.
+// The built programs, alos-supervisor excepted.
 std::string programs_with_stand_in() {
   const fs::path from = ALOS_PROGRAMS_DIRECTORY, at = fs::path(ALOS_STAND_IN).parent_path() / "programs";
-  fs::create_directories(at);
+  fs::create_directories(at / "box");  // what boxes have at /alos: nothing here
   const auto put = [&](const fs::path& what, const std::string& name) {
     std::error_code same;
     if (fs::equivalent(what, at / name, same)) return;
@@ -34,7 +34,7 @@ std::string programs_with_stand_in() {
   for (const char* name : {"alos", "alos-launcher", "alos-init"}) put(from / name, name);
   put(from / "alos-policy", "alos-policy-itself");
   put(ALOS_STAND_IN "_policy", "alos-policy");
-  put(ALOS_STAND_IN "_broker", "alos-broker");
+  put(ALOS_STAND_IN "_supervisor", "alos-supervisor");
   std::error_code there;
   fs::create_directory_symlink(from / "profiles", at / "profiles", there);
   return at;
