@@ -165,6 +165,7 @@ class FsAppend final : public Primitive {
         co_await find(call, asked, {.rights = Right::append, .absent = Right::create, .open = O_WRONLY | O_APPEND});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there() && wanted.create() && found.place.name != ".") {
+      if (wanted.has_if_version()) co_return conflict(found.place.path);
       auto got = co_await call.agent().view();
       ALOS_ATTEMPT(view, std::move(got));
       auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);

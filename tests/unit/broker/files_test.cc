@@ -231,6 +231,44 @@ TEST_F(Files, appending_adds_and_makes_only_when_asked) {
   EXPECT_EQ(served.read("/w/log"), "aa");
 }
 
+TEST_F(Files, a_file_that_is_not_there_has_no_version_and_is_not_made_for_one) {
+  wire::Request request;
+  request.mutable_fs_append()->set_path("/w/log");
+  request.mutable_fs_append()->set_content("a");
+  request.mutable_fs_append()->set_create(true);
+  request.mutable_fs_append()->set_if_version("1.2.3.4");
+  EXPECT_EQ(client->call(request).failed().name(), "ESTALE");
+  EXPECT_FALSE(served.exists("/w/log"));
+}
+
+TEST_F(Files, a_directory_may_be_called_as_if_it_were_deleted) {
+  served.write("/w/d (deleted)/a", "there");
+  EXPECT_EQ(client->call(read_request("/w/d (deleted)/a")).fs_read().content(), "there");
+}
+
+TEST_F(Files, a_link_with_a_slash_at_its_end_leads_to_directories_alone) {
+  served.write("/w/file", "content");
+  served.make_directory("/w/d");
+  std::filesystem::create_symlink("file/", served.root() + "/w/to_file");
+  std::filesystem::create_symlink("d/", served.root() + "/w/to_directory");
+  EXPECT_EQ(client->call(read_request("/w/to_file")).failed().name(), "ENOTDIR");
+  EXPECT_EQ(stat("/w/to_directory").fs_stat().type(), wire::DIRECTORY);
+}
+
+TEST_F(Files, a_fifo_without_a_reader_is_refused_for_what_it_is) {
+  ASSERT_EQ(::mkfifo((served.root() + "/w/fifo").c_str(), 0666), 0);
+  ASSERT_EQ(::lchown((served.root() + "/w/fifo").c_str(), served.agent(), served.agent()), 0);
+  std::filesystem::create_symlink("fifo", served.root() + "/w/link");
+  for (const char* path : {"/w/fifo", "/w/link"}) {
+    wire::Request append, open;
+    append.mutable_fs_append()->set_path(path);
+    open.mutable_fs_open()->set_path(path);
+    open.mutable_fs_open()->set_access(wire::OPEN_WRITE);
+    EXPECT_EQ(client->call(append).failed().name(), "EOPNOTSUPP");
+    EXPECT_EQ(client->call(open).failed().name(), "EOPNOTSUPP");
+  }
+}
+
 TEST_F(Files, attached_content_is_written) {
   const std::string content(1'000'000, 'y');
   const UniqueFd attached = std::move(*sys::memfd("content", content, true));
