@@ -181,6 +181,7 @@ Served::Served(Setting setting)
       root_("/var/tmp/alos-served-" + random_hex(6)),
       agent_(::geteuid() == 0 ? kAgent : ::geteuid()),
       notes_(std::make_unique<Notes>(setting_.fail_journal)) {
+  ::umask(0);  // as the broker's
   make_directory("/");
   for (const auto& [path, access] : setting_.landlock)
     if (!exists(path)) make_directory(path);
