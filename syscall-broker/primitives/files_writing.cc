@@ -93,7 +93,7 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
     if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
       co_return conflict(found.place.path);
-    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted.sync())
+    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted)
                                                    : whole(call, found, content, wanted);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(written, std::move(done));
@@ -116,7 +116,8 @@ class FsWrite final : public Primitive {
     co_return done;
   }
 
-  Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content, bool sync) {
+  Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content,
+                                  const wire::FsWrite& wanted) {
     auto got = co_await call.agent().view();
     ALOS_ATTEMPT(view, std::move(got));
     Found open;
@@ -128,6 +129,8 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(st, look(open.node, open.place.path));
     open.st = st;
     ALOS_ATTEMPT(content_file, must_be_content(open, Names::one));
+    // Of the file that is written: another may have got the name since.
+    if (wanted.has_if_version() && version_of(open.st) != wanted.if_version()) co_return conflict(open.place.path);
     auto done = co_await write_all(call, open.node, content, 0, open.place.path);
     ALOS_ATTEMPT(size, std::move(done));
     if (static_cast<uint64_t>(st.st_size) > size) {
@@ -135,7 +138,7 @@ class FsWrite final : public Primitive {
       co_await worker_.run([&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
     }
-    if (sync) {
+    if (wanted.sync()) {
       if (const int rc = co_await call.reactor().files().fsync(open.node.get()); rc != 0)
         co_return give_up("fsync", open.place.path, -rc, "", true);
     }
