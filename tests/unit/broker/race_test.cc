@@ -172,7 +172,7 @@ std::string content_of(const UniqueFd& fd) {
   return {text, static_cast<size_t>(std::max<ssize_t>(n, 0))};
 }
 
-void open_again_and_again(unsigned opens, unsigned changes_for_each) {
+void open_again_and_again(unsigned opens) {
   const Tree tree;
   const auto client = tree.served.connect();
   const Changing changing([&](unsigned n) { tree.change(n); });
@@ -186,18 +186,18 @@ void open_again_and_again(unsigned opens, unsigned changes_for_each) {
     EXPECT_EQ(content, kInside);
     client->descriptor.reset();
   }
-  EXPECT_GT(changing.count(), uint64_t{opens} * changes_for_each / 10) << "few changes, little proven";
+  EXPECT_GT(changing.count(), opens) << "few changes, little proven";
   EXPECT_GT(ends["ok"], opens / 20) << text_of(ends);
   EXPECT_GT(ends["denied"], opens / 20) << text_of(ends);
   EXPECT_TRUE(tree.is_untouched());
 }
 
 TEST(Races, what_is_opened_is_never_what_a_link_was_put_in_for) {
-  open_again_and_again(20'000, 10);
+  open_again_and_again(20'000);
 }
 
 TEST(LongRaces, what_is_opened_is_never_what_a_link_was_put_in_for) {
-  open_again_and_again(1'000'000, 10);
+  open_again_and_again(1'000'000);
 }
 
 class Calls {
