@@ -99,13 +99,18 @@ Task<Result<View::Place>> View::place(std::string path) const {
 }
 
 Task<Result<UniqueFd>> View::open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
-                                     mode_t mode) const {
+                                     mode_t mode, uint64_t resolve) const {
   // openat2(2) refuses with O_PATH what has no meaning beside it.
   const uint64_t always = O_NOFOLLOW | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NONBLOCK | O_NOCTTY);
-  const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS};
+  const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
   const int fd = co_await ring_.openat2(who_, directory, name.c_str(), how);
   if (fd < 0) co_return ring_error("openat2", path, fd);
   co_return UniqueFd(fd);
+}
+
+Task<Result<UniqueFd>> View::open_straight(const std::string& path, bool brokered, uint64_t flags) const {
+  const UniqueFd& root = brokered ? roots_.brokered : roots_.box;
+  return open_at(root.get(), path, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
 Task<Result<UniqueFd>> View::open(const Place& at, uint64_t flags) const {

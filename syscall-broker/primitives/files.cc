@@ -118,11 +118,28 @@ bool can_be_opened(const struct stat& st) {
   return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
+// Nothing where there is a link on the way, or an error to be named.
+Task<std::optional<Found>> find_straight(const View& view, const std::string& asked, Wanted wanted) {
+  Found out;
+  out.place.path = asked;
+  out.place.brokered = view.is_brokered(asked);
+  auto opened = co_await view.open_straight(asked, out.place.brokered, wanted.follow ? wanted.open : O_PATH);
+  if (!opened) co_return std::nullopt;
+  out.node = std::move(*opened);
+  const auto st = look(out.node, asked);
+  if (!st || (wanted.follow && S_ISLNK(st->st_mode))) co_return std::nullopt;
+  out.st = *st;
+  co_return out;
+}
+
 }  // namespace
 
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   auto got = co_await call.agent().view();
   ALOS_ATTEMPT(view, std::move(got));
+  if (!wanted.beside) {
+    if (auto straight = co_await find_straight(*view, asked, wanted)) co_return std::move(*straight);
+  }
   std::string path = asked;
   for (int links = 0; links <= kMostLinks; ++links) {
     Found out;

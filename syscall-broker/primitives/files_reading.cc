@@ -36,7 +36,8 @@ class FsRead final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsRead& wanted = call.request().fs_read();
     const std::string asked = *path_argument(wanted.path());
-    auto search = co_await find(call, asked, {.rights = Right::read, .absent = Right::read, .open = O_RDONLY});
+    auto search =
+        co_await find(call, asked, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(content, must_be_content(found, Names::any));
     const uint64_t most = std::min(wanted.has_length() ? wanted.length() : kMost, kMost);
@@ -84,8 +85,8 @@ class FsStat final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsStat& wanted = call.request().fs_stat();
     const std::string asked = *path_argument(wanted.path());
-    auto search =
-        co_await find(call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow()});
+    auto search = co_await find(
+        call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow(), .beside = false});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("stat", found.place.path, ENOENT, "");
     Answer out;
@@ -167,7 +168,8 @@ class FsList final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsList& wanted = call.request().fs_list();
     const std::string asked = *path_argument(wanted.path());
-    auto search = co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .open = O_RDONLY});
+    auto search =
+        co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("open", found.place.path, ENOENT, "");
     if (!S_ISDIR(found.st.st_mode)) co_return give_up("open", found.place.path, ENOTDIR, "");
@@ -210,7 +212,7 @@ class FsOpen final : public Primitive {
     const bool reading = wanted.access() == wire::OPEN_READ;
     const uint64_t flags = reading ? O_RDONLY : wanted.access() == wire::OPEN_WRITE ? O_WRONLY : O_WRONLY | O_APPEND;
     const policy::Rights rights = reading ? Rights(Right::read) : Rights(Right::write);
-    auto search = co_await find(call, asked, {.rights = rights, .absent = rights, .open = flags});
+    auto search = co_await find(call, asked, {.rights = rights, .absent = rights, .beside = false, .open = flags});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(content, must_be_content(found, reading ? Names::any : Names::one));
     if (found.place.brokered)

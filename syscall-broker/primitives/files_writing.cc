@@ -164,8 +164,8 @@ class FsAppend final : public Primitive {
     const wire::FsAppend& wanted = call.request().fs_append();
     const std::string asked = *path_argument(wanted.path());
     ALOS_ATTEMPT(content, call.content(wanted.content()));
-    auto search =
-        co_await find(call, asked, {.rights = Right::append, .absent = Right::create, .open = O_WRONLY | O_APPEND});
+    auto search = co_await find(
+        call, asked, {.rights = Right::append, .absent = Right::create, .beside = false, .open = O_WRONLY | O_APPEND});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there() && wanted.create() && found.place.name != ".") {
       if (wanted.has_if_version()) co_return conflict(found.place.path);
@@ -215,7 +215,8 @@ class FsCopy final : public Primitive {
     const wire::FsCopy& wanted = call.request().fs_copy();
     const std::string from = *path_argument(wanted.from());
     const std::string to = *path_argument(wanted.to());
-    auto first = co_await find(call, from, {.rights = Right::read, .absent = Right::read, .open = O_RDONLY});
+    auto first =
+        co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(content, must_be_content(source, Names::any));
     auto second = co_await find(call, to, {.rights = Right::write, .absent = Right::create});
