@@ -1,6 +1,6 @@
 // The file primitives while somebody else changes what their paths lead to, as fast as can be: directories and files
 // change places with links that lead to what is not allowed. Whatever is answered, nothing comes from there and nothing
-// gets there (threat 4 of docs/threats).
+// gets there.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -268,9 +268,10 @@ class Calls {
   std::mt19937 random_;
 };
 
+// Also of a file that an append has made and a descriptor has written to.
 bool is_inside(std::string text) {
   std::erase(text, '+');
-  return text == kInside || text.empty();
+  return std::string_view(kInside).starts_with(text);
 }
 
 void must_be_inside(const wire::Reply& reply, const Client& client) {
@@ -305,12 +306,12 @@ void call_again_and_again(unsigned seed, unsigned calls) {
 }
 
 TEST(Races, calls_never_reach_what_a_link_was_put_in_for) {
-  for (unsigned seed = 1; seed <= 4; ++seed) call_again_and_again(seed, 4000);
+  for (unsigned seed = 1; seed <= 4 && !HasFailure(); ++seed) call_again_and_again(seed, 4000);
 }
 
 TEST(LongRaces, calls_never_reach_what_a_link_was_put_in_for) {
   const unsigned begin = std::random_device()();
-  for (unsigned seed = begin; seed != begin + 20; ++seed) call_again_and_again(seed, 50'000);
+  for (unsigned seed = begin; seed != begin + 20 && !HasFailure(); ++seed) call_again_and_again(seed, 50'000);
 }
 
 // "device.inode.size.change"
