@@ -49,16 +49,19 @@ class FsRead final : public Primitive {
     uint64_t done = 0;
     // What fits is one frame; the rest goes before it, as fast as the client reads.
     for (bool last = false; !last && !call.is_cancelled();) {
-      const uint64_t step = std::min<uint64_t>(most - done, kMaxInline);
-      buffer.resize(step);
+      const uint64_t left = left_of(found.st, wanted.offset() + done);
+      const uint64_t step = std::min({most - done, left == 0 ? kMaxInline : left, uint64_t{kMaxInline}});
+      // Nothing is written before it is read. (The library of g++ 12 passes more than the size that was asked for.)
+      buffer.resize_and_overwrite(step, [step](char*, size_t) { return step; });
       int n = 0;
       if (step > 0) n = co_await call.reactor().files().read(found.node.get(), buffer, wanted.offset() + done);
       if (n == -EINTR || n == -EAGAIN) continue;
       if (n < 0) co_return give_up("read", found.place.path, -n, "");
       buffer.resize(static_cast<size_t>(n));
       done += static_cast<uint64_t>(n);
-      last =
-          n == 0 || done == most || (static_cast<uint64_t>(n) < step) || left_of(found.st, wanted.offset() + done) == 0;
+      // Most of what is in /proc has no size, and comes in parts of the kernel's choice.
+      const bool sized = found.st.st_size != 0;
+      last = n == 0 || done == most || (sized && (static_cast<uint64_t>(n) < step || static_cast<uint64_t>(n) == left));
       if (last) break;
       wire::Output part;
       part.set_data(std::move(buffer));

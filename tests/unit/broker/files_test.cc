@@ -1,13 +1,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/sys.h"
+#include "tests/skip.h"
 #include "tests/unit/broker/served.h"
 
 namespace alos::broker::test {
@@ -80,6 +83,24 @@ TEST_F(Files, more_than_the_most_is_cut_and_said) {
   EXPECT_EQ(client->gathered.size() + reply.fs_read().content().size(), 64U << 20);
   EXPECT_EQ(reply.fs_read().size(), uint64_t{8} << 40);
   EXPECT_TRUE(reply.fs_read().truncated());
+}
+
+// As most of /proc is.
+TEST(FilesOfNoSize, are_read_to_their_end) {
+  if (::geteuid() != 0) ALOS_SKIP("mounts a file of /proc into the tree, as root alone can");
+  // Of this thread, and of those that it makes.
+  ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+  ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  const Served served(workspace_rules());
+  served.write("/w/all", "");
+  ASSERT_EQ(::mount("/proc/kallsyms", (served.root() + "/w/all").c_str(), nullptr, MS_BIND, nullptr), 0);
+  const auto client = served.connect();
+  const wire::Reply reply = client->call(read_request("/w/all"));
+  // Addresses in it are as long whoever reads it, and others than for root.
+  EXPECT_EQ((client->gathered + reply.fs_read().content()).size(), served.read("/w/all").size());
+  EXPECT_GT(client->gathered.size(), 100'000U);
+  EXPECT_EQ(reply.fs_read().size(), 0U);
+  EXPECT_EQ(::umount((served.root() + "/w/all").c_str()), 0);
 }
 
 TEST_F(Files, what_no_rule_allows_is_denied_with_rule_layer_and_reason) {
