@@ -1,6 +1,6 @@
-// broker_bench [ROUNDS]: what the broker costs beside the least that could do the same, in one process and one run, the
-// order drawn anew each round. The broker is whole but for its journal, which forgets. Only the ratios mean anything on
-// a machine that others use.
+// broker_bench [ROUNDS [trips|throughput|reads|sleeps]]: what the broker costs beside the least that could do the same,
+// in one process and one run, the order drawn anew each round. The broker is whole but for its journal, which forgets.
+// Only the ratios mean anything on a machine that others use.
 
 #include <fcntl.h>
 #include <fmt/format.h>
