@@ -61,7 +61,9 @@ Task<Answer> Pipeline::answer(Call& call) {
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
-  const std::string target = plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
+  const auto target = [&] {
+    return plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
+  };
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
   if (auto limit = reserve(call)) co_return std::move(*limit);
@@ -72,7 +74,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   Answer out;
   Result<void> written;
   if (effect) {
-    call.intent_ = record(call, row, target, "");
+    call.intent_ = record(call, row, target(), "");
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
@@ -81,9 +83,9 @@ Task<Answer> Pipeline::answer(Call& call) {
     const std::string outcome = outcome_of(out);
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
-      record(call, row, target, outcome);
+      record(call, row, target(), outcome);
     } else if (call.recorded_) {
-      const uint64_t number = record(call, row, target, outcome);
+      const uint64_t number = record(call, row, target(), outcome);
       written = co_await Written{journal_, number};
     }
   }

@@ -55,6 +55,7 @@ struct Setting {
   std::map<std::string, uint64_t> landlock{};
   bool no_personality = false;  // requests go out as the broker's own: a mistake that must not open anything
   int fail_journal = 0;         // errno of every record of a change
+  bool forgets = false;         // what is recorded is not kept
 };
 
 class Served {
