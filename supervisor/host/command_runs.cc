@@ -34,15 +34,17 @@ Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, 
 }  // namespace
 
 void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio) {
-  const bool known = runs_.contains(wanted.run);
-  auto ordered = known ? fail("run", std::to_string(wanted.run), EEXIST) : order_run(launcher, wanted, stdio);
+  const std::string number = std::to_string(wanted.run);
+  auto ordered = runs_.contains(wanted.run) ? fail("run", number, EEXIST)
+                 : runs_.size() >= kMost    ? fail("run", number, EBUSY, "too many are under way")
+                                            : order_run(launcher, wanted, stdio);
   if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
   runs_.emplace(wanted.run, Run{});
 }
 
 void CommandRuns::end(const UniqueFd& launcher, uint32_t number) {
   const auto found = runs_.find(number);
-  if (found == runs_.end()) return;
+  if (found == runs_.end() || found->second.over) return;
   LauncherOrder order;
   order.kind = LauncherOrder::Kind::end_run;
   order.run = number;
