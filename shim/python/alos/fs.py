@@ -60,7 +60,6 @@ class Opened:
     file: BinaryIO
     size: int
     version: str
-    copy: bool  # a sealed copy of what the file was: each use of the file itself is recorded
 
     def __enter__(self) -> BinaryIO:
         return self.file
@@ -148,4 +147,4 @@ def open(path: Path, *, access: str = "read") -> Opened:
     result, descriptor = call("fs_open", wire.FsOpen(path=os.fsencode(path), access=number))
     assert descriptor is not None  # _connection sees to it
     file = os.fdopen(descriptor, {"read": "rb", "write": "wb", "append": "ab"}[access])
-    return Opened(cast(BinaryIO, file), result.size, result.version, result.copy)
+    return Opened(cast(BinaryIO, file), result.size, result.version)
