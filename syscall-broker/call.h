@@ -119,6 +119,7 @@ class Call {
   uint64_t denial_ = 0;
   std::string rule_, source_;  // by which the first of its demands is allowed
   bool recorded_ = false;      // though it only looks
+  std::string used_;           // what that is, where it was asked for by a link
 };
 
 }  // namespace alos::broker

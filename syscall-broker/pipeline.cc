@@ -97,8 +97,10 @@ Task<Answer> Pipeline::answer(Call& call) {
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
   if (decision.effect == policy::Effect::allow) {
-    if (decision.rule && decision.rule->brokered) call.record_use();
-    if (call.rule_.empty()) {
+    const bool used = decision.rule && decision.rule->brokered && !call.recorded_;
+    if (used) call.record_use();
+    // That by which a link may be looked at says nothing of what it leads to.
+    if (call.rule_.empty() || used) {
       call.rule_ = decision.rule_name();
       call.source_ = decision.source().text();
     }
@@ -151,6 +153,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.rule = call.rule_;
   entry.source = call.source_;
   entry.parent = call.intent_;
+  if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
   return journal_.write(entry);
 }
 
@@ -221,7 +224,10 @@ Reactor& Call::reactor() const {
 std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, std::string_view reached) {
   auto request = policy::Request::file(right, asked, reached);
   if (!request) return failed(request.error());
-  return pipeline_.decide(*this, *request);
+  const bool recorded = recorded_;
+  if (auto out = pipeline_.decide(*this, *request)) return out;
+  if (recorded_ && !recorded) used_ = reached;
+  return std::nullopt;
 }
 
 void Call::put(wire::Output output) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <functional>
 #include <span>
 #include <string>
@@ -30,12 +31,17 @@ class BrokerChild {
                                    const UniqueFd& ring);
 
   int fd() const { return socket_.get(); }
+  // What of fd() to poll for.
+  short events() const;
   // To be called when fd() is readable. False: it is gone.
   bool receive(const Events& events);
-  void answer(const broker::AllRecorded& recorded) { send(broker::message(recorded), {}); }
-  void answer(const broker::Identity& identity, std::span<const int> fds) { send(broker::message(identity), fds); }
+  // To be called when fd() can be written. False: it reads nothing of what it asks for, and is to be ended.
+  bool send();
+  // Answers never wait for it: what it does not read yet is kept, up to a bound.
+  void answer(const broker::AllRecorded& recorded);
+  void answer(const broker::Identity& identity, std::span<const int> fds);
   void answer(const broker::RunStarted& started, const UniqueFd& listener);
-  void answer(const broker::RunEnded& ended) { send(broker::message(ended), {}); }
+  void answer(const broker::RunEnded& ended);
 
   // It is to send what it has to say and to end.
   void finish();
@@ -44,11 +50,16 @@ class BrokerChild {
   pid_t pid() const { return pid_; }
 
  private:
-  // One that does not take what it asked for does not hold up its supervisor: it is ended.
-  void send(const std::string& words, std::span<const int> fds);
+  struct Outgoing {
+    std::string words;
+    std::vector<UniqueFd> fds;
+  };
+  void put(std::string words, std::span<const int> fds = {});
 
   UniqueFd socket_;
   pid_t pid_ = -1;
+  std::deque<Outgoing> unread_;
+  bool is_stuck_ = false;
 };
 
 }  // namespace alos::host

@@ -34,9 +34,10 @@ Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, 
 }  // namespace
 
 void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio) {
-  // Bounded by the broker as well; but who took that over may not fill the launcher's socket.
-  const bool none = runs_.contains(wanted.run) || runs_.size() >= box::kMostRuns;
-  auto ordered = none ? fail("run", std::to_string(wanted.run), EBUSY) : order_run(launcher, wanted, stdio);
+  const std::string number = std::to_string(wanted.run);
+  auto ordered = runs_.contains(wanted.run) ? fail("run", number, EEXIST)
+                 : runs_.size() >= kMost    ? fail("run", number, EBUSY, "too many are under way")
+                                            : order_run(launcher, wanted, stdio);
   if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
   runs_[wanted.run].elevated = wanted.command >= 0;
 }

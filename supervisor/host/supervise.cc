@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/paths.h"
@@ -111,7 +112,7 @@ class Supervisor {
         {.fd = relay_ && relaying_ && relay_->wants_output() ? relay_->master() : -1, .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
         {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
-        {.fd = broker_ ? broker_->fd() : -1, .events = POLLIN, .revents = 0},
+        {.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0},
         {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
     };
     const size_t own = fds.size();
@@ -125,7 +126,8 @@ class Supervisor {
     if (fds[6].revents != 0 && relay_) relay_->to_box();
     if (fds[7].revents != 0 && relay_) relay_->to_terminal();
     runs_.look(std::span(fds).subspan(own));
-    if (fds[8].revents != 0) from_broker();
+    if ((fds[8].revents & POLLOUT) != 0 && !broker_->send()) broker_gone();
+    if ((fds[8].revents & ~POLLOUT) != 0 && broker_) from_broker();
     if (fds[9].revents != 0) start_broker();
     if (fds[2].revents != 0) reap_box();
     check_deadlines();
@@ -451,8 +453,11 @@ class Supervisor {
         .want_run = [this](const broker::WantRun& wanted,
                            std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
         .end_run = [this](uint32_t run) { runs_.end(launcher_, run); }};
-    if (broker_->receive(events)) return;
-    // Calls that were under way end for their clients with the connection; the next connection has a new one.
+    if (!broker_->receive(events)) broker_gone();
+  }
+
+  // Calls that were under way end for their clients with the connection; the next connection has a new one.
+  void broker_gone() {
     broker_->end();
     broker_.reset();
     runs_.end_all(launcher_);
@@ -461,9 +466,11 @@ class Supervisor {
 
   void want_identity() {
     if (personality_ != 0) return give_identity();
-    if (std::exchange(identity_ordered_, true)) return;  // the answer is on its way
-    if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered)
+    if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
+    if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered) {
+      identity_ordered_ = false;
       broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
+    }
   }
 
   void give_identity() {
