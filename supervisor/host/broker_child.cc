@@ -1,6 +1,7 @@
 #include "supervisor/host/broker_child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
