@@ -204,6 +204,21 @@ TEST_P(Broker, answers_each_client_the_same_and_records_it) {
   EXPECT_EQ(world().call({"alos", "audit", "verify"}).code, 0);
 }
 
+TEST_P(Broker, content_of_any_size_comes_whole) {
+  const Outcome run = world().shell(policy(), R"(
+for size in 65000 65536 70000 3000000; do
+  head -c $size /dev/urandom > large
+  alos-call fs.read --raw $PWD/large | cmp - large && echo raw
+  alos-call fs.read $PWD/large | python3 -c 'import base64, json, sys
+print(base64.b64decode(json.load(sys.stdin)["ok"]["content"]["base64"]) == open("large", "rb").read())'
+  python3 -c 'import alos, os
+print(alos.fs.read(os.getcwd() + "/large").content == open("large", "rb").read())'
+done)");
+  std::string expected;
+  for (int i = 0; i < 4; ++i) expected += "raw\nTrue\nTrue\n";
+  EXPECT_EQ(run.out, expected) << run.err;
+}
+
 TEST_P(Broker, reads_what_is_absent_from_the_box_and_records_each_use) {
   const std::string book = outside_ + "/books/db.md";
   const Outcome run = world().shell(
