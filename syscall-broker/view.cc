@@ -77,7 +77,10 @@ View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::function
 
 Task<Result<View::Place>> View::place(std::string path) const {
   Place out;
-  out.brokered = brokered_(path);
+  // A path into the other tree is its words: no link of the box can be on the way.
+  auto canonical = canonical_path(path);
+  out.brokered = canonical && brokered_(*canonical);
+  if (out.brokered) path = std::move(*canonical);
   const UniqueFd& root = out.brokered ? roots_.brokered : roots_.box;
   if (!root) co_return fail("openat2", path, ENOENT);
   std::string directory = split(path, out.name);

@@ -27,11 +27,12 @@ Setting workspace_rules() {
 
 class Files : public testing::Test {
  protected:
-  Files() {
+  Files() : Files(workspace_rules()) {}
+  explicit Files(Setting setting) : served(std::move(setting)) {
     served.make_directory("/w");
     served.make_directory("/r");
   }
-  Served served{workspace_rules()};
+  Served served;
   std::unique_ptr<Client> client = served.connect();
 
   wire::Reply stat(const std::string& path, bool no_follow = false) {
@@ -404,6 +405,64 @@ TEST_F(Files, what_changes_is_recorded_before_it_happens) {
   EXPECT_EQ(all[1].parent, 1U);
   EXPECT_EQ(all[2].decision, Effect::deny);
   EXPECT_EQ(all[2].rule, "secrets");
+}
+
+// ---- what primitives alone reach ----
+
+class FilesBrokered : public Files {
+ protected:
+  static Setting brokered_rules() {
+    policy::FileRule vault = rule(Effect::allow, kRead, {"/v/**"}, "vault");
+    vault.brokered = true;
+    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault,
+                             rule(Effect::deny, kAll, {"/v/secret/**"}, "secrets")}),
+            .brokered = true};
+  }
+  FilesBrokered() : Files(brokered_rules()) {
+    served.write(".brokered/v/file", "kept");
+    served.write(".brokered/v/secret/d/key", "k");
+  }
+  void link(const std::string& name, const std::string& to) const {
+    std::filesystem::create_symlink(to, served.root() + "/w/" + name);
+  }
+};
+
+TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
+  EXPECT_EQ(client->call(read_request("/v/file")).fs_read().content(), "kept");
+  ASSERT_EQ(served.journal().size(), 1U);
+  EXPECT_TRUE(served.journal()[0].waited_for);
+  wire::Request open;
+  open.mutable_fs_open()->set_path("/v/file");
+  EXPECT_EQ(client->call(open).denied().layer(), "broker");
+  EXPECT_FALSE(client->descriptor);
+}
+
+TEST_F(FilesBrokered, links_lead_there_however_they_are_written) {
+  link("absolute", "/v/file");
+  link("relative", "../v/file");
+  link("round", "/w/../v/./file");
+  for (const char* name : {"absolute", "relative", "round"})
+    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).fs_read().content(), "kept") << name;
+  EXPECT_EQ(served.journal().size(), 3U);
+}
+
+TEST_F(FilesBrokered, a_link_does_not_tell_what_is_there_that_is_denied) {
+  for (const auto& [name, to] : {std::pair("there", "/v/secret/d/key"),
+                                 {"missing", "/v/secret/d/none"},
+                                 {"nowhere", "/v/secret/none/none"},
+                                 {"no_directory", "/v/secret/d/key/none"},
+                                 {"relative", "../v/secret/none/none"},
+                                 {"back", "/v/secret/none/../d/key"}}) {
+    link(name, to);
+    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).denied().rule(), "secrets") << name;
+  }
+}
+
+TEST_F(Files, what_a_link_leads_to_is_denied_where_it_cannot_even_be_looked_at) {
+  if (::geteuid() != 0) ALOS_SKIP("makes a directory that the agent has no right to search");
+  served.make_directory("/w/secret", 0600);
+  std::filesystem::create_symlink("/w/secret/key", served.root() + "/w/link");
+  EXPECT_EQ(client->call(read_request("/w/link")).denied().rule(), "secrets");
 }
 
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {

@@ -131,7 +131,12 @@ Model::Spot Model::walk(const std::string& path, bool follow) const {
     left.pop_front();
     const Ref here = stack.back().second;
     if (name.empty() && stack.size() == 1 && !left.empty()) continue;
-    if ((here->mode & kSearch) == 0) return fail_with(EACCES);
+    if ((here->mode & kSearch) == 0) {
+      // Where it would be is known, and decided on.
+      const bool last_step = left.empty() && name != "..";
+      const bool is_itself = name.empty() || name == ".";
+      return {EACCES, nullptr, "", last_step ? real() + (is_itself ? "" : "/" + name) : "", nullptr};
+    }
     if (name.empty() || name == ".") continue;
     if (name == "..") {
       if (stack.size() > 1) stack.pop_back();
@@ -195,14 +200,11 @@ bool Model::demand(const std::string& path, Rights rights) {
 
 bool Model::find(const std::string& asked, const Wanted& wanted, Spot& out) {
   out = walk(asked, wanted.follow);
-  if (out.error != 0) {
-    const char* name = ::strerrorname_np(out.error);
-    return fails(name);
-  }
-  const bool elsewhere = out.path != asked;
+  const bool elsewhere = !out.path.empty() && out.path != asked;
   const Rights rights = out.node ? wanted.rights : wanted.absent;
   for (uint16_t bit = 1; elsewhere && bit < 1 << 10; bit = static_cast<uint16_t>(bit << 1))
     if (rights.has(static_cast<Right>(bit)) && denied(static_cast<Right>(bit), asked, out.path)) return false;
+  if (out.error != 0) return fails(::strerrorname_np(out.error));
   if (!out.node || wanted.access == Access::look || out.node->kind == Kind::link) return true;
   if (out.node->kind == Kind::directory && wanted.access == Access::write) return fails("EISDIR");
   // What has no content is not opened where a link led to it.

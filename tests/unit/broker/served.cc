@@ -185,6 +185,7 @@ Served::Served(Setting setting)
       notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets)) {
   ::umask(0);  // as the broker's
   make_directory("/");
+  if (setting_.brokered) make_directory(".brokered");
   for (const auto& [path, access] : setting_.landlock)
     if (!exists(path)) make_directory(path);
 
