@@ -18,6 +18,7 @@
 #include <mutex>
 #include <sstream>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/sys.h"
 #include "syscall-broker/frame.h"
@@ -229,8 +230,11 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   for (;;) {
     pollfd ended{.fd = stop.get(), .events = POLLIN, .revents = 0};
     (*broker)->wait(std::span(&ended, 1), std::nullopt);
-    if (ended.revents != 0) return;
+    if (ended.revents != 0) break;
   }
+  // What a client that left has begun; calls are not freed in their middle.
+  for (int i = 0; i < 1000 && (*broker)->reactor().files().outstanding() > 0; ++i)
+    (*broker)->wait({}, boot_ns() + 1'000'000);
 }
 
 Served::~Served() {
