@@ -288,7 +288,7 @@ TEST(Call, a_file_opened_to_write_is_the_standard_output_of_a_command) {
 TEST(Call, a_file_opened_for_nobody_is_told_about) {
   const auto file = sys::memfd("file", "12345", false);
   const Peer peer(opening(*file));
-  EXPECT_EQ(run(peer.path(), {"fs.open", "/x"}).out, R"({"ok":{"size":5,"version":"v","copy":false}})"
+  EXPECT_EQ(run(peer.path(), {"fs.open", "/x"}).out, R"({"ok":{"size":5,"version":"v"}})"
                                                      "\n");
 }
 
