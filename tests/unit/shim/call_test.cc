@@ -369,7 +369,11 @@ TEST(Call, a_broker_that_breaks_the_protocol_is_not_believed) {
         talk.say(reply, {sys::memfd("x", "x", true)->get()});
       },
       [](Talk& talk, wire::Reply& reply) { reply.clear_answer(), talk.say(reply); },
-      [](Talk& talk, wire::Reply& reply) { reply.mutable_output()->set_data("x"), talk.say(reply); },
+      [](Talk& talk, wire::Reply& reply) {
+        reply.mutable_output()->set_data("x");
+        reply.set_attached(true);
+        talk.say(reply, {sys::memfd("x", "x", true)->get()});
+      },
   };
   for (size_t i = 0; i < lies.size(); ++i) {
     const Peer peer([&](Talk& talk) {
