@@ -88,8 +88,9 @@ struct BoxPlan {
   // Reached by primitives alone (`audit: each`): absent from the box, part of the broker's view. Rights may be finer
   // than a mount can give; what is denied within them decide() says.
   std::vector<BoxMount> brokered;
-  std::vector<BoxCommand> commands;  // the allows, by name: Decision::elevated is a place in it
-  bool no_commands = false;          // `commands: none`: shell.run is denied altogether
+  std::vector<BoxMask> brokered_masks;  // what denies and exceptions take out of that
+  std::vector<BoxCommand> commands;     // the allows, by name: Decision::elevated is a place in it
+  bool no_commands = false;             // `commands: none`: shell.run is denied altogether
   ClockLimits clock;
   // Denies that hold for what may leave the layer: checked again at apply, over every path in it.
   std::vector<BoxMask> layer_denies;

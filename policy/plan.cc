@@ -270,10 +270,10 @@ class Planner {
       if (std::ranges::find(by, enforcer) == by.end()) by.push_back(enforcer);
     };
     bool pin = false, wrong = false;
-    for (const Region& region : brokered_)
-      if (!taking.exception && region.rights.overlaps(taking.rights) &&
-          region.path->pattern.overlaps(taking.path->pattern))
-        add(Enforcer::broker);
+    if (std::ranges::any_of(brokered_, [&](const Region& region) { return takes_from(taking, region); })) {
+      add(Enforcer::broker);
+      out_.box.brokered_masks.push_back(mask(taking, false));
+    }
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||
           (taking.exception && region.ground == Ground::own) || !region.path->pattern.overlaps(taking.path->pattern) ||
@@ -304,6 +304,20 @@ class Planner {
       }
     }
     if (!wrong) enforce(taking, by, pin);
+  }
+
+  // Of what only primitives reach. An exception is one of its own rule, and of none that allows it besides.
+  bool takes_from(const Taking& taking, const Region& region) const {
+    if (!region.rights.overlaps(taking.rights) || !region.path->pattern.overlaps(taking.path->pattern)) return false;
+    return !taking.exception ||
+           (taking.rule == region.rule && std::ranges::none_of(brokered_, [&](const Region& other) {
+              return other.rule != region.rule && leaves_in(other, taking.path->pattern);
+            }));
+  }
+  static bool leaves_in(const Region& region, const Pattern& exception) {
+    return region.path->pattern.overlaps(exception) &&
+           std::ranges::none_of(region.rule->except,
+                                [&](const PathPattern& own) { return own.pattern.includes(exception); });
   }
 
   bool expressible(const Taking& taking, const Region& region) {

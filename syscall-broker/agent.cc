@@ -15,13 +15,16 @@ Result<const View*> Agent::Awaited::await_resume() {
 }
 
 void Agent::identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found) {
-  if (found)
-    view_.emplace(ring, std::move(found->first), found->second, [this](std::string_view path) {
-      return std::ranges::any_of(policy_.rules(),
-                                 [&](const policy::FileRule& rule) { return rule.brokered && rule.matches(path); });
+  if (found) {
+    std::vector<const policy::FileRule*> brokered;
+    for (const policy::FileRule& rule : policy_.rules())
+      if (rule.brokered) brokered.push_back(&rule);
+    view_.emplace(ring, std::move(found->first), found->second, [brokered](std::string_view path) {
+      return std::ranges::any_of(brokered, [&](const policy::FileRule* rule) { return rule->matches(path); });
     });
-  else
+  } else {
     without_ = std::move(found).error();
+  }
   const auto waiting = std::exchange(waiting_, {});
   for (const auto& one : waiting) one.resume();
 }

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "base/clock.h"
@@ -87,7 +88,8 @@ class Broker::Channels final : public Channel::Owner {
   void closed(Channel& channel, const Error& why) override {
     ++changes_;
     pipeline_.left(channel);
-    if (why.operation.empty()) return;
+    // Whoever breaks the protocol again and again is told of less and less.
+    if (why.operation.empty() || (++broken_ > kToldOneByOne && !std::has_single_bit(broken_))) return;
     const std::string reason = why.text();
     Journal::Entry entry;
     entry.action = "channel.close";
@@ -96,6 +98,7 @@ class Broker::Channels final : public Channel::Owner {
     entry.rule = "protocol";
     entry.layer = "broker";
     entry.reason = reason;
+    entry.details = {{"count", std::to_string(broken_)}};
     journal_.write(entry);
   }
 
@@ -115,6 +118,8 @@ class Broker::Channels final : public Channel::Owner {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Listener*> stalled_;
   uint64_t changes_ = 0;
+  static constexpr uint64_t kToldOneByOne = 64;
+  uint64_t broken_ = 0;
   std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
 };
 

@@ -115,9 +115,11 @@ class Call {
   std::unique_ptr<void, std::function<void(void*)>> mapping_;
   bool cancelled_ = false;
   std::function<void()> cancel_, has_room_;
-  uint64_t intent_ = 0;        // of the journal
+  uint64_t intent_ = 0;  // of the journal
+  uint64_t denial_ = 0;
   std::string rule_, source_;  // by which the first of its demands is allowed
   bool recorded_ = false;      // though it only looks
+  std::string used_;           // what that is, where it was asked for by a link
 };
 
 }  // namespace alos::broker

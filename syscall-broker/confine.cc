@@ -1,5 +1,6 @@
 #include "syscall-broker/confine.h"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
@@ -38,7 +39,7 @@ Result<void> give_up_files() {
 // What serving takes, and what the C library does for it.
 constexpr const char* kCalls[] = {
     // descriptors
-    "read", "write", "close", "fstat", "fcntl", "recvmsg", "sendmsg", "sendto", "recvfrom", "shutdown", "getsockopt",
+    "read", "write", "close", "fstat", "recvmsg", "sendmsg", "sendto", "recvfrom", "shutdown", "getsockopt",
     "getdents64", "ftruncate", "copy_file_range", "eventfd2", "pipe2", "poll", "ppoll",
     // the rings; making one is over
     "io_uring_enter",
@@ -47,8 +48,8 @@ constexpr const char* kCalls[] = {
     // memory
     "mmap", "munmap", "mremap", "mprotect", "madvise", "brk",
     // threads of this process, and its end
-    "clone3", "futex", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity", "gettid", "getpid", "exit",
-    "exit_group", "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "sigaltstack", "tgkill", "restart_syscall",
+    "futex", "set_robust_list", "rseq", "sched_yield", "sched_getaffinity", "gettid", "getpid", "exit", "exit_group",
+    "rt_sigprocmask", "rt_sigaction", "rt_sigreturn", "sigaltstack", "restart_syscall",
     // time and chance
     "clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "getrandom"};
 
@@ -67,6 +68,17 @@ Result<void> give_up_calls() {
   for (const uint64_t request : {uint64_t{0x5411}, uint64_t{0x5401}})
     if (const int rc = allow(SCMP_SYS(ioctl), {SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xffffffff, request)}); rc != 0)
       return fail("seccomp_rule_add", "ioctl", -rc);
+  // Not F_SETOWN and F_SETSIG, by which a descriptor that becomes ready signals whom one likes.
+  for (const uint64_t command : {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GET_SEALS})
+    if (const int rc = allow(SCMP_SYS(fcntl), {SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xffffffff, command)}); rc != 0)
+      return fail("seccomp_rule_add", "fcntl", -rc);
+  // Only itself, as abort(3) does: Landlock holds signals back from 6.12 on alone.
+  const auto self = static_cast<uint64_t>(::getpid());
+  if (const int rc = allow(SCMP_SYS(tgkill), {SCMP_A0_64(SCMP_CMP_MASKED_EQ, 0xffffffff, self)}); rc != 0)
+    return fail("seccomp_rule_add", "tgkill", -rc);
+  // Its flags are in memory, where a filter does not look: the C library makes threads by clone where it is not there.
+  if (const int rc = ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0); rc != 0)
+    return fail("seccomp_rule_add", "clone3", -rc);
   // Threads alone: never a process.
   constexpr uint64_t kThread = 0x00010000;  // CLONE_THREAD
   if (const int rc = allow(SCMP_SYS(clone), {SCMP_A0_64(SCMP_CMP_MASKED_EQ, kThread, kThread)}); rc != 0)

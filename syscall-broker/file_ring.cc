@@ -18,6 +18,19 @@ void keep_workers_near(io_uring& ring) {
   (void)::io_uring_register_iowq_aff(&ring, sizeof here, &here);
 }
 
+// The ring outlives a broker: the next one begins where the kernel is, not at zero, and hears nothing of what was asked
+// for before. A process's requests have completed when it has ended (io_uring_files_cancel()), so that is all there
+// now.
+void begin_anew(io_uring& ring) {
+  const unsigned head = __atomic_load_n(ring.sq.khead, __ATOMIC_ACQUIRE);
+  __atomic_store_n(ring.sq.ktail, head, __ATOMIC_RELEASE);  // what was prepared and not submitted
+  ring.sq.sqe_head = ring.sq.sqe_tail = head;
+  for (;;) {
+    ::io_uring_cq_advance(&ring, ::io_uring_cq_ready(&ring));
+    if (!::io_uring_cq_has_overflow(&ring) || ::io_uring_get_events(&ring) < 0) return;
+  }
+}
+
 }  // namespace
 
 Result<FileRing> FileRing::map(UniqueFd ring, const io_uring_params& params) {
@@ -27,6 +40,7 @@ Result<FileRing> FileRing::map(UniqueFd ring, const io_uring_params& params) {
     return fail("io_uring_queue_mmap", "file ring", -rc);
   // Which liburing does only for a ring that it has created itself: slot i of the queue is entry i.
   for (unsigned i = 0; i < out.ring_.sq.ring_entries; ++i) out.ring_.sq.array[i] = i;
+  begin_anew(out.ring_);
   out.fd_ = std::move(ring);
   keep_workers_near(out.ring_);
   return out;

@@ -40,12 +40,15 @@ struct Advance {
   int64_t now_ns = 0;
 };
 
-// What becomes of a record that was waited for.
+// What becomes of records that were waited for.
 struct Recorded {
-  static constexpr char kTag = 'r';
   uint64_t number = 0;
   int32_t error = 0;
   std::string text;
+};
+struct AllRecorded {
+  static constexpr char kTag = 'r';
+  std::vector<Recorded> records;
 };
 
 // With it come the box's root and, with `brokered`, that of the other tree.
@@ -161,6 +164,10 @@ void fields(A& a, Begin& b) {
 template <class A>
 void fields(A& a, Recorded& r) {
   a(r.number, r.error, r.text);
+}
+template <class A>
+void fields(A& a, AllRecorded& r) {
+  a(r.records);
 }
 template <class A>
 void fields(A& a, Identity& i) {

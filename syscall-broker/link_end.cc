@@ -154,12 +154,12 @@ void LinkEnd::receive() {
 
 bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
   const std::string_view body = text.substr(1);
-  if (text[0] == Recorded::kTag) {
-    const auto recorded = decode<Recorded>(body, "record");
-    if (!recorded) return false;
-    auto found = waiting_.extract(recorded->number);
-    if (found.empty()) return true;
-    found.mapped()(recorded->error == 0 ? Result<void>{} : fail("record", recorded->text, recorded->error));
+  if (text[0] == AllRecorded::kTag) {
+    const auto all = decode<AllRecorded>(body, "records");
+    if (!all) return false;
+    for (const Recorded& recorded : all->records)
+      if (auto found = waiting_.extract(recorded.number); !found.empty())
+        found.mapped()(recorded.error == 0 ? Result<void>{} : fail("record", recorded.text, recorded.error));
     return true;
   }
   if (text[0] == RunStarted::kTag) {

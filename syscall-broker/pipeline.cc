@@ -31,6 +31,8 @@ void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received rec
 
 Job Pipeline::carry(std::unique_ptr<Call> call) {
   Answer answer = co_await this->answer(*call);
+  // A denial stands whether it can be recorded or not; waiting for the record keeps a flood of them at its pace.
+  if (call->denial_ != 0) co_await Written{journal_, call->denial_};
   ++changes_;
   if (const auto of_channel = running_.find(&call->channel()); of_channel != running_.end()) {
     of_channel->second.erase(call->id());
@@ -61,7 +63,9 @@ Task<Answer> Pipeline::answer(Call& call) {
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
-  const std::string target = plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
+  const auto target = [&] {
+    return plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
+  };
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
   if (auto limit = reserve(call)) co_return std::move(*limit);
@@ -72,7 +76,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   Answer out;
   Result<void> written;
   if (effect) {
-    call.intent_ = record(call, row, target, "");
+    call.intent_ = record(call, row, target(), "");
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
@@ -81,9 +85,9 @@ Task<Answer> Pipeline::answer(Call& call) {
     const std::string outcome = outcome_of(out);
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
-      record(call, row, target, outcome);
+      record(call, row, target(), outcome);
     } else if (call.recorded_) {
-      const uint64_t number = record(call, row, target, outcome);
+      const uint64_t number = record(call, row, target(), outcome);
       written = co_await Written{journal_, number};
     }
   }
@@ -95,8 +99,10 @@ Task<Answer> Pipeline::answer(Call& call) {
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
   if (decision.effect == policy::Effect::allow) {
-    if (decision.rule && decision.rule->brokered) call.record_use();
-    if (call.rule_.empty()) {
+    const bool used = decision.rule && decision.rule->brokered && !call.recorded_;
+    if (used) call.record_use();
+    // That by which a link may be looked at says nothing of what it leads to.
+    if (call.rule_.empty() || used) {
       call.rule_ = decision.rule_name();
       call.source_ = decision.source().text();
     }
@@ -113,8 +119,7 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   entry.reason = decision.reason();
   entry.layer = name(decision.layer);
   entry.parent = call.intent_;
-  // A denial stands whether it can be recorded or not.
-  journal_.write(entry);
+  call.denial_ = journal_.write(entry);
   return denied(call.agent().policy(), decision, request);
 }
 
@@ -150,6 +155,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.rule = call.rule_;
   entry.source = call.source_;
   entry.parent = call.intent_;
+  if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
   return journal_.write(entry);
 }
 
@@ -229,7 +235,10 @@ Reactor& Call::reactor() const {
 std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, std::string_view reached) {
   auto request = policy::Request::file(right, asked, reached);
   if (!request) return failed(request.error());
-  return pipeline_.decide(*this, *request);
+  const bool recorded = recorded_;
+  if (auto out = pipeline_.decide(*this, *request)) return out;
+  if (recorded_ && !recorded) used_ = reached;
+  return std::nullopt;
 }
 
 void Call::put(wire::Output output) {

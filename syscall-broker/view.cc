@@ -9,12 +9,18 @@
 #include <climits>
 
 #include "base/paths.h"
+#include "base/sys.h"
 
 namespace alos::broker {
 namespace {
 
 // A rename that raced with ".." (openat2(2), EAGAIN): tried again so often.
 constexpr int kTries = 32;
+
+bool is_removed(int directory) {
+  const auto st = sys::fstat(directory);
+  return !st || st->st_nlink == 0;
+}
 
 // The path that a descriptor has now. Judged by nothing: it is this process's own descriptor. Relative to the root of
 // the tree that it lies in, because that is not this process's own.
@@ -25,7 +31,9 @@ Result<std::string> path_of(int fd, std::string_view wanted) {
   if (n < 0) return fail_errno("readlink", wanted);
   const std::string_view text(path, static_cast<size_t>(n));
   if (n == sizeof path) return fail("readlink", wanted, ENAMETOOLONG);
-  if (!text.starts_with('/') || text.ends_with(" (deleted)")) return fail("openat2", wanted, ENOENT);
+  // A name can end like this, too.
+  if (!text.starts_with('/') || (text.ends_with(" (deleted)") && is_removed(fd)))
+    return fail("openat2", wanted, ENOENT);
   return std::string(text);
 }
 
@@ -37,7 +45,7 @@ Result<std::string> path_below(int fd, const std::string& root, std::string_view
   return path.empty() ? "/" : path;
 }
 
-// The directory's path, and its last component's name; of one that ends in a dot the directory itself.
+// The directory's path, and its last component's name; of one that ends in a slash or a dot the directory itself.
 std::string split(const std::string& path, std::string& name) {
   const size_t slash = path.rfind('/');
   const std::string_view last = std::string_view(path).substr(slash + 1);
@@ -69,10 +77,12 @@ View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::function
 
 Task<Result<View::Place>> View::place(std::string path) const {
   Place out;
-  out.brokered = brokered_(path);
+  // A path into the other tree is its words: no link of the box can be on the way.
+  auto canonical = canonical_path(path);
+  out.brokered = canonical && brokered_(*canonical);
+  if (out.brokered) path = std::move(*canonical);
   const UniqueFd& root = out.brokered ? roots_.brokered : roots_.box;
   if (!root) co_return fail("openat2", path, ENOENT);
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   std::string directory = split(path, out.name);
   const open_how how{
       .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
@@ -92,13 +102,18 @@ Task<Result<View::Place>> View::place(std::string path) const {
 }
 
 Task<Result<UniqueFd>> View::open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
-                                     mode_t mode) const {
+                                     mode_t mode, uint64_t resolve) const {
   // openat2(2) refuses with O_PATH what has no meaning beside it.
   const uint64_t always = O_NOFOLLOW | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NONBLOCK | O_NOCTTY);
-  const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS};
+  const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
   const int fd = co_await ring_.openat2(who_, directory, name.c_str(), how);
   if (fd < 0) co_return ring_error("openat2", path, fd);
   co_return UniqueFd(fd);
+}
+
+Task<Result<UniqueFd>> View::open_straight(const std::string& path, bool brokered, uint64_t flags) const {
+  const UniqueFd& root = brokered ? roots_.brokered : roots_.box;
+  return open_at(root.get(), path, path, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS);
 }
 
 Task<Result<UniqueFd>> View::open(const Place& at, uint64_t flags) const {

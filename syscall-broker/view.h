@@ -34,6 +34,11 @@ class View {
   // Errors: those of openat2(2), with the path as object.
   Task<Result<Place>> place(std::string path) const;
 
+  // What a canonical path names, where no link is on the way: its last component itself, which may be one, is opened as
+  // by open(). Errors: those of openat2(2); ELOOP where there is a link.
+  Task<Result<UniqueFd>> open_straight(const std::string& path, bool brokered, uint64_t flags) const;
+  bool is_brokered(std::string_view path) const { return brokered_(path); }
+
   // The last component itself, links not followed (ELOOP), nothing waited for (FIFOs, devices).
   Task<Result<UniqueFd>> open(const Place& at, uint64_t flags) const;
   // A new file beside it.
@@ -44,7 +49,7 @@ class View {
 
  private:
   Task<Result<UniqueFd>> open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
-                                 mode_t mode) const;
+                                 mode_t mode, uint64_t resolve = 0) const;
 
   FileRing& ring_;
   Roots roots_;

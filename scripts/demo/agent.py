@@ -1,4 +1,5 @@
-"""An agent as they come: does its work, and tries a few things on the side. Knows nothing of the box it runs in."""
+"""An agent as they come: does its work, and tries a few things on the side. All that it knows of its box is alos-call, which
+asks for what the box does not hold."""
 import errno
 import json
 import os
@@ -8,7 +9,7 @@ import subprocess
 import sys
 
 WORK = os.getcwd()
-HOST_PID, FOREIGN = sys.argv[1], sys.argv[2]
+HOST_PID, FOREIGN, OUTSIDE = sys.argv[1:4]
 attempts = []
 
 
@@ -68,6 +69,20 @@ run("git", "config", "user.name", "agent")
 run("git", "config", "user.email", "agent@localhost")
 commit = run("git", "commit", "-qam", "calc: add instead of subtracting")
 print("commit:", run("git", "log", "--oneline", "-1").stdout.strip() if commit.returncode == 0 else commit.stderr)
+
+def ask(*words):
+    """A primitive, by the command that every box has."""
+    answer = json.loads(run("alos-call", *words).stdout)
+    kind = next(iter(answer))
+    return f"denied by rule '{answer[kind]['rule']}'" if kind == "denied" else answer[kind]
+
+
+print("runbook:", ask("fs.read", f"{OUTSIDE}/runbooks/calc.md")["content"].strip())
+health = ask("shell.run", "--", "/usr/bin/head", "-n", "1", f"{OUTSIDE}/service/status")
+print("service:", health["output"].strip(), f"(a command with more rights, rule '{health['rule']}')")
+print("service, read directly:", run("head", "-n", "1", f"{OUTSIDE}/service/status").stderr.strip())
+print("slept:", ask("clock.sleep", "1500")["slept_ms"], "ms")
+print("runbook of nobody:", ask("fs.write", f"{OUTSIDE}/runbooks/calc.md", "--content", "all is well"))
 
 # The rest.
 attempt("read a secret of the project", f"fs.read {WORK}/.env", lambda: read(".env"))

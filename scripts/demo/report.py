@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-workspace = sys.argv[1]
+workspace, policy = sys.argv[1:3]
 
 
 def layer_of():
@@ -15,7 +15,7 @@ def layer_of():
 
 
 def explain(request):
-    out = subprocess.run(["alos", "policy", "explain", "--policy", "coding", "--json", request], cwd=workspace,
+    out = subprocess.run(["alos", "policy", "explain", "--policy", policy, "--json", request], cwd=workspace,
                          capture_output=True, text=True, check=False)
     return json.loads(out.stdout) if out.stdout else {}
 

@@ -1,5 +1,8 @@
 #include "shim/call/arguments.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -58,11 +61,19 @@ Result<void> add_pair(Message& call, const FieldDescriptor& field, const std::st
   return set_text(pair, *type.FindFieldByName("value"), text.substr(equals + 1));
 }
 
+// The broker knows no working directory of its clients.
+Result<std::string> from_here(const std::string& path) {
+  if (path.empty() || path.starts_with('/')) return path;
+  char here[PATH_MAX];
+  if (!::getcwd(here, sizeof here)) return fail_errno("getcwd", path);
+  return std::string(here) + "/" + path;
+}
+
 Result<void> set(Message& call, const FieldDescriptor& field, const std::string& text) {
   const auto& reflection = *call.GetReflection();
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_STRING:
-      return set_text(call, field, text);
+      return set_text(call, field, argument_of(field).path() ? TRY(from_here(text)) : text);
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return add_pair(call, field, text);
     case FieldDescriptor::CPPTYPE_ENUM:
@@ -99,6 +110,7 @@ class Parser {
       }
     }
     TRY(complete());
+    TRY(run_here());
     take_out_content();
     return std::move(out_);
   }
@@ -166,6 +178,13 @@ class Parser {
     if (needs_content(entry_) && !given_.contains(content_of(entry_)))
       return wrong("--" + dashed(content_of(entry_)->name()), "is missing; '' is none");
     return {};
+  }
+
+  // A command runs where it was asked for, as from a shell.
+  Result<void> run_here() {
+    const FieldDescriptor* field = call_->GetDescriptor()->FindFieldByName("cwd");
+    if (!field || given_.contains(field)) return {};
+    return set_text(*call_, *field, TRY(from_here(".")));
   }
 
   void take_out_content() {

@@ -73,7 +73,9 @@ Result<Ended> receive(int socket, const Entry& entry) {
   if (out.reply.id() != kId) return std::unexpected(broken("an answer to no call"));
   if (out.reply.attached() != static_cast<bool>(out.descriptor)) return std::unexpected(broken("a descriptor amiss"));
   const auto& reflection = *out.reply.GetReflection();
-  if (out.reply.has_output() && gives_output(entry)) {
+  if (out.reply.has_output() && gives_content(entry)) {
+    if (out.descriptor) return std::unexpected(broken("a descriptor amiss"));
+  } else if (out.reply.has_output() && gives_output(entry)) {
     if (out.descriptor) TRY(put_content(*out.reply.mutable_output(), "data", out.descriptor));
   } else if (is_refusal(out.reply)) {
     if (out.descriptor) return std::unexpected(broken("a descriptor amiss"));
@@ -84,6 +86,13 @@ Result<Ended> receive(int socket, const Entry& entry) {
     TRY(put_content(*reflection.MutableMessage(&out.reply, entry.reply_field), "content", out.descriptor));
   }
   return out;
+}
+
+void put_before(const std::string& content, const Entry& entry, wire::Reply& reply) {
+  auto& result = *reply.GetReflection()->MutableMessage(&reply, entry.reply_field);
+  const auto* const field = result.GetDescriptor()->FindFieldByName("content");
+  const auto& reflection = *result.GetReflection();
+  reflection.SetString(&result, field, content + reflection.GetString(result, field));
 }
 
 // Nothing, or how it ended without being sent.
@@ -120,12 +129,21 @@ std::optional<Ended> send(int socket, Command& command) {
 Ended exchange(int socket, Command& command, const std::function<void(std::string_view data, bool error)>& on_output) {
   const Entry& entry = *command.entry;
   if (auto ended = send(socket, command)) return std::move(*ended);
+  std::string content;  // of a file, before what its result holds
   for (;;) {
     wait_for(socket, POLLIN);
     auto ended = receive(socket, entry);
     if (!ended && ended.error().code == EAGAIN) continue;
     if (!ended) return lost(entry, ended.error());
-    if (!ended->reply.has_output()) return *std::move(ended);
+    if (!ended->reply.has_output()) {
+      if (!content.empty() && !is_refusal(ended->reply)) put_before(content, entry, ended->reply);
+      return *std::move(ended);
+    }
+    if (gives_content(entry)) {
+      content += ended->reply.output().data();
+      if (content.size() > client::kMaxContent) return lost(entry, broken("more content than there can be"));
+      continue;
+    }
     on_output(ended->reply.output().data(), ended->reply.output().error());
   }
 }

@@ -158,6 +158,14 @@ std::optional<Error> Connection::dispatch(Frame& frame) {
     if (!call.dropped) call.output.push_back(std::move(*reply.mutable_output()));
     return std::nullopt;
   }
+  if (kind == wire::Reply::kOutput && call.about.answer == wire::Reply::kFsRead) {
+    if (arrived.descriptor || call.content.size() + reply.output().data().size() > kMaxContent)
+      return broken_protocol("content amiss");
+    if (!call.dropped) call.content += reply.output().data();
+    return std::nullopt;
+  }
+  if (kind == wire::Reply::kFsRead && kind == call.about.answer)
+    reply.mutable_fs_read()->mutable_content()->insert(0, call.content);
   const bool refused = kind == wire::Reply::kDenied || kind == wire::Reply::kFailed || kind == wire::Reply::kLimit ||
                        kind == wire::Reply::kUnknown;
   if (!refused && kind != call.about.answer) return broken_protocol("an answer to another call");

@@ -57,7 +57,8 @@ class Connection {
  private:
   struct Call {
     About about;
-    std::deque<wire::Output> output;
+    std::deque<wire::Output> output;  // of a command
+    std::string content{};            // of a file, before what its result holds
     std::optional<Arrived> end;
     bool dropped = false;
   };

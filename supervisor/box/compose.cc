@@ -80,7 +80,9 @@ constexpr uint64_t kOwn = kLandlockRead | kLandlockWrite | kLandlockExecute;
 // What the agent wrote is there to be read, and no more.
 Result<void> seal(Place& place) {
   mount_attr attr{};
-  attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+  // No link either (5.14): a name that the agent may hand over would lead to what only this command may read, and be
+  // decided on before the agent makes it one.
+  attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
   if (::syscall(SYS_mount_setattr, place.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
     return fail_errno("mount_setattr", place.target);
   place.access &= kLandlockRead;

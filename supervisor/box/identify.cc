@@ -20,8 +20,6 @@
 #include "base/file_ring.h"
 #include "base/paths.h"
 #include "base/sys.h"
-#include "policy/pattern.h"
-#include "policy/pattern_at.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/host_sockets.h"
 #include "supervisor/box/kernel_abi.h"
@@ -46,20 +44,6 @@ T must(const Reporter& report, Step step, Result<T> result) {
   return std::move(*result);
 }
 
-// Denies of one path that lies elsewhere have nothing to be missing in the view (find_covers(), of what is written
-// directly).
-Result<std::vector<policy::BoxMask>> masks_in(const policy::BoxPlan& plan, const std::vector<Place>& places) {
-  std::vector<policy::BoxMask> out;
-  for (const policy::BoxMask& mask : plan.masks) {
-    const policy::Pattern pattern = TRY(policy::Pattern::parse(mask.pattern));
-    const bool glob = pattern.shape() == policy::Pattern::Shape::glob;
-    const std::string prefix = policy::PatternAt(pattern).literal_prefix();
-    if (glob || std::ranges::any_of(places, [&](const Place& p) { return lies_below(prefix, p.target); }))
-      out.push_back(mask);
-  }
-  return out;
-}
-
 Result<Layout> compose_view(const Holder& holder) {
   policy::BoxPlan plan = holder.plan();
   Layout view;
@@ -68,7 +52,7 @@ Result<Layout> compose_view(const Holder& holder) {
   std::ranges::move(TRY(place_workspace(plan.brokered, plan.workspace, holder.workspace)),
                     std::back_inserter(view.places));
   order_places(view.places);
-  plan.masks = TRY(masks_in(plan, view.places));
+  plan.masks = std::move(plan.brokered_masks);
   plan.mounts = plan.brokered;
   view.covers = TRY(find_covers(plan, holder.workspace, holder.host, view.places, TRY(named_sockets()),
                                 TRY(shown_twice_in(plan, view.places))));

@@ -30,8 +30,8 @@ void fields(A& a, BoxCommand& c) {
 }
 template <class A>
 void fields(A& a, BoxPlan& p) {
-  a(p.policy, p.about, p.hash, p.mounts, p.masks, p.brokered, p.commands, p.no_commands, p.clock, p.layer_denies,
-    p.printed, p.workspace_mode, p.workspace, p.keep_home, p.limits, p.degrade, p.env_pass, p.env_set,
+  a(p.policy, p.about, p.hash, p.mounts, p.masks, p.brokered, p.brokered_masks, p.commands, p.no_commands, p.clock,
+    p.layer_denies, p.printed, p.workspace_mode, p.workspace, p.keep_home, p.limits, p.degrade, p.env_pass, p.env_set,
     p.memory_deny_write_execute);
 }
 }  // namespace policy

@@ -1,12 +1,16 @@
 #include "supervisor/host/broker_child.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <utility>
 
 #include "base/paths.h"
 #include "base/sys.h"
@@ -17,7 +21,10 @@ namespace {
 using broker::kInheritedRing;
 using broker::kLink;
 
-[[noreturn]] void become_broker(const char* program, int socket, int ring) {
+// Answers that it has not read: more than it can have asked for at a time.
+constexpr size_t kMostUnread = 4096;
+
+[[noreturn]] void become_broker(const char* program, int socket, int ring, pid_t parent) {
   constexpr int kAbove = 16;
   socket = ::fcntl(socket, F_DUPFD, kAbove);
   ring = ::fcntl(ring, F_DUPFD, kAbove);
@@ -30,6 +37,8 @@ using broker::kLink;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::setsid();  // a terminal's signals are the supervisor's
+    // It leaves by itself when the supervisor is gone, unless it is in wrong hands. Its parent has one thread.
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::getppid() != parent) ::_exit(127);
     ::execl(program, "alos-broker", nullptr);
   }
   ::_exit(127);
@@ -41,10 +50,13 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
                                        const UniqueFd& ring) {
   const std::string program = TRY(program_directory()) + "/alos-broker";
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
+  // This end alone: the other is another open file.
+  if (::fcntl(pair.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
   BrokerChild out;
+  const pid_t self = ::getpid();
   out.pid_ = ::fork();
   if (out.pid_ < 0) return fail_errno("fork", "alos-broker");
-  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get());
+  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), self);
   out.socket_ = std::move(pair.a);
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
   const int fds[] = {listener.get(), text.get()};
@@ -66,16 +78,16 @@ bool BrokerChild::receive(const Events& events) {
       const auto records = decode<broker::Records>(body, "broker's records");
       if (!records) return false;
       events.records(*records);
-      return true;
+      return !is_stuck_;
     }
     case broker::WantIdentity::kTag:
       events.want_identity();
-      return true;
+      return !is_stuck_;
     case broker::WantRun::kTag: {
       const auto wanted = decode<broker::WantRun>(body, "broker's command");
       if (!wanted) return false;
       events.want_run(*wanted, std::move(got->fds));
-      return true;
+      return !is_stuck_;
     }
     case broker::EndRun::kTag: {
       const auto ended = decode<broker::EndRun>(body, "broker's command");
@@ -98,26 +110,52 @@ bool BrokerChild::receive(const Events& events) {
   }
 }
 
-void BrokerChild::answer(const broker::Recorded& recorded) {
-  const std::string words = broker::message(recorded);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+short BrokerChild::events() const {
+  return unread_.empty() ? POLLIN : POLLIN | POLLOUT;
+}
+
+void BrokerChild::put(std::string words, std::span<const int> fds) {
+  if (is_stuck_ || unread_.size() >= kMostUnread) {
+    is_stuck_ = true;
+    return;
+  }
+  Outgoing next{.words = std::move(words), .fds = {}};
+  for (const int fd : fds) {
+    auto own = sys::dup(fd);
+    if (!own) return void(is_stuck_ = true);
+    next.fds.push_back(std::move(*own));
+  }
+  unread_.push_back(std::move(next));
+  if (unread_.size() == 1) is_stuck_ = !send();
+}
+
+bool BrokerChild::send() {
+  for (; !is_stuck_ && !unread_.empty(); unread_.pop_front()) {
+    std::vector<int> fds;
+    for (const UniqueFd& fd : unread_.front().fds) fds.push_back(fd.get());
+    auto sent = sys::send_message(socket_.get(), std::as_bytes(std::span(unread_.front().words)), fds);
+    if (sent) continue;
+    if (sent.error().code == EAGAIN) break;
+    return false;
+  }
+  return !is_stuck_;
+}
+
+void BrokerChild::answer(const broker::AllRecorded& recorded) {
+  put(broker::message(recorded));
 }
 
 void BrokerChild::answer(const broker::Identity& identity, std::span<const int> fds) {
-  const std::string words = broker::message(identity);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)), fds);
+  put(broker::message(identity), fds);
 }
 
 void BrokerChild::answer(const broker::RunStarted& started, const UniqueFd& listener) {
-  const std::string words = broker::message(started);
   const int fd = listener.get();
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)),
-                          listener ? std::span(&fd, 1) : std::span<const int>());
+  put(broker::message(started), listener ? std::span(&fd, 1) : std::span<const int>());
 }
 
 void BrokerChild::answer(const broker::RunEnded& ended) {
-  const std::string words = broker::message(ended);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+  put(broker::message(ended));
 }
 
 void BrokerChild::advance(const broker::Advance& to) {

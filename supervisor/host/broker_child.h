@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <deque>
 #include <functional>
 #include <span>
 #include <string>
@@ -32,9 +33,14 @@ class BrokerChild {
                                    const UniqueFd& ring);
 
   int fd() const { return socket_.get(); }
+  // What of fd() to poll for.
+  short events() const;
   // To be called when fd() is readable. False: it is gone.
   bool receive(const Events& events);
-  void answer(const broker::Recorded& recorded);
+  // To be called when fd() can be written. False: it reads nothing of what it asks for, and is to be ended.
+  bool send();
+  // Answers never wait for it: what it does not read yet is kept, up to a bound.
+  void answer(const broker::AllRecorded& recorded);
   void answer(const broker::Identity& identity, std::span<const int> fds);
   void answer(const broker::RunStarted& started, const UniqueFd& listener);
   void answer(const broker::RunEnded& ended);
@@ -47,8 +53,16 @@ class BrokerChild {
   pid_t pid() const { return pid_; }
 
  private:
+  struct Outgoing {
+    std::string words;
+    std::vector<UniqueFd> fds;
+  };
+  void put(std::string words, std::span<const int> fds = {});
+
   UniqueFd socket_;
   pid_t pid_ = -1;
+  std::deque<Outgoing> unread_;
+  bool is_stuck_ = false;
 };
 
 }  // namespace alos::host

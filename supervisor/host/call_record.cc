@@ -60,12 +60,13 @@ void CallRecord::count_denial(const broker::Record& record) {
     first_denials_.push_back(std::move(line));
 }
 
-std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
-  std::vector<broker::Recorded> answers;
+broker::AllRecorded CallRecord::take(const broker::Records& records) {
+  broker::AllRecorded answers;
   for (const broker::Record& record : records.records) {
     auto appended = append(record);
     if (record.waited_for)
-      answers.push_back({record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
+      answers.records.push_back(
+          {record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
     const bool denied = record.decision != policy::Effect::allow;
     if (denied) {
       count_denial(record);
@@ -85,7 +86,7 @@ std::vector<broker::Recorded> CallRecord::take(const broker::Records& records) {
   }
   const auto flushed = log_.flush(audit::Durability::process);
   if (!flushed)
-    for (broker::Recorded& answer : answers)
+    for (broker::Recorded& answer : answers.records)
       if (answer.error == 0) {
         answer.error = flushed.error().code == 0 ? EIO : flushed.error().code;
         answer.text = flushed.error().text();

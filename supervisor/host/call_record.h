@@ -20,7 +20,7 @@ class CallRecord {
   CallRecord(std::string run, audit::Log& log, Events& events) : run_(std::move(run)), log_(log), events_(events) {}
 
   // Answers for those that are waited for, once they are where the death of any process leaves them.
-  std::vector<broker::Recorded> take(const broker::Records& records);
+  broker::AllRecorded take(const broker::Records& records);
 
   // How often each was denied, done and not done, for the run's end.
   const std::map<std::string, uint64_t>& counts() const { return counts_; }

@@ -34,15 +34,17 @@ Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, 
 }  // namespace
 
 void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio) {
-  const bool known = runs_.contains(wanted.run);
-  auto ordered = known ? fail("run", std::to_string(wanted.run), EEXIST) : order_run(launcher, wanted, stdio);
+  const std::string number = std::to_string(wanted.run);
+  auto ordered = runs_.contains(wanted.run) ? fail("run", number, EEXIST)
+                 : runs_.size() >= kMost    ? fail("run", number, EBUSY, "too many are under way")
+                                            : order_run(launcher, wanted, stdio);
   if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
-  runs_.emplace(wanted.run, Run{});
+  runs_[wanted.run].elevated = wanted.command >= 0;
 }
 
 void CommandRuns::end(const UniqueFd& launcher, uint32_t number) {
   const auto found = runs_.find(number);
-  if (found == runs_.end()) return;
+  if (found == runs_.end() || found->second.over) return;
   LauncherOrder order;
   order.kind = LauncherOrder::Kind::end_run;
   order.run = number;
@@ -69,8 +71,9 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   run.pidfd = std::move(fds[0]);
   run.init = report.pid;
   if (!run.over) run.control = std::move(fds[1]);
+  // A run with more rights does not speak for the agent, who could have it do so by its arguments.
   const UniqueFd none;
-  told_.started({report.run, 0, ""}, report.has_listener ? fds[3] : none);
+  told_.started({report.run, 0, ""}, report.has_listener && !run.elevated ? fds[3] : none);
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
   if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
 }

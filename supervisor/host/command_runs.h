@@ -26,6 +26,10 @@ class CommandRuns {
   };
   explicit CommandRuns(Told told) : told_(std::move(told)) {}
 
+  // At a time: more than a broker asks for, and few enough that the launcher's socket takes an order for each. One that
+  // waited for room in it would meet a launcher that waits to answer.
+  static constexpr size_t kMost = 64;
+
   // Errors of asking are told as those of starting.
   void want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio);
   void end(const UniqueFd& launcher, uint32_t run);
@@ -44,7 +48,7 @@ class CommandRuns {
  private:
   struct Run {
     UniqueFd pidfd, control;  // none before it has started
-    bool executed = false, over = false, told = false;
+    bool elevated = false, executed = false, over = false, told = false;
     int status = 0;
     pid_t init = 0;
   };

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/paths.h"
@@ -115,7 +116,7 @@ class Supervisor {
         {.fd = relay_ && relaying_ && relay_->wants_output() ? relay_->master() : -1, .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
         {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
-        {.fd = broker_ ? broker_->fd() : -1, .events = POLLIN, .revents = 0},
+        {.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0},
         {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
         {.fd = clock_.orders(), .events = POLLIN, .revents = 0},
     };
@@ -130,7 +131,8 @@ class Supervisor {
     if (fds[6].revents != 0 && relay_) relay_->to_box();
     if (fds[7].revents != 0 && relay_) relay_->to_terminal();
     runs_.look(std::span(fds).subspan(own));
-    if (fds[8].revents != 0) from_broker();
+    if ((fds[8].revents & POLLOUT) != 0 && !broker_->send()) broker_gone();
+    if ((fds[8].revents & ~POLLOUT) != 0 && broker_) from_broker();
     if (fds[9].revents != 0) start_broker();
     if (fds[10].revents != 0) from_clock_orders();
     if (fds[2].revents != 0) reap_box();
@@ -513,7 +515,8 @@ class Supervisor {
     const BrokerChild::Events events{
         .records =
             [this](const broker::Records& records) {
-              for (const broker::Recorded& answer : calls_->take(records)) broker_->answer(answer);
+              const broker::AllRecorded answers = calls_->take(records);
+              if (!answers.records.empty()) broker_->answer(answers);
             },
         .want_identity = [this] { want_identity(); },
         .want_run = [this](const broker::WantRun& wanted,
@@ -521,8 +524,11 @@ class Supervisor {
         .end_run = [this](uint32_t run) { runs_.end(launcher_, run); },
         .rests = [this](broker::Rests rests) { broker_rests(std::move(rests)); },
         .advanced = [this](uint64_t state) { broker_advanced(state); }};
-    if (broker_->receive(events)) return;
-    // Calls that were under way end for their clients with the connection; the next connection has a new one.
+    if (!broker_->receive(events)) broker_gone();
+  }
+
+  // Calls that were under way end for their clients with the connection; the next connection has a new one.
+  void broker_gone() {
     broker_->end();
     broker_.reset();
     rests_.reset(), asked_.reset();
@@ -531,10 +537,12 @@ class Supervisor {
   }
 
   void want_identity() {
-    if (personality_ != 0)
-      give_identity();
-    else if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered)
+    if (personality_ != 0) return give_identity();
+    if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
+    if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered) {
+      identity_ordered_ = false;
       broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
+    }
   }
 
   void give_identity() {
@@ -545,6 +553,7 @@ class Supervisor {
   }
 
   void identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
+    identity_ordered_ = false;
     if (report.kind == LauncherReport::Kind::identity_failed) {
       const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
       if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
@@ -738,6 +747,7 @@ class Supervisor {
   UniqueFd root_, listener_;  // of the box
   UniqueFd brokered_root_;
   uint16_t personality_ = 0;
+  bool identity_ordered_ = false;
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;

@@ -113,21 +113,61 @@ Attempt<std::string> target_of(const UniqueFd& link, const std::string& path) {
   return out;
 }
 
+// Everything else is looked at and refused.
+bool can_be_opened(const struct stat& st) {
+  return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+// In the tree that the box does not see, a link must not tell what is there where that is denied. (What is in the box
+// its programs can see for themselves.)
+std::optional<Answer> denial_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
+                                        const std::string& path) {
+  const auto reached = canonical_path(path);
+  if (!reached || *reached == asked || !view.is_brokered(*reached)) return std::nullopt;
+  return denial(call, wanted.absent, asked, *reached);
+}
+
+// Nothing where there is a link on the way, or an error to be named.
+Task<std::optional<Found>> find_straight(const View& view, const std::string& asked, Wanted wanted) {
+  Found out;
+  out.place.path = asked;
+  out.place.brokered = view.is_brokered(asked);
+  auto opened = co_await view.open_straight(asked, out.place.brokered, wanted.follow ? wanted.open : O_PATH);
+  if (!opened) co_return std::nullopt;
+  out.node = std::move(*opened);
+  const auto st = look(out.node, asked);
+  if (!st || (wanted.follow && S_ISLNK(st->st_mode))) co_return std::nullopt;
+  out.st = *st;
+  co_return out;
+}
+
 }  // namespace
 
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   auto got = co_await call.agent().view();
   ALOS_ATTEMPT(view, std::move(got));
+  if (!wanted.beside) {
+    if (auto straight = co_await find_straight(*view, asked, wanted)) co_return std::move(*straight);
+  }
   std::string path = asked;
   for (int links = 0; links <= kMostLinks; ++links) {
     Found out;
     auto placed = co_await view->place(path);
+    if (!placed) {
+      if (auto no = denial_on_the_way(call, *view, wanted, asked, path)) co_return std::unexpected(std::move(*no));
+    }
     ALOS_ATTEMPT(place, std::move(placed));
     out.place = std::move(place);
     const bool decided = out.place.path == asked;
     auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
-    if (!opened && opened.error().code == ELOOP) opened = co_await view->open(out.place, O_PATH);
-    if (!opened && opened.error().code != ENOENT) co_return give_up(opened.error());
+    // A link, or a FIFO or a socket without its other end.
+    const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
+    if (only_looked) opened = co_await view->open(out.place, O_PATH);
+    if (!opened && opened.error().code != ENOENT) {
+      auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, out.place.path);
+      if (no) co_return std::unexpected(std::move(*no));
+      co_return give_up(opened.error());
+    }
     if (opened) {
       out.node = std::move(*opened);
       ALOS_ATTEMPT(st, look(out.node, out.place.path));
@@ -137,11 +177,12 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
         path = std::move(next);
         continue;
       }
+      if (only_looked && can_be_opened(st)) continue;  // it has come since
     }
     if (!decided) {
       if (auto no = denial(call, out.there() ? wanted.rights : wanted.absent, asked, out.place.path))
         co_return std::unexpected(std::move(*no));
-      if (out.there() && wanted.open != O_PATH) {
+      if (out.there() && wanted.open != O_PATH && can_be_opened(out.st)) {
         auto again = co_await view->open(out.place, wanted.open);
         ALOS_ATTEMPT(node, std::move(again));
         out.node = std::move(node);

@@ -35,8 +35,8 @@ Attempt<struct stat> look(const UniqueFd& fd, std::string_view path);
 
 // A path followed to its end: where it is, and what is there, if anything.
 struct Found {
-  View::Place place;
-  UniqueFd node;  // of what is there and is no link, opened as asked; none: nothing is there
+  View::Place place;  // without its directory where that is not needed
+  UniqueFd node;      // of what is there and is no link, opened as asked; none: nothing is there
   struct stat st{};
   bool there() const { return static_cast<bool>(node); }
 };
@@ -44,10 +44,11 @@ struct Wanted {
   policy::Rights rights;    // decided on where the path that is reached is not the one that was asked for
   policy::Rights absent{};  // the same, of what is not there
   bool follow = true;       // the last component; others always
+  bool beside = true;       // what is there is replaced or renamed: its directory is needed
   uint64_t open = O_PATH;   // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
 };
-// Links are followed one by one, each by its name, because what is opened must be what was decided on. Errors: ELOOP
-// after 40.
+// A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,
+// because what is opened must be what was decided on. Errors: ELOOP after 40.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
 
 // Only regular files are opened for content. `found.node` was opened for it. Errors: EISDIR, ENOTSUP, and EMLINK for

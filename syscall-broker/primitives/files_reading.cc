@@ -36,7 +36,8 @@ class FsRead final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsRead& wanted = call.request().fs_read();
     const std::string asked = *path_argument(wanted.path());
-    auto search = co_await find(call, asked, {.rights = Right::read, .absent = Right::read, .open = O_RDONLY});
+    auto search =
+        co_await find(call, asked, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(content, must_be_content(found, Names::any));
     const uint64_t most = std::min(wanted.has_length() ? wanted.length() : kMost, kMost);
@@ -48,16 +49,19 @@ class FsRead final : public Primitive {
     uint64_t done = 0;
     // What fits is one frame; the rest goes before it, as fast as the client reads.
     for (bool last = false; !last && !call.is_cancelled();) {
-      const uint64_t step = std::min<uint64_t>(most - done, kMaxInline);
-      buffer.resize(step);
+      const uint64_t left = left_of(found.st, wanted.offset() + done);
+      const uint64_t step = std::min({most - done, left == 0 ? kMaxInline : left, uint64_t{kMaxInline}});
+      // Nothing is written before it is read. (The library of g++ 12 passes more than the size that was asked for.)
+      buffer.resize_and_overwrite(step, [step](char*, size_t) { return step; });
       int n = 0;
       if (step > 0) n = co_await call.reactor().files().read(found.node.get(), buffer, wanted.offset() + done);
       if (n == -EINTR || n == -EAGAIN) continue;
       if (n < 0) co_return give_up("read", found.place.path, -n, "");
       buffer.resize(static_cast<size_t>(n));
       done += static_cast<uint64_t>(n);
-      last =
-          n == 0 || done == most || (static_cast<uint64_t>(n) < step) || left_of(found.st, wanted.offset() + done) == 0;
+      // Most of what is in /proc has no size, and comes in parts of the kernel's choice.
+      const bool sized = found.st.st_size != 0;
+      last = n == 0 || done == most || (sized && (static_cast<uint64_t>(n) < step || static_cast<uint64_t>(n) == left));
       if (last) break;
       wire::Output part;
       part.set_data(std::move(buffer));
@@ -84,8 +88,8 @@ class FsStat final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsStat& wanted = call.request().fs_stat();
     const std::string asked = *path_argument(wanted.path());
-    auto search =
-        co_await find(call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow()});
+    auto search = co_await find(
+        call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow(), .beside = false});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("stat", found.place.path, ENOENT, "");
     Answer out;
@@ -167,7 +171,8 @@ class FsList final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call) override {
     const wire::FsList& wanted = call.request().fs_list();
     const std::string asked = *path_argument(wanted.path());
-    auto search = co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .open = O_RDONLY});
+    auto search =
+        co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("open", found.place.path, ENOENT, "");
     if (!S_ISDIR(found.st.st_mode)) co_return give_up("open", found.place.path, ENOTDIR, "");
@@ -210,7 +215,7 @@ class FsOpen final : public Primitive {
     const bool reading = wanted.access() == wire::OPEN_READ;
     const uint64_t flags = reading ? O_RDONLY : wanted.access() == wire::OPEN_WRITE ? O_WRONLY : O_WRONLY | O_APPEND;
     const policy::Rights rights = reading ? Rights(Right::read) : Rights(Right::write);
-    auto search = co_await find(call, asked, {.rights = rights, .absent = rights, .open = flags});
+    auto search = co_await find(call, asked, {.rights = rights, .absent = rights, .beside = false, .open = flags});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(content, must_be_content(found, reading ? Names::any : Names::one));
     if (found.place.brokered)

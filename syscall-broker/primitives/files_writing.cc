@@ -93,7 +93,7 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
     if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
       co_return conflict(found.place.path);
-    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted.sync())
+    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted)
                                                    : whole(call, found, content, wanted);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(written, std::move(done));
@@ -116,7 +116,8 @@ class FsWrite final : public Primitive {
     co_return done;
   }
 
-  Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content, bool sync) {
+  Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content,
+                                  const wire::FsWrite& wanted) {
     auto got = co_await call.agent().view();
     ALOS_ATTEMPT(view, std::move(got));
     Found open;
@@ -128,6 +129,8 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(st, look(open.node, open.place.path));
     open.st = st;
     ALOS_ATTEMPT(content_file, must_be_content(open, Names::one));
+    // Of the file that is written: another may have got the name since.
+    if (wanted.has_if_version() && version_of(open.st) != wanted.if_version()) co_return conflict(open.place.path);
     auto done = co_await write_all(call, open.node, content, 0, open.place.path);
     ALOS_ATTEMPT(size, std::move(done));
     if (static_cast<uint64_t>(st.st_size) > size) {
@@ -135,7 +138,7 @@ class FsWrite final : public Primitive {
       co_await worker_.run([&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
     }
-    if (sync) {
+    if (wanted.sync()) {
       if (const int rc = co_await call.reactor().files().fsync(open.node.get()); rc != 0)
         co_return give_up("fsync", open.place.path, -rc, "", true);
     }
@@ -161,10 +164,11 @@ class FsAppend final : public Primitive {
     const wire::FsAppend& wanted = call.request().fs_append();
     const std::string asked = *path_argument(wanted.path());
     ALOS_ATTEMPT(content, call.content(wanted.content()));
-    auto search =
-        co_await find(call, asked, {.rights = Right::append, .absent = Right::create, .open = O_WRONLY | O_APPEND});
+    auto search = co_await find(
+        call, asked, {.rights = Right::append, .absent = Right::create, .beside = false, .open = O_WRONLY | O_APPEND});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there() && wanted.create() && found.place.name != ".") {
+      if (wanted.has_if_version()) co_return conflict(found.place.path);
       auto got = co_await call.agent().view();
       ALOS_ATTEMPT(view, std::move(got));
       auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
@@ -211,7 +215,8 @@ class FsCopy final : public Primitive {
     const wire::FsCopy& wanted = call.request().fs_copy();
     const std::string from = *path_argument(wanted.from());
     const std::string to = *path_argument(wanted.to());
-    auto first = co_await find(call, from, {.rights = Right::read, .absent = Right::read, .open = O_RDONLY});
+    auto first =
+        co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(content, must_be_content(source, Names::any));
     auto second = co_await find(call, to, {.rights = Right::write, .absent = Right::create});

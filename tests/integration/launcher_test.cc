@@ -20,10 +20,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// The built programs, alos-broker excepted.
+// The built programs, alos-supervisor excepted.
 std::string programs_with_stand_in() {
   const fs::path from = ALOS_PROGRAMS_DIRECTORY, at = fs::path(ALOS_STAND_IN).parent_path() / "programs";
-  fs::create_directories(at);
+  fs::create_directories(at / "box");  // what boxes have at /alos: nothing here
   const auto put = [&](const fs::path& what, const std::string& name) {
     std::error_code same;
     if (fs::equivalent(what, at / name, same)) return;
@@ -34,7 +34,7 @@ std::string programs_with_stand_in() {
   for (const char* name : {"alos", "alos-launcher", "alos-init"}) put(from / name, name);
   put(from / "alos-policy", "alos-policy-itself");
   put(ALOS_STAND_IN "_policy", "alos-policy");
-  put(ALOS_STAND_IN "_broker", "alos-broker");
+  put(ALOS_STAND_IN "_supervisor", "alos-supervisor");
   std::error_code there;
   fs::create_directory_symlink(from / "profiles", at / "profiles", there);
   return at;
@@ -212,13 +212,15 @@ TEST_P(Launcher, a_command_gets_its_own_and_nothing_that_the_agent_could_have_wr
       "cat " + outside_ + "/key; pwd; env | sort | tr '\\n' ' '; cat " + workspace + "/file " + workspace +
       "/.env 2>&1; " + workspace + "/tool 2>&1; for at in " + workspace +
       " /home/agent /dev/shm /tmp; do touch $at/x 2>/dev/null && echo wrote $at; done; ls /tmp; exec /tmp/x";
-  const std::string out = carry_out("run\t1\t0\t" + workspace + "\tanything\t-c\t" + look + " 2>&1\n" +
-                                        "run\t2\t-1\t/\t/bin/cat\t" + outside_ + "/key\nrun\t3\t7\t/\tcat\n",
-                                    {"/bin/sh", "-c", "touch /tmp/agents; sleep 60"});
+  const std::string out =
+      carry_out("run\t1\t0\t" + workspace + "\tanything\t-c\t" + look + " 2>&1\n" + "run\t2\t-1\t/\t/bin/cat\t" +
+                    outside_ + "/key\nrun\t3\t7\t/\tcat\nrun\t4\t0\t/\tanything\t-c\tid\n",
+                {"/bin/sh", "-c", "touch /tmp/agents; sleep 60"}, {{"ALOS_COMMAND", look + " 2>&1"}});
   EXPECT_THAT(out, StartsWith("run 1: key\n/\nHOME=/tmp LANG=C.UTF-8 "));
   EXPECT_THAT(out, AllOf(HasSubstr("in the workspace\n"), Not(HasSubstr("GIVEN")), Not(HasSubstr("secret")),
                          Not(HasSubstr("started")), HasSubstr("wrote /tmp\nx\n"), Not(HasSubstr("agents"))));
   EXPECT_THAT(out, Not(testing::ContainsRegex("wrote /(home|dev)")));
+  EXPECT_THAT(out, HasSubstr("run 4 failed: request: run key: Permission denied (EACCES)")) << "not what its line says";
   EXPECT_THAT(out, Not(HasSubstr("wrote " + workspace)));
   EXPECT_THAT(out, HasSubstr("run 2: /bin/cat: " + outside_ + "/key: No such file"));
   EXPECT_THAT(out, HasSubstr("run 3 failed: request: "));

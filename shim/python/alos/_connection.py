@@ -33,6 +33,7 @@ class _Broken(Exception):
 class _Call:
     primitive: str  # the field of Request
     output: Deque[Tuple[bytes, bool]] = field(default_factory=collections.deque)
+    content: bytearray = field(default_factory=bytearray)  # of a file, before what its result holds
     end: Optional[Any] = None  # an Error, or the Reply
     descriptor: Optional[int] = None
     dropped: bool = False
@@ -259,9 +260,17 @@ class Connection:
             if not mine.dropped:
                 mine.output.append((written, reply.output.error))
             return descriptor
+        if kind == "output" and mine.primitive == "fs_read":
+            if descriptor is not None or len(mine.content) + len(reply.output.data) > _frames.MAX_CONTENT:
+                raise _Broken("the broker sent content amiss")
+            if not mine.dropped:
+                mine.content.extend(reply.output.data)
+            return None
         if kind not in _REFUSALS and kind != mine.primitive:
             raise _Broken("the broker sent an answer to another call")
         descriptor = self._complete(mine, reply, kind, descriptor)
+        if mine.content and kind == "fs_read":
+            reply.fs_read.content = bytes(mine.content) + reply.fs_read.content
         if mine.dropped:
             del self._calls[reply.id]
             return descriptor

@@ -14,6 +14,12 @@ def data(value: Union[str, bytes, bytearray, memoryview]) -> bytes:
     return value.encode() if isinstance(value, str) else bytes(value)
 
 
+def absolute(path: Path) -> bytes:
+    """As the broker takes it, which knows no working directory."""
+    name = os.fsencode(path)
+    return os.path.join(os.getcwdb(), name) if name else name
+
+
 def milliseconds(seconds: float) -> int:
     """At least as long."""
     if not seconds >= 0 or math.isinf(seconds):

@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Optional, Sequence, Union
 
 from alos import broker_pb2 as wire
 from alos._default import call
-from alos._values import Path, data, milliseconds
+from alos._values import Path, absolute, data, milliseconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def run(argv: Sequence[Path], *, cwd: Optional[Path] = None, env: Optional[Mappi
         written[error].extend(part)
 
     message = wire.ShellRun(
-        argv=[os.fsencode(word) for word in argv], cwd=os.fsencode(cwd) if cwd is not None else b"",
+        argv=[os.fsencode(word) for word in argv], cwd=absolute(cwd) if cwd is not None else os.getcwdb(),
         env=[wire.Variable(name=os.fsencode(name), value=os.fsencode(value)) for name, value in (env or {}).items()],
         stdin=data(stdin), timeout_ms=None if timeout is None else milliseconds(timeout), output_limit=output_limit)
     result, _ = call("shell_run", message, on_output or gather)

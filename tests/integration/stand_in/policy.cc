@@ -13,6 +13,7 @@
 #include "base/child.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "policy/usage.h"
 #include "supervisor/box/spec.h"
 
 namespace {
@@ -29,11 +30,13 @@ Result<void> add_to(const std::string& path, const std::string& outside) {
   policy::BoxMask secrets;
   secrets.pattern = outside + "/**/.env";
   secrets.denied = read;
-  compiled.plan.masks.push_back(std::move(secrets));
+  compiled.plan.brokered_masks.push_back(std::move(secrets));
+  const char* const command = ::getenv("ALOS_COMMAND");  // the only one that the launcher is to take
   compiled.plan.commands = {{.rule = "key",
-                             .usage = "cat PATH",
+                             .usage = "/bin/sh (-c " + policy::Usage::escape(command ? command : "-") + ")",
                              .program = "/bin/sh",
                              .mounts = {{.path = outside + "/key", .rights = read, .rule = "key", .source = {}}},
+                             .masks = {},
                              .source = {}}};
   const UniqueFd file = TRY(sys::open(path, O_WRONLY | O_TRUNC));
   return sys::write_all(file.get(), encode(compiled));

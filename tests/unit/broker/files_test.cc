@@ -1,13 +1,16 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/sys.h"
+#include "tests/skip.h"
 #include "tests/unit/broker/served.h"
 
 namespace alos::broker::test {
@@ -24,11 +27,12 @@ Setting workspace_rules() {
 
 class Files : public testing::Test {
  protected:
-  Files() {
+  Files() : Files(workspace_rules()) {}
+  explicit Files(Setting setting) : served(std::move(setting)) {
     served.make_directory("/w");
     served.make_directory("/r");
   }
-  Served served{workspace_rules()};
+  Served served;
   std::unique_ptr<Client> client = served.connect();
 
   wire::Reply stat(const std::string& path, bool no_follow = false) {
@@ -80,6 +84,24 @@ TEST_F(Files, more_than_the_most_is_cut_and_said) {
   EXPECT_EQ(client->gathered.size() + reply.fs_read().content().size(), 64U << 20);
   EXPECT_EQ(reply.fs_read().size(), uint64_t{8} << 40);
   EXPECT_TRUE(reply.fs_read().truncated());
+}
+
+// As most of /proc is.
+TEST(FilesOfNoSize, are_read_to_their_end) {
+  if (::geteuid() != 0) ALOS_SKIP("mounts a file of /proc into the tree, as root alone can");
+  // Of this thread, and of those that it makes.
+  ASSERT_EQ(::unshare(CLONE_NEWNS), 0);
+  ASSERT_EQ(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+  const Served served(workspace_rules());
+  served.write("/w/all", "");
+  ASSERT_EQ(::mount("/proc/kallsyms", (served.root() + "/w/all").c_str(), nullptr, MS_BIND, nullptr), 0);
+  const auto client = served.connect();
+  const wire::Reply reply = client->call(read_request("/w/all"));
+  // Addresses in it are as long whoever reads it, and others than for root.
+  EXPECT_EQ((client->gathered + reply.fs_read().content()).size(), served.read("/w/all").size());
+  EXPECT_GT(client->gathered.size(), 100'000U);
+  EXPECT_EQ(reply.fs_read().size(), 0U);
+  EXPECT_EQ(::umount((served.root() + "/w/all").c_str()), 0);
 }
 
 TEST_F(Files, what_no_rule_allows_is_denied_with_rule_layer_and_reason) {
@@ -231,6 +253,44 @@ TEST_F(Files, appending_adds_and_makes_only_when_asked) {
   EXPECT_EQ(served.read("/w/log"), "aa");
 }
 
+TEST_F(Files, a_file_that_is_not_there_has_no_version_and_is_not_made_for_one) {
+  wire::Request request;
+  request.mutable_fs_append()->set_path("/w/log");
+  request.mutable_fs_append()->set_content("a");
+  request.mutable_fs_append()->set_create(true);
+  request.mutable_fs_append()->set_if_version("1.2.3.4");
+  EXPECT_EQ(client->call(request).failed().name(), "ESTALE");
+  EXPECT_FALSE(served.exists("/w/log"));
+}
+
+TEST_F(Files, a_directory_may_be_called_as_if_it_were_deleted) {
+  served.write("/w/d (deleted)/a", "there");
+  EXPECT_EQ(client->call(read_request("/w/d (deleted)/a")).fs_read().content(), "there");
+}
+
+TEST_F(Files, a_link_with_a_slash_at_its_end_leads_to_directories_alone) {
+  served.write("/w/file", "content");
+  served.make_directory("/w/d");
+  std::filesystem::create_symlink("file/", served.root() + "/w/to_file");
+  std::filesystem::create_symlink("d/", served.root() + "/w/to_directory");
+  EXPECT_EQ(client->call(read_request("/w/to_file")).failed().name(), "ENOTDIR");
+  EXPECT_EQ(stat("/w/to_directory").fs_stat().type(), wire::DIRECTORY);
+}
+
+TEST_F(Files, a_fifo_without_a_reader_is_refused_for_what_it_is) {
+  ASSERT_EQ(::mkfifo((served.root() + "/w/fifo").c_str(), 0666), 0);
+  ASSERT_EQ(::lchown((served.root() + "/w/fifo").c_str(), served.agent(), served.agent()), 0);
+  std::filesystem::create_symlink("fifo", served.root() + "/w/link");
+  for (const char* path : {"/w/fifo", "/w/link"}) {
+    wire::Request append, open;
+    append.mutable_fs_append()->set_path(path);
+    open.mutable_fs_open()->set_path(path);
+    open.mutable_fs_open()->set_access(wire::OPEN_WRITE);
+    EXPECT_EQ(client->call(append).failed().name(), "EOPNOTSUPP");
+    EXPECT_EQ(client->call(open).failed().name(), "EOPNOTSUPP");
+  }
+}
+
 TEST_F(Files, attached_content_is_written) {
   const std::string content(1'000'000, 'y');
   const UniqueFd attached = std::move(*sys::memfd("content", content, true));
@@ -345,6 +405,64 @@ TEST_F(Files, what_changes_is_recorded_before_it_happens) {
   EXPECT_EQ(all[1].parent, 1U);
   EXPECT_EQ(all[2].decision, Effect::deny);
   EXPECT_EQ(all[2].rule, "secrets");
+}
+
+// ---- what primitives alone reach ----
+
+class FilesBrokered : public Files {
+ protected:
+  static Setting brokered_rules() {
+    policy::FileRule vault = rule(Effect::allow, kRead, {"/v/**"}, "vault");
+    vault.brokered = true;
+    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault,
+                             rule(Effect::deny, kAll, {"/v/secret/**"}, "secrets")}),
+            .brokered = true};
+  }
+  FilesBrokered() : Files(brokered_rules()) {
+    served.write(".brokered/v/file", "kept");
+    served.write(".brokered/v/secret/d/key", "k");
+  }
+  void link(const std::string& name, const std::string& to) const {
+    std::filesystem::create_symlink(to, served.root() + "/w/" + name);
+  }
+};
+
+TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
+  EXPECT_EQ(client->call(read_request("/v/file")).fs_read().content(), "kept");
+  ASSERT_EQ(served.journal().size(), 1U);
+  EXPECT_TRUE(served.journal()[0].waited_for);
+  wire::Request open;
+  open.mutable_fs_open()->set_path("/v/file");
+  EXPECT_EQ(client->call(open).denied().layer(), "broker");
+  EXPECT_FALSE(client->descriptor);
+}
+
+TEST_F(FilesBrokered, links_lead_there_however_they_are_written) {
+  link("absolute", "/v/file");
+  link("relative", "../v/file");
+  link("round", "/w/../v/./file");
+  for (const char* name : {"absolute", "relative", "round"})
+    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).fs_read().content(), "kept") << name;
+  EXPECT_EQ(served.journal().size(), 3U);
+}
+
+TEST_F(FilesBrokered, a_link_does_not_tell_what_is_there_that_is_denied) {
+  for (const auto& [name, to] : {std::pair("there", "/v/secret/d/key"),
+                                 {"missing", "/v/secret/d/none"},
+                                 {"nowhere", "/v/secret/none/none"},
+                                 {"no_directory", "/v/secret/d/key/none"},
+                                 {"relative", "../v/secret/none/none"},
+                                 {"back", "/v/secret/none/../d/key"}}) {
+    link(name, to);
+    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).denied().rule(), "secrets") << name;
+  }
+}
+
+TEST_F(Files, what_a_link_leads_to_is_denied_where_it_cannot_even_be_looked_at) {
+  if (::geteuid() != 0) ALOS_SKIP("makes a directory that the agent has no right to search");
+  served.make_directory("/w/secret", 0600);
+  std::filesystem::create_symlink("/w/secret/key", served.root() + "/w/link");
+  EXPECT_EQ(client->call(read_request("/w/link")).denied().rule(), "secrets");
 }
 
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <sstream>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/sys.h"
 #include "syscall-broker/frame.h"
@@ -151,15 +152,16 @@ wire::Request write_request(const std::string& path, const std::string& content)
 
 class Served::Notes final : public Journal {
  public:
-  explicit Notes(int fail) : fail_(fail) {}
+  Notes(int fail, bool forgets) : fail_(fail), forgets_(forgets) {}
   uint64_t write(const Entry& entry) override {
+    if (forgets_) return 1;
     const std::scoped_lock lock(mutex_);
     recorded_.push_back({std::string(entry.action), std::string(entry.target), std::string(entry.rule),
                          std::string(entry.outcome), entry.parent, std::string(entry.reason), entry.decision, false});
     return recorded_.size();
   }
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override {
-    {
+    if (!forgets_) {
       const std::scoped_lock lock(mutex_);
       recorded_[number - 1].waited_for = true;
     }
@@ -174,14 +176,17 @@ class Served::Notes final : public Journal {
   mutable std::mutex mutex_;
   std::vector<Recorded> recorded_;
   int fail_;
+  bool forgets_;
 };
 
 Served::Served(Setting setting)
     : setting_(std::move(setting)),
       root_("/var/tmp/alos-served-" + random_hex(6)),
       agent_(::geteuid() == 0 ? kAgent : ::geteuid()),
-      notes_(std::make_unique<Notes>(setting_.fail_journal)) {
+      notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets)) {
+  ::umask(0);  // as the broker's
   make_directory("/");
+  if (setting_.brokered) make_directory(".brokered");
   for (const auto& [path, access] : setting_.landlock)
     if (!exists(path)) make_directory(path);
 
@@ -226,8 +231,11 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   for (;;) {
     pollfd ended{.fd = stop.get(), .events = POLLIN, .revents = 0};
     (*broker)->wait(std::span(&ended, 1), std::nullopt);
-    if (ended.revents != 0) return;
+    if (ended.revents != 0) break;
   }
+  // What a client that left has begun; calls are not freed in their middle.
+  for (int i = 0; i < 1000 && (*broker)->reactor().files().outstanding() > 0; ++i)
+    (*broker)->wait({}, boot_ns() + 1'000'000);
 }
 
 Served::~Served() {

@@ -55,6 +55,8 @@ struct Setting {
   std::map<std::string, uint64_t> landlock{};
   bool no_personality = false;  // requests go out as the broker's own: a mistake that must not open anything
   int fail_journal = 0;         // errno of every record of a change
+  bool brokered = false;        // there is a tree that primitives alone reach: what is written to ".brokered/..."
+  bool forgets = false;         // what is recorded is not kept
 };
 
 class Served {

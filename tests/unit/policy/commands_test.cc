@@ -365,6 +365,9 @@ TEST(Brokered, is_absent_from_the_box_and_part_of_the_brokers_view) {
   EXPECT_EQ(plan.brokered[1].path, "/srv/runbooks");
   EXPECT_TRUE(plan.brokered[1].tree);
   EXPECT_THAT(plan.masks, IsEmpty()) << "nothing is there to be covered";
+  ASSERT_THAT(plan.brokered_masks, SizeIs(2)) << "in the broker's view the kernel keeps what the broker refuses";
+  EXPECT_EQ(plan.brokered_masks[0].rule, "drafts");
+  EXPECT_EQ(plan.brokered_masks[1].pattern, "/srv/runbooks/private/**");
 }
 
 TEST(Brokered, several_rules_of_one_place_make_one_view) {

@@ -185,7 +185,7 @@ LIES = {
     "another id": lambda good: (changed(good, id=99), []),
     "no answer": lambda good: (wire.Reply(id=good.id), []),
     "another answer": lambda good: (wire.Reply(id=good.id, fs_stat=wire.FsStat.Result()), []),
-    "output of no command": lambda good: (wire.Reply(id=good.id, output=wire.Output(data=b"x")), []),
+    "output of no command": lambda good: (wire.Reply(id=good.id + 1, output=wire.Output(data=b"x")), []),
     "no descriptor": lambda good: (changed(good, attached=True), []),
     "a descriptor unannounced": lambda good: (good, [sealed(b"x")]),
     "two descriptors": lambda good: (changed(good, attached=True), [sealed(b"x"), sealed(b"y")]),

@@ -17,6 +17,7 @@ namespace alos::test {
 namespace {
 
 using nlohmann::json;
+using testing::EndsWith;
 using testing::HasSubstr;
 using Words = std::vector<std::string>;
 
@@ -102,7 +103,7 @@ TEST(Call, arguments_go_where_their_names_say) {
 
 TEST(Call, an_argument_after_two_dashes_may_look_like_an_option) {
   const Peer peer(answers([](const wire::Request& request, wire::Reply& reply) {
-    EXPECT_EQ(request.fs_rename().from(), "--replace");
+    EXPECT_THAT(request.fs_rename().from(), EndsWith("/--replace")) << "from where the program is";
     EXPECT_EQ(request.fs_rename().to(), "/to");
     EXPECT_TRUE(request.fs_rename().replace());
     (void)reply.mutable_fs_rename();
@@ -288,7 +289,7 @@ TEST(Call, a_file_opened_to_write_is_the_standard_output_of_a_command) {
 TEST(Call, a_file_opened_for_nobody_is_told_about) {
   const auto file = sys::memfd("file", "12345", false);
   const Peer peer(opening(*file));
-  EXPECT_EQ(run(peer.path(), {"fs.open", "/x"}).out, R"({"ok":{"size":5,"version":"v","copy":false}})"
+  EXPECT_EQ(run(peer.path(), {"fs.open", "/x"}).out, R"({"ok":{"size":5,"version":"v"}})"
                                                      "\n");
 }
 
@@ -368,7 +369,11 @@ TEST(Call, a_broker_that_breaks_the_protocol_is_not_believed) {
         talk.say(reply, {sys::memfd("x", "x", true)->get()});
       },
       [](Talk& talk, wire::Reply& reply) { reply.clear_answer(), talk.say(reply); },
-      [](Talk& talk, wire::Reply& reply) { reply.mutable_output()->set_data("x"), talk.say(reply); },
+      [](Talk& talk, wire::Reply& reply) {
+        reply.mutable_output()->set_data("x");
+        reply.set_attached(true);
+        talk.say(reply, {sys::memfd("x", "x", true)->get()});
+      },
   };
   for (size_t i = 0; i < lies.size(); ++i) {
     const Peer peer([&](Talk& talk) {

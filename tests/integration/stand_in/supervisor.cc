@@ -1,4 +1,4 @@
-// In the place of alos-broker: carries out the lines of ALOS_SCRIPT, words separated by tabs, and says what came of
+// In the place of alos-supervisor: carries out the lines of ALOS_SCRIPT, words separated by tabs, and says what came of
 // each. So launcher, box and file ring are used as the supervisor uses them, with its ids and nothing else.
 //
 //   identity                      the launcher registers the agent

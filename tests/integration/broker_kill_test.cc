@@ -1,0 +1,187 @@
+// SIGKILL of the broker and of the supervisor, while an agent uses primitives.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "base/clock.h"
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string slurp(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+pid_t parent_of(const std::string& pid) {
+  const std::string stat = slurp("/proc/" + pid + "/stat");
+  const size_t after = stat.rfind(')');
+  return after == stat.npos ? -1 : std::stoi(stat.substr(after + 4));
+}
+
+class BrokerKilled : public InBothModes {
+ protected:
+  void SetUp() override {
+    InBothModes::SetUp();
+    if (!world_) return;
+    fs::copy_file(std::string(ALOS_BROKER_DIRECTORY) + "/keep_writing.py", world().workspace() + "/keep_writing.py");
+    policy_ = world().policy("killed",
+                             "alos: 1\nabout: a broker that is killed\nextends: base\nvars: {workspace: dir}\n"
+                             "workspace: layer\nfiles:\n  tree: {allow: rwx, path: $workspace/**}\n"
+                             "limits: {wall: 120s}\n");
+  }
+  void TearDown() override {
+    if (world_) {
+      EXPECT_EQ(world_->leftovers(), "");
+    }
+  }
+
+  // A process of this world's run by its name, a child of its supervisor or that itself; an empty descriptor if none.
+  UniqueFd process(const std::string& name) {
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+      const std::string pid = entry.path().filename();
+      if (pid.find_first_not_of("0123456789") != pid.npos || slurp(entry.path() / "comm") != name + "\n") continue;
+      UniqueFd out(static_cast<int>(::syscall(SYS_pidfd_open, std::stoi(pid), 0)));
+      // Looked at after it is held: the number is its own then.
+      if (!out || slurp(entry.path() / "environ").find(world().root() + "/") == std::string::npos) continue;
+      if (name == "alos-broker" && slurp("/proc/" + std::to_string(parent_of(pid)) + "/comm") != "alos-supervisor\n")
+        continue;
+      return out;
+    }
+    return {};
+  }
+  static bool kill(const UniqueFd& whom) {
+    return ::syscall(SYS_pidfd_send_signal, whom.get(), SIGKILL, nullptr, 0) == 0;
+  }
+
+  World::Running start(const std::vector<std::string>& command) {
+    auto argv = world().run_arguments(policy_, {"--fresh"});
+    argv.emplace_back("--");
+    argv.insert(argv.end(), command.begin(), command.end());
+    return world().start(argv);
+  }
+
+  // Writes `count` files by a broker that is killed `times` on the way.
+  void write_and_kill(int count, int times) {
+    const std::string w = world().workspace();
+    const auto running = start({"/usr/bin/python3", w + "/keep_writing.py", w, std::to_string(count)});
+    std::string said;
+    int killed = 0;
+    size_t next = 0;
+    for (char buffer[8192];;) {
+      const ssize_t n = ::read(running.output.get(), buffer, sizeof buffer);
+      if (n <= 0) break;
+      said.append(buffer, static_cast<size_t>(n));
+      const auto lines = static_cast<size_t>(std::count(said.begin(), said.end(), '\n'));
+      if (killed >= times || lines < next) continue;
+      if (const UniqueFd broker = process("alos-broker"); broker && kill(broker)) {
+        ++killed;
+        next = lines + static_cast<size_t>(count / (times + 2));
+      }
+    }
+    int status = 0;
+    ::waitpid(running.pid, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << said;
+    EXPECT_EQ(killed, times);
+    EXPECT_THAT(said, HasSubstr("looked\n"));
+    EXPECT_THAT(said, Not(HasSubstr("LOST")));
+    EXPECT_THAT(said, Not(HasSubstr("none")));
+    EXPECT_THAT(said, Not(HasSubstr("Traceback")));
+    std::set<std::string> intents;
+    std::istringstream log(world().call({"alos", "audit", "show", "--json"}).out);
+    for (std::string line; std::getline(log, line);) {
+      const auto record = nlohmann::json::parse(line, nullptr, false);
+      if (record.is_object() && record.value("action", "") == "fs.write" && record.value("outcome", "").empty())
+        intents.insert(record.value("target", ""));
+    }
+    std::istringstream in(said);
+    int acknowledged = 0, others = 0;
+    for (std::string how, rest; in >> how && std::getline(in, rest);) {
+      if (how != "ok") {
+        others += how == "unknown" || how == "failed";
+        continue;
+      }
+      ++acknowledged;
+      EXPECT_TRUE(intents.contains(w + "/f" + rest.substr(1))) << rest;
+    }
+    EXPECT_GE(acknowledged, count - 2 * times);
+    EXPECT_EQ(acknowledged + others, count) << "each has an end of its own";
+    EXPECT_EQ(world().call({"alos", "audit", "verify"}).code, 0);
+  }
+
+  std::string policy_;
+};
+
+TEST_P(BrokerKilled, leaves_what_was_acknowledged_and_is_started_again) {
+  write_and_kill(300, 5);
+}
+
+TEST_P(BrokerKilled, ends_the_commands_that_it_was_asked_for) {
+  const std::string number = std::to_string(5'000'000 + ::getpid());
+  const auto running =
+      start({"/bin/bash", "-c",
+             "alos-call shell.run -- sh -c 'echo up > up; setsid sleep " + number + " & sleep " + number +
+                 "' & while ! [ -s up ]; do sleep 0.01; done; echo up; wait; "
+                 "alos-call clock.now && echo again; sleep 0.5; echo over; sleep 60"});
+  ASSERT_TRUE(wait_for(running, "up\n"));
+  ASSERT_TRUE(kill(process("alos-broker")));
+  std::string said;
+  EXPECT_TRUE(wait_for(running, "again\n"));
+  EXPECT_TRUE(wait_for(running, "over\n"));
+  EXPECT_EQ(world().call({"/usr/bin/pgrep", "-f", "^sleep " + number}).out, "");
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
+  ::waitpid(running.pid, nullptr, 0);
+}
+
+TEST_P(BrokerKilled, and_its_supervisor_killed_leaves_nothing) {
+  const std::string number = std::to_string(6'000'000 + ::getpid());
+  const auto running = start({"/bin/bash", "-c",
+                              "alos-call shell.run -- sh -c 'echo up > up; setsid sleep " + number + " & sleep " +
+                                  number + "' & while ! [ -s up ]; do sleep 0.01; done; echo up; setsid sleep " +
+                                  number + " & while :; do alos-call fs.write $PWD/x --content y; done"});
+  ASSERT_TRUE(wait_for(running, "up\n"));
+  const UniqueFd broker = process("alos-broker");
+  ASSERT_TRUE(broker);
+  ASSERT_TRUE(kill(process("alos-supervisor")));
+  const int64_t begun = boot_ns();
+  const auto left = [&] { return world().call({"/usr/bin/pgrep", "-f", "^sleep " + number}).out; };
+  while (!left().empty() && boot_ns() - begun < 10'000'000'000) ::usleep(10'000);
+  EXPECT_LT(boot_ns() - begun, 1'500'000'000) << "boxes";
+  pollfd gone{.fd = broker.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&gone, 1, 1000), 1) << "the broker";
+  ::waitpid(running.pid, nullptr, 0);
+  world().call({"alos", "ps"});  // tells the crash, and puts its entry away
+  for (int i = 0; i < 80 && !world().leftovers().empty(); ++i) ::usleep(25'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, BrokerKilled, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+class LongBrokerKilled : public BrokerKilled {};
+
+TEST_P(LongBrokerKilled, a_hundred_times) {
+  for (int i = 0; i < 10; ++i) write_and_kill(500, 10);
+}
+
+INSTANTIATE_TEST_SUITE_P(LongModes, LongBrokerKilled, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
