@@ -289,8 +289,8 @@ void Attack::supervisor() {
   put(message(records));
   std::vector<UniqueFd> fds;
   const std::string words = hear(fds);
-  const auto recorded = decode<Recorded>(std::string_view(words).substr(1), "record");
-  say("the record of an end -> " + (recorded ? recorded->text : "?"));
+  const auto all = decode<AllRecorded>(std::string_view(words).substr(1), "records");
+  say("the record of an end -> " + (all && all->records.size() == 1 ? all->records[0].text : "?"));
 }
 
 // Records that are waited for, and no answer ever read.
