@@ -473,7 +473,6 @@ INSTANTIATE_TEST_SUITE_P(
         Lie{"another_id", [](Talk& talk, uint64_t id) { talk.say(ok_reply<wire::FsRead>(id + 17)); }},
         Lie{"no_answer", [](Talk& talk, uint64_t id) { talk.say(test::reply_to(id)); }},
         Lie{"the_answer_to_another_call", [](Talk& talk, uint64_t id) { talk.say(ok_reply<wire::FsStat>(id)); }},
-        Lie{"output_of_no_command", [](Talk& talk, uint64_t id) { talk.say(output(id, "x")); }},
         Lie{"no_descriptor", [](Talk& talk, uint64_t id) { attached_with(talk, id, {}); }},
         Lie{"a_descriptor_unannounced",
             [](Talk& talk, uint64_t id) { talk.say(ok_reply<wire::FsRead>(id), {sys::memfd("x", "x", true)->get()}); }},
