@@ -205,10 +205,25 @@ class Planner {
     }
     for (const PathPattern& except : rule.except) {
       if (rule.brokered)
-        out_.enforced.push_back({&rule, &except, {Enforcer::broker}, "broker: primitives refuse it"});
+        brokered_exception(rule, except);
       else
         exception(rule, except);
     }
+  }
+
+  // Covered in the broker's view as well, unless another rule has primitives reach it.
+  void brokered_exception(const FileRule& rule, const PathPattern& except) {
+    out_.enforced.push_back({&rule, &except, {Enforcer::broker}, "broker: primitives refuse it"});
+    const bool allowed = std::ranges::any_of(
+        brokered_, [&](const Region& other) { return other.rule != &rule && leaves_in(other, except.pattern); });
+    if (allowed) return;
+    out_.box.brokered_masks.push_back(
+        mask({&rule, &except, rule.rights.has(Right::read) ? kAll : rule.rights, true}, false));
+  }
+  static bool leaves_in(const Region& region, const Pattern& exception) {
+    return region.path->pattern.overlaps(exception) &&
+           std::ranges::none_of(region.rule->except,
+                                [&](const PathPattern& own) { return own.pattern.includes(exception); });
   }
 
   enum class Gives : uint8_t { nothing, part, all };
@@ -270,7 +285,11 @@ class Planner {
       if (std::ranges::find(by, enforcer) == by.end()) by.push_back(enforcer);
     };
     bool pin = false, wrong = false;
-    if (std::ranges::any_of(brokered_, [&](const Region& region) { return takes_from(taking, region); })) {
+    const auto takes_from = [&](const Region& region) {
+      return !taking.exception && region.rights.overlaps(taking.rights) &&
+             region.path->pattern.overlaps(taking.path->pattern);
+    };
+    if (std::ranges::any_of(brokered_, takes_from)) {
       add(Enforcer::broker);
       out_.box.brokered_masks.push_back(mask(taking, false));
     }
@@ -304,20 +323,6 @@ class Planner {
       }
     }
     if (!wrong) enforce(taking, by, pin);
-  }
-
-  // Of what only primitives reach. An exception is one of its own rule, and of none that allows it besides.
-  bool takes_from(const Taking& taking, const Region& region) const {
-    if (!region.rights.overlaps(taking.rights) || !region.path->pattern.overlaps(taking.path->pattern)) return false;
-    return !taking.exception ||
-           (taking.rule == region.rule && std::ranges::none_of(brokered_, [&](const Region& other) {
-              return other.rule != region.rule && leaves_in(other, taking.path->pattern);
-            }));
-  }
-  static bool leaves_in(const Region& region, const Pattern& exception) {
-    return region.path->pattern.overlaps(exception) &&
-           std::ranges::none_of(region.rule->except,
-                                [&](const PathPattern& own) { return own.pattern.includes(exception); });
   }
 
   bool expressible(const Taking& taking, const Region& region) {

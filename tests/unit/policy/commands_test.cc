@@ -39,24 +39,6 @@ const std::string kDeploy =
     "    deny: /opt/acme/deploy production ...\n"
     "    reason: people deploy there\n";
 
-struct Whole {
-  CompiledPolicy compiled;
-  Plan plan;
-  std::vector<SourceFile> sources;
-};
-
-Whole whole(const std::string& yaml) {
-  auto loaded = load_text(yaml);
-  EXPECT_TRUE(loaded) << render(loaded ? Problems() : loaded.error());
-  Whole out{compile(loaded ? std::move(loaded->policy) : Policy()),
-            {},
-            loaded ? std::move(loaded->sources) : std::vector<SourceFile>()};
-  auto made = plan(out.compiled);
-  EXPECT_TRUE(made) << render(made ? Problems() : made.error());
-  if (made) out.plan = std::move(*made);
-  return out;
-}
-
 Decision ask(const CompiledPolicy& policy, const std::string& line) {
   const auto request = Request::parse(line);
   EXPECT_TRUE(request) << line;
@@ -368,6 +350,7 @@ TEST(Brokered, is_absent_from_the_box_and_part_of_the_brokers_view) {
   ASSERT_THAT(plan.brokered_masks, SizeIs(2)) << "in the broker's view the kernel keeps what the broker refuses";
   EXPECT_EQ(plan.brokered_masks[0].rule, "drafts");
   EXPECT_EQ(plan.brokered_masks[1].pattern, "/srv/runbooks/private/**");
+  EXPECT_EQ(plan.brokered_masks[1].rule, "runbooks");
 }
 
 TEST(Brokered, several_rules_of_one_place_make_one_view) {
