@@ -25,8 +25,8 @@ long control(const UniqueFd& ring, unsigned what, const void* argument, unsigned
 
 }  // namespace
 
-Result<FileRing> create_file_ring() {
-  FileRing out;
+Result<NewFileRing> create_file_ring() {
+  NewFileRing out;
   out.params.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CLAMP;
   const long fd = ::syscall(SYS_io_uring_setup, kFileRingEntries, &out.params);
   if (fd < 0) return fail("io_uring_setup", "file ring", errno, what_to_do(errno));

@@ -39,14 +39,14 @@ inline constexpr unsigned kFileRingEntries = 256;
 // `params` are what the kernel filled in, and what another program maps it by. Whoever maps it with liburing 2.3's
 // io_uring_queue_mmap() fills sq.array[i] = i afterwards: only io_uring_queue_init() does that, and without it every
 // submission is the first entry again.
-struct FileRing {
+struct NewFileRing {
   UniqueFd fd;  // close-on-exec
   io_uring_params params{};
 };
 
 // Restricted and enabled. Not for one submitter alone (IORING_SETUP_SINGLE_ISSUER): nobody else could register
 // personalities then (EEXIST). Errors: ENOSYS, and EPERM from a filter or kernel.io_uring_disabled, with what to do.
-Result<FileRing> create_file_ring();
+Result<NewFileRing> create_file_ring();
 
 // The caller's credentials, its Landlock domain included, for whoever submits with the number that is returned. At most
 // 65,535 are there at a time. System calls only.

@@ -22,7 +22,7 @@ namespace alos::broker {
 // path argument points to must live until then. Two personalities never mix: each operation names its own.
 class FileRing {
  public:
-  // Of the process that submits; the ring was created, restricted and enabled before (see file_ring_setup.h).
+  // Of the process that submits; the ring was created, restricted and enabled before (base/file_ring.h).
   // Errors: {"io_uring_queue_mmap", ...}.
   static Result<FileRing> map(UniqueFd ring, const io_uring_params& params);
   FileRing(FileRing&& other) noexcept;

@@ -1,11 +1,11 @@
 #include "syscall-broker/link_end.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/sys.h"
@@ -54,8 +54,9 @@ uint64_t LinkEnd::write(const Entry& entry) {
 
 void LinkEnd::when_written(uint64_t number, std::function<void(Result<void>)> then) {
   waiting_[number] = std::move(then);
-  for (Record& record : pending_.records)
-    if (record.number == number) record.waited_for = true;
+  // Numbers follow each other.
+  if (pending_.records.empty() || number < pending_.records.front().number) return;
+  pending_.records[number - pending_.records.front().number].waited_for = true;
 }
 
 void LinkEnd::want_identity() {
@@ -98,49 +99,25 @@ void LinkEnd::rests(Rest rest) {
 }
 
 void LinkEnd::put(std::string text, std::vector<UniqueFd> fds) {
-  queue_.push_back({std::move(text), std::move(fds)});
-  if (queue_.size() == 1) send();
-}
-
-bool LinkEnd::try_send(const Outgoing& next) {
-  std::vector<int> fds;
-  for (const UniqueFd& fd : next.fds) fds.push_back(fd.get());
-  iovec part{.iov_base = const_cast<char*>(next.text.data()), .iov_len = next.text.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(3 * sizeof(int))] = {};
-  msghdr header{};
-  header.msg_iov = &part;
-  header.msg_iovlen = 1;
-  if (!fds.empty()) {
-    header.msg_control = control;
-    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-    cmsghdr* rights = CMSG_FIRSTHDR(&header);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(rights), fds.data(), fds.size() * sizeof(int));
-  }
-  return ::sendmsg(socket_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  outbox_.put(std::move(text), std::move(fds));
+  if (outbox_.size() == 1) send();
 }
 
 void LinkEnd::send() {
-  while (!queue_.empty()) {
-    if (!try_send(queue_.front())) {
-      if (errno != EAGAIN) return;  // the supervisor is gone, which the other direction notices
-      return broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
-    }
-    queue_.pop_front();
-  }
+  // That the supervisor is gone is noticed in the other direction.
+  if (outbox_.send(socket_.get()) && !outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
 }
 
 void LinkEnd::serve(Broker& broker) {
   broker_ = &broker;
+  ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
   broker.reactor().watch(socket_.get(), POLLIN, readable_);
 }
 
 void LinkEnd::end() {
   flush();
-  for (const Outgoing& next : queue_)
-    if (::send(socket_.get(), next.text.data(), next.text.size(), MSG_NOSIGNAL) < 0) break;
+  pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  while (outbox_.send(socket_.get()) && !outbox_.empty()) ::poll(&room, 1, -1);
   ::_exit(0);
 }
 

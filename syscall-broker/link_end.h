@@ -1,11 +1,11 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/outbox.h"
 #include "base/unique_fd.h"
 #include "syscall-broker/broker.h"
 #include "syscall-broker/link.h"
@@ -59,12 +59,7 @@ class LinkEnd final : public Journal, public Host {
   Records pending_;
   bool flushing_ = false;
   uint64_t number_ = 0;
-  struct Outgoing {
-    std::string text;
-    std::vector<UniqueFd> fds;
-  };
-  bool try_send(const Outgoing& next);
-  std::deque<Outgoing> queue_;
+  Outbox outbox_;
   std::unordered_map<uint64_t, std::function<void(Result<void>)>> waiting_;
 };
 

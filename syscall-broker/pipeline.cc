@@ -80,7 +80,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
-    Attempt<Answer> done = co_await primitive.carry_out(call);
+    Attempt<Answer> done = co_await primitive.carry_out(call, *plan);
     out = done ? std::move(*done) : std::move(done).error();
     const std::string outcome = outcome_of(out);
     if (effect) {
@@ -92,7 +92,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     }
   }
   give_back(call);
-  if (!written && (!effect || row.effect != EffectClass::wait)) co_return unrecorded(written.error());
+  if (!written) co_return unrecorded(written.error());
   co_return out;
 }
 
@@ -215,15 +215,14 @@ Call::Call(Pipeline& pipeline, Agent& agent, std::shared_ptr<Channel> channel, R
 
 Attempt<std::string_view> Call::content(const std::string& in_frame) {
   if (!received_.request.attached()) return std::string_view(in_frame);
-  if (!in_frame.empty())
-    return std::unexpected(failed({"frame", "content", EINVAL, "it is in the frame and attached"}));
+  if (!in_frame.empty()) return give_up("frame", "content", EINVAL, "it is in the frame and attached");
   const auto st = sys::fstat(received_.content.get());
-  if (!st) return std::unexpected(failed(st.error()));
+  if (!st) return give_up(st.error());
   const auto size = static_cast<uint64_t>(st->st_size);
   if (size > kMaxContent) return std::unexpected(limited("content", kMaxContent, "write it in parts, with fs.append"));
   if (size == 0) return std::string_view();
   void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, received_.content.get(), 0);
-  if (at == MAP_FAILED) return std::unexpected(failed({"mmap", "content", errno, ""}));
+  if (at == MAP_FAILED) return give_up("mmap", "content", errno);
   mapping_ = {at, [size](void* mapped) { ::munmap(mapped, size); }};
   return std::string_view(static_cast<const char*>(at), size);
 }

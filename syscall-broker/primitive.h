@@ -22,8 +22,8 @@ class Primitive {
   virtual Task<Attempt<bool>> prepare(Call&) { co_return true; }
   // Pure: canonical arguments and demands. Failed for what cannot be asked.
   virtual Attempt<Plan> plan(Call& call) = 0;
-  // After it was allowed and recorded.
-  virtual Task<Attempt<Answer>> carry_out(Call& call) = 0;
+  // After it was allowed and recorded; `planned` is what plan() made of it.
+  virtual Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) = 0;
 };
 
 }  // namespace alos::broker

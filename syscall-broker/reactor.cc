@@ -54,7 +54,7 @@ Result<void> Reactor::set_up() {
                 "it needs kernel 6.1, and io_uring permitted; see 'alos doctor'");
   made_ = true;
   // Untouched pages of it cost nothing: an idle run has none.
-  memory_ = std::make_unique_for_overwrite<char[]>(kBuffers * kMaxFrame + kBuffers * sizeof(io_uring_buf));
+  memory_ = std::make_unique_for_overwrite<char[]>(kBuffers * kMaxFrame);
   void* ring_memory = nullptr;
   if (::posix_memalign(&ring_memory, 4096, 4096) != 0) return fail("posix_memalign", "buffers", ENOMEM);
   buffers_ = static_cast<io_uring_buf_ring*>(ring_memory);
@@ -79,24 +79,23 @@ Reactor::~Reactor() {
   for (Watch* watch : watched_) delete watch;
 }
 
-io_uring_sqe* Reactor::entry(Completion& to) {
+io_uring_sqe* Reactor::entry() {
   io_uring_sqe* out = ::io_uring_get_sqe(&ring_);
   while (!out) {
     (void)::io_uring_submit(&ring_);
     out = ::io_uring_get_sqe(&ring_);
   }
-  ::io_uring_sqe_set_data(out, &to);
   return out;
 }
 
 void Reactor::accept(int listener, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_multishot_accept(out, listener, nullptr, nullptr, SOCK_CLOEXEC);
   ::io_uring_sqe_set_data(out, &to);
 }
 
 void Reactor::receive(int socket, msghdr& header, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_recvmsg(out, socket, &header, MSG_CMSG_CLOEXEC);
   ::io_uring_sqe_set_flags(out, IOSQE_BUFFER_SELECT);
   out->buf_group = kGroup;
@@ -104,31 +103,31 @@ void Reactor::receive(int socket, msghdr& header, Completion& to) {
 }
 
 void Reactor::send(int socket, const msghdr& header, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_sendmsg(out, socket, &header, MSG_NOSIGNAL);
   ::io_uring_sqe_set_data(out, &to);
 }
 
 void Reactor::read(int fd, std::span<char> into, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_read(out, fd, into.data(), static_cast<unsigned>(into.size()), static_cast<uint64_t>(-1));
   ::io_uring_sqe_set_data(out, &to);
 }
 
 void Reactor::write(int fd, std::string_view from, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_write(out, fd, from.data(), static_cast<unsigned>(from.size()), static_cast<uint64_t>(-1));
   ::io_uring_sqe_set_data(out, &to);
 }
 
 void Reactor::watch(int fd, short events, Completion& to) {
-  io_uring_sqe* out = entry(to);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_poll_add(out, fd, static_cast<unsigned>(events));
   ::io_uring_sqe_set_data(out, &to);
 }
 
 void Reactor::cancel(Completion& what) {
-  io_uring_sqe* out = entry(nobody);
+  io_uring_sqe* out = entry();
   ::io_uring_prep_cancel(out, &what, IORING_ASYNC_CANCEL_ALL);
   ::io_uring_sqe_set_data(out, &nobody);
 }

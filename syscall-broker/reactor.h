@@ -78,7 +78,7 @@ class Reactor {
  private:
   explicit Reactor(FileRing files) : files_(std::move(files)) {}
   Result<void> set_up();
-  io_uring_sqe* entry(Completion& to);
+  io_uring_sqe* entry();  // whose answer goes to whom is set once it is prepared
   void arm(std::span<pollfd> others);
   bool report(std::span<pollfd> others);
   bool turn(const Time& time);

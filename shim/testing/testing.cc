@@ -48,6 +48,7 @@ int wait_for(pid_t pid, std::chrono::seconds timeout, bool& late) {
     return ::poll(&ended, 1, static_cast<int>(time.count())) == 1;
   };
   late = !within(timeout);
+  // Not by the descriptor, which may not have been had: a child that was not reaped keeps its number.
   if (late) ::kill(pid, SIGRTMIN);
   if (late && !within(std::chrono::seconds(15))) ::kill(pid, SIGKILL);
   if (ended.fd >= 0) ::close(ended.fd);

@@ -119,26 +119,18 @@ void BrokerChild::put(std::string words, std::span<const int> fds) {
     is_stuck_ = true;
     return;
   }
-  Outgoing next{.words = std::move(words), .fds = {}};
+  std::vector<UniqueFd> own;
   for (const int fd : fds) {
-    auto own = sys::dup(fd);
-    if (!own) return void(is_stuck_ = true);
-    next.fds.push_back(std::move(*own));
+    auto copy = sys::dup(fd);
+    if (!copy) return void(is_stuck_ = true);
+    own.push_back(std::move(*copy));
   }
-  unread_.push_back(std::move(next));
+  unread_.put(std::move(words), std::move(own));
   if (unread_.size() == 1) is_stuck_ = !send();
 }
 
 bool BrokerChild::send() {
-  for (; !is_stuck_ && !unread_.empty(); unread_.pop_front()) {
-    std::vector<int> fds;
-    for (const UniqueFd& fd : unread_.front().fds) fds.push_back(fd.get());
-    auto sent = sys::send_message(socket_.get(), std::as_bytes(std::span(unread_.front().words)), fds);
-    if (sent) continue;
-    if (sent.error().code == EAGAIN) break;
-    return false;
-  }
-  return !is_stuck_;
+  return !is_stuck_ && unread_.send(socket_.get());
 }
 
 void BrokerChild::answer(const broker::AllRecorded& recorded) {
@@ -159,8 +151,7 @@ void BrokerChild::answer(const broker::RunEnded& ended) {
 }
 
 void BrokerChild::advance(const broker::Advance& to) {
-  const std::string words = broker::message(to);
-  (void)sys::send_message(socket_.get(), std::as_bytes(std::span(words)));
+  put(broker::message(to));
 }
 
 void BrokerChild::finish() {

@@ -2,12 +2,12 @@
 
 #include <sys/types.h>
 
-#include <deque>
 #include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/outbox.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "syscall-broker/link.h"
@@ -53,15 +53,11 @@ class BrokerChild {
   pid_t pid() const { return pid_; }
 
  private:
-  struct Outgoing {
-    std::string words;
-    std::vector<UniqueFd> fds;
-  };
   void put(std::string words, std::span<const int> fds = {});
 
   UniqueFd socket_;
   pid_t pid_ = -1;
-  std::deque<Outgoing> unread_;
+  Outbox unread_;
   bool is_stuck_ = false;
 };
 

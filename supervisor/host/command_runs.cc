@@ -91,7 +91,7 @@ void CommandRuns::add_to(std::vector<pollfd>& fds) const {
   }
 }
 
-void CommandRuns::from_init(uint32_t, Run& run) {
+void CommandRuns::from_init(Run& run) {
   init::Report report;
   auto got = sys::receive_message(run.control.get(), std::as_writable_bytes(std::span(&report, 1)), 0);
   if (!got || got->size != sizeof report) {
@@ -115,7 +115,7 @@ void CommandRuns::from_init(uint32_t, Run& run) {
 void CommandRuns::reap(uint32_t number, Run& run) {
   siginfo_t info{};
   if (::waitid(P_PIDFD, static_cast<id_t>(run.pidfd.get()), &info, WEXITED | __WALL) != 0 && errno == EINTR) return;
-  while (run.control) from_init(number, run);  // its last words may still be unread
+  while (run.control) from_init(run);  // its last words may still be unread
   // Ended from outside: as the kernel would say of the program.
   if (!run.told) run.status = SIGKILL;
   told_.ended({number, run.executed || !run.told, run.status});
@@ -129,7 +129,7 @@ void CommandRuns::look(std::span<const pollfd> fds) {
   for (size_t i = 0; i < numbers.size() && 2 * i + 1 < fds.size(); ++i) {
     const auto found = runs_.find(numbers[i]);
     if (found == runs_.end()) continue;
-    if (fds[2 * i].revents != 0 && found->second.control) from_init(numbers[i], found->second);
+    if (fds[2 * i].revents != 0 && found->second.control) from_init(found->second);
     if (fds[2 * i + 1].revents != 0) reap(numbers[i], found->second);
   }
 }

@@ -41,7 +41,6 @@ class CommandRuns {
   // For poll(2), and what it found; the same vector.
   void add_to(std::vector<pollfd>& fds) const;
   void look(std::span<const pollfd> fds);
-  bool empty() const { return runs_.empty(); }
   // The first process of each, 0 of one that is still being made.
   std::vector<pid_t> inits() const;
 
@@ -52,7 +51,7 @@ class CommandRuns {
     int status = 0;
     pid_t init = 0;
   };
-  void from_init(uint32_t number, Run& run);
+  static void from_init(Run& run);
   void reap(uint32_t number, Run& run);
 
   Told told_;

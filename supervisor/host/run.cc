@@ -124,7 +124,7 @@ class Start {
   box::RunRequest request_;
   SupervisorOrder order_;
   UniqueFd workspace_, home_, home_lock_, events_, clock_orders_;
-  FileRing ring_;
+  NewFileRing ring_;
   std::optional<workspace::Layer> layer_;
   PoolId id_;
   Pumps pumps_;

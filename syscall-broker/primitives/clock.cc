@@ -47,7 +47,7 @@ class ClockNow final : public Primitive {
     return Plan{.demands = {policy::Request::now()}, .target = {}};
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
     const std::string& zone = call.request().clock_now().zone();
     Answer out;
     wire::ClockNow::Result& result = *out.reply.mutable_clock_now();
@@ -73,7 +73,7 @@ class ClockSleep final : public Primitive {
     return Plan{.demands = {policy::Request::sleep(wanted.duration_ms())}, .target = {}};
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
     const int64_t begun = time_.now_ns();
     if (auto limit = charge(call)) co_return std::unexpected(std::move(*limit));

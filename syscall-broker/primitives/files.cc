@@ -49,6 +49,12 @@ Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right>
   return out;
 }
 
+Attempt<Plan> both(Attempt<Plan> first, Attempt<Plan> second) {
+  if (!first || !second) return first ? std::move(second) : std::move(first);
+  for (policy::Request& request : second->demands) first->demands.push_back(std::move(request));
+  return first;
+}
+
 std::string version_of(const struct stat& st) {
   const auto ns = [](const timespec& t) {
     return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
@@ -220,6 +226,12 @@ Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_vi
     done += static_cast<uint64_t>(n);
   }
   co_return done;
+}
+
+Task<Attempt<bool>> sync_to_disk(Call& call, const UniqueFd& fd, std::string_view path, bool partial) {
+  const int rc = co_await call.reactor().files().fsync(fd.get());
+  if (rc != 0) co_return give_up("fsync", path, -rc, "", partial);
+  co_return true;
 }
 
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode) {

@@ -24,6 +24,9 @@ Attempt<std::string> path_argument(std::string_view bytes);
 // One demand for each right, on one path.
 Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right> rights);
 
+// Of two paths: everything of both, the first path's first.
+Attempt<Plan> both(Attempt<Plan> first, Attempt<Plan> second);
+
 // Changes when the file's identity, size or change time does: two versions that are equal are the same content, except
 // for writes in place of equal length within one tick of the kernel's clock (before 6.13).
 std::string version_of(const struct stat& st);
@@ -60,6 +63,9 @@ Attempt<void> must_be_content(const Found& found, Names names);
 // Writes all of it at the descriptor's own offset (`at` -1) or there. Partial when something was written.
 Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_view content, int64_t at,
                                   std::string_view path);
+
+// What was written is on the disk. Partial: the content is there all the same.
+Task<Attempt<bool>> sync_to_disk(Call& call, const UniqueFd& fd, std::string_view path, bool partial);
 
 // A new file beside `place`, under a name that nobody has, with this content, ready to be renamed.
 struct Fresh {

@@ -28,9 +28,9 @@ class FsMkdir final : public Primitive {
     return demand(*path, {Right::create});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsMkdir& wanted = call.request().fs_mkdir();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     auto search = co_await find(call, asked, {.rights = Right::create, .absent = Right::create, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "mkdir"));
@@ -38,7 +38,7 @@ class FsMkdir final : public Primitive {
     ALOS_ATTEMPT(view, std::move(got));
     const int rc = co_await view->ring().mkdirat(view->who(), found.place.directory.get(), found.place.name.c_str(),
                                                  wanted.has_permissions() ? wanted.permissions() : kPermissions);
-    if (rc != 0) co_return std::unexpected(failed(ring_error("mkdir", found.place.path, rc).error()));
+    if (rc != 0) co_return give_up(ring_error("mkdir", found.place.path, rc).error());
     Answer out;
     out.reply.mutable_fs_mkdir();
     co_return out;
@@ -53,9 +53,9 @@ class FsRemove final : public Primitive {
     return demand(*path, {Right::remove});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsRemove& wanted = call.request().fs_remove();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     auto search = co_await find(call, asked, {.rights = Right::remove, .absent = Right::remove, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "remove"));
@@ -66,7 +66,7 @@ class FsRemove final : public Primitive {
     ALOS_ATTEMPT(view, std::move(got));
     const int rc = co_await view->ring().unlinkat(view->who(), found.place.directory.get(), found.place.name.c_str(),
                                                   wanted.directory() ? AT_REMOVEDIR : 0);
-    if (rc != 0) co_return std::unexpected(failed(ring_error("unlink", found.place.path, rc).error()));
+    if (rc != 0) co_return give_up(ring_error("unlink", found.place.path, rc).error());
     Answer out;
     out.reply.mutable_fs_remove();
     co_return out;
@@ -81,17 +81,14 @@ class FsRename final : public Primitive {
     if (!from) return std::unexpected(std::move(from).error());
     auto to = path_argument(wanted.to());
     if (!to) return std::unexpected(std::move(to).error());
-    auto out = demand(*from, {Right::rename});
-    auto target = wanted.replace() ? demand(*to, {Right::create, Right::write}) : demand(*to, {Right::create});
-    if (!out || !target) return out ? std::move(target) : std::move(out);
-    for (policy::Request& request : target->demands) out->demands.push_back(std::move(request));
-    return out;
+    return both(demand(*from, {Right::rename}),
+                wanted.replace() ? demand(*to, {Right::create, Right::write}) : demand(*to, {Right::create}));
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsRename& wanted = call.request().fs_rename();
-    const std::string from = *path_argument(wanted.from());
-    const std::string to = *path_argument(wanted.to());
+    const std::string& from = planned.demands.front().asked();
+    const std::string& to = planned.demands.back().asked();
     auto first = co_await find(call, from, {.rights = Right::rename, .absent = Right::rename, .follow = false});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
@@ -106,7 +103,7 @@ class FsRename final : public Primitive {
     const int rc = co_await view->ring().renameat2(view->who(), source.place.directory.get(), source.place.name.c_str(),
                                                    target.place.directory.get(), target.place.name.c_str(),
                                                    wanted.replace() ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
-    if (rc != 0) co_return std::unexpected(failed(ring_error("rename", source.place.path, rc).error()));
+    if (rc != 0) co_return give_up(ring_error("rename", source.place.path, rc).error());
     Answer out;
     out.reply.mutable_fs_rename();
     co_return out;

@@ -33,9 +33,9 @@ class FsRead final : public Primitive {
     return demand(*path, {Right::read});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsRead& wanted = call.request().fs_read();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     auto search =
         co_await find(call, asked, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
@@ -85,9 +85,9 @@ class FsStat final : public Primitive {
     return demand(*path, {Right::stat});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsStat& wanted = call.request().fs_stat();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     auto search = co_await find(
         call, asked, {.rights = Right::stat, .absent = Right::stat, .follow = !wanted.no_follow(), .beside = false});
     ALOS_ATTEMPT(found, std::move(search));
@@ -168,9 +168,9 @@ class FsList final : public Primitive {
     return demand(*path, {Right::list});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsList& wanted = call.request().fs_list();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     auto search =
         co_await find(call, asked, {.rights = Right::list, .absent = Right::list, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(found, std::move(search));
@@ -209,9 +209,9 @@ class FsOpen final : public Primitive {
     return demand(*path, {wanted.access() == wire::OPEN_READ ? Right::read : Right::write});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsOpen& wanted = call.request().fs_open();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     const bool reading = wanted.access() == wire::OPEN_READ;
     const uint64_t flags = reading ? O_RDONLY : wanted.access() == wire::OPEN_WRITE ? O_WRONLY : O_WRONLY | O_APPEND;
     const policy::Rights rights = reading ? Rights(Right::read) : Rights(Right::write);

@@ -34,6 +34,12 @@ Attempt<void> must_suit(const Found& found, wire::WriteMode mode) {
 struct Written {
   Written(const struct stat& st, bool is_new)
       : version(version_of(st)), size(static_cast<uint64_t>(st.st_size)), created(is_new) {}
+  template <class Result>
+  void tell(Result& result) const {
+    result.set_version(version);
+    result.set_size(size);
+    result.set_created(created);
+  }
   std::string version;
   uint64_t size;
   bool created;
@@ -50,8 +56,8 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
   ALOS_ATTEMPT(fresh, std::move(made));
   Attempt<uint64_t> filled = co_await fill(fresh.fd);
   if (filled && sync) {
-    if (const int rc = co_await call.reactor().files().fsync(fresh.fd.get()); rc != 0)
-      filled = give_up("fsync", found.place.path, -rc, "");
+    auto synced = co_await sync_to_disk(call, fresh.fd, found.place.path, false);
+    if (!synced) filled = std::unexpected(std::move(synced).error());
   }
   if (filled && if_version) {
     // Again, as late as can be: what changes it after this is as if it had come after the write.
@@ -84,9 +90,9 @@ class FsWrite final : public Primitive {
     return demand(*path, rights_of(wanted.mode()));
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsWrite& wanted = call.request().fs_write();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
     auto search = co_await find(call, asked, {.rights = Right::write, .absent = Right::create});
     ALOS_ATTEMPT(found, std::move(search));
@@ -98,9 +104,7 @@ class FsWrite final : public Primitive {
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(written, std::move(done));
     Answer out;
-    out.reply.mutable_fs_write()->set_version(written.version);
-    out.reply.mutable_fs_write()->set_size(written.size);
-    out.reply.mutable_fs_write()->set_created(written.created);
+    written.tell(*out.reply.mutable_fs_write());
     co_return out;
   }
 
@@ -139,8 +143,8 @@ class FsWrite final : public Primitive {
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
     }
     if (wanted.sync()) {
-      if (const int rc = co_await call.reactor().files().fsync(open.node.get()); rc != 0)
-        co_return give_up("fsync", open.place.path, -rc, "", true);
+      auto synced = co_await sync_to_disk(call, open.node, open.place.path, true);
+      ALOS_ATTEMPT(on_disk, std::move(synced));
     }
     ALOS_ATTEMPT(now, look(open.node, open.place.path));
     co_return Written(now, false);
@@ -160,9 +164,9 @@ class FsAppend final : public Primitive {
     return demand(*path, {Right::append});
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsAppend& wanted = call.request().fs_append();
-    const std::string asked = *path_argument(wanted.path());
+    const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
     auto search = co_await find(
         call, asked, {.rights = Right::append, .absent = Right::create, .beside = false, .open = O_WRONLY | O_APPEND});
@@ -182,8 +186,8 @@ class FsAppend final : public Primitive {
     auto done = co_await write_all(call, found.node, content, -1, found.place.path);
     ALOS_ATTEMPT(written, std::move(done));
     if (wanted.sync()) {
-      if (const int rc = co_await call.reactor().files().fsync(found.node.get()); rc != 0)
-        co_return give_up("fsync", found.place.path, -rc, "", true);
+      auto synced = co_await sync_to_disk(call, found.node, found.place.path, true);
+      ALOS_ATTEMPT(on_disk, std::move(synced));
     }
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     Answer out;
@@ -204,17 +208,13 @@ class FsCopy final : public Primitive {
     auto to = path_argument(wanted.to());
     if (!to) return std::unexpected(std::move(to).error());
     if (!wire::WriteMode_IsValid(wanted.mode())) return give_up("copy", *to, EINVAL, "no such mode");
-    auto out = demand(*from, {Right::read});
-    auto writing = demand(*to, rights_of(wanted.mode()));
-    if (!out || !writing) return out ? std::move(writing) : std::move(out);
-    for (policy::Request& request : writing->demands) out->demands.push_back(std::move(request));
-    return out;
+    return both(demand(*from, {Right::read}), demand(*to, rights_of(wanted.mode())));
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsCopy& wanted = call.request().fs_copy();
-    const std::string from = *path_argument(wanted.from());
-    const std::string to = *path_argument(wanted.to());
+    const std::string& from = planned.demands.front().asked();
+    const std::string& to = planned.demands.back().asked();
     auto first =
         co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
@@ -228,9 +228,7 @@ class FsCopy final : public Primitive {
                          target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, nullptr, false, fill);
     ALOS_ATTEMPT(written, std::move(done));
     Answer out;
-    out.reply.mutable_fs_copy()->set_version(written.version);
-    out.reply.mutable_fs_copy()->set_size(written.size);
-    out.reply.mutable_fs_copy()->set_created(written.created);
+    written.tell(*out.reply.mutable_fs_copy());
     co_return out;
   }
 

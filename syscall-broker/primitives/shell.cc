@@ -305,18 +305,15 @@ class ShellRun final : public Primitive {
     return out;
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::ShellRun& wanted = call.request().shell_run();
     if (runs_.full())
       co_return std::unexpected(limited("commands under way", ShellRuns::kMost, "wait for one of them"));
-    std::vector<std::string> argv(wanted.argv().begin(), wanted.argv().end());
     Host::Run run;
-    argv[0] = call.resolved;
-    auto request = policy::Request::command(argv);
-    const policy::Decision decision = policy::decide(call.agent().policy(), *request);
+    const policy::Decision decision = policy::decide(call.agent().policy(), planned.demands.front());
     if (decision.elevated) run.command = static_cast<int32_t>(*decision.elevated);
-    argv[0] = wanted.argv(0).find('/') == std::string::npos ? call.resolved : wanted.argv(0);
-    run.argv = std::move(argv);
+    run.argv.assign(wanted.argv().begin(), wanted.argv().end());
+    if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.resolved;
     ALOS_ATTEMPT(env, environment(call.agent().facts().env, wanted));
     run.env = std::move(env);
     run.cwd = cwd_of(call);

@@ -14,7 +14,7 @@ class PolicyWhy final : public Primitive {
     return Plan{.demands = {}, .target = printable_text(request->text())};
   }
 
-  Task<Attempt<Answer>> carry_out(Call& call) override {
+  Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
     const auto request = policy::Request::parse(call.request().policy_why().request());
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Answer out;

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "tests/integration/harness.h"
+#include "tests/integration/stand_in/programs.h"
 
 namespace alos::test {
 namespace {
@@ -24,13 +25,7 @@ using testing::StartsWith;
 std::string programs_with_stand_in() {
   const fs::path from = ALOS_PROGRAMS_DIRECTORY, at = fs::path(ALOS_STAND_IN).parent_path() / "programs";
   fs::create_directories(at / "box");  // what boxes have at /alos: nothing here
-  const auto put = [&](const fs::path& what, const std::string& name) {
-    std::error_code same;
-    if (fs::equivalent(what, at / name, same)) return;
-    const fs::path beside = at / (name + "." + std::to_string(::getpid()));
-    fs::create_hard_link(what, beside);
-    fs::rename(beside, at / name);
-  };
+  const auto put = [&](const fs::path& what, const std::string& name) { put_program(at, what, name); };
   for (const char* name : {"alos", "alos-launcher", "alos-init"}) put(from / name, name);
   put(from / "alos-policy", "alos-policy-itself");
   put(ALOS_STAND_IN "_policy", "alos-policy");

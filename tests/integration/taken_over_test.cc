@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "tests/integration/harness.h"
+#include "tests/integration/stand_in/programs.h"
 
 namespace alos::test {
 namespace {
@@ -25,13 +26,7 @@ using testing::Not;
 std::string programs_with_attacker() {
   const fs::path from = ALOS_PROGRAMS_DIRECTORY, at = fs::path(ALOS_TAKEN_OVER).parent_path() / "taken-over";
   fs::create_directories(at);
-  const auto put = [&](const fs::path& what, const std::string& name) {
-    std::error_code same;
-    if (fs::equivalent(what, at / name, same)) return;
-    const fs::path beside = at / (name + "." + std::to_string(::getpid()));
-    fs::create_hard_link(what, beside);
-    fs::rename(beside, at / name);
-  };
+  const auto put = [&](const fs::path& what, const std::string& name) { put_program(at, what, name); };
   for (const auto& entry : fs::directory_iterator(from))
     if (const std::string name = entry.path().filename(); name == "alos" || name.starts_with("alos-"))
       put(name == "alos-broker" ? fs::path(ALOS_TAKEN_OVER) : entry.path(), name);

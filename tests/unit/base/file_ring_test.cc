@@ -21,7 +21,7 @@ namespace {
 // As the broker maps it.
 class Mapped {
  public:
-  explicit Mapped(FileRing& ring) {
+  explicit Mapped(NewFileRing& ring) {
     if (::io_uring_queue_mmap(ring.fd.get(), &ring.params, &ring_) != 0) std::abort();
     for (unsigned i = 0; i < ring.params.sq_entries; ++i) ring_.sq.array[i] = i;
   }
@@ -59,7 +59,7 @@ class FileRingTest : public testing::Test {
     ring_ = std::move(*made);
     mapped_.emplace(ring_);
   }
-  FileRing ring_;
+  NewFileRing ring_;
   std::optional<Mapped> mapped_;
 };
 

@@ -15,22 +15,6 @@ using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
-struct Whole {
-  CompiledPolicy compiled;
-  Plan plan;
-  std::vector<SourceFile> sources;
-};
-
-Whole whole(const std::string& yaml) {
-  auto loaded = load_text(yaml);
-  EXPECT_TRUE(loaded) << render(loaded ? Problems() : loaded.error());
-  Whole out{compile(std::move(loaded->policy)), {}, std::move(loaded->sources)};
-  auto made = plan(out.compiled);
-  EXPECT_TRUE(made) << render(made ? Problems() : made.error());
-  out.plan = std::move(*made);
-  return out;
-}
-
 std::string explained(const Whole& policy, const std::string& line) {
   return explain(policy.compiled, policy.plan, policy.sources, *Request::parse(line)).text();
 }

@@ -56,4 +56,23 @@ inline Effect decided(const CompiledPolicy& policy, const std::string& line) {
   return decide(policy, *request).effect;
 }
 
+// A policy with the plan of its box and what it was read from.
+struct Whole {
+  CompiledPolicy compiled;
+  Plan plan;
+  std::vector<SourceFile> sources;
+};
+
+inline Whole whole(const std::string& yaml) {
+  auto loaded = load_text(yaml);
+  EXPECT_TRUE(loaded) << render(loaded ? Problems() : loaded.error());
+  Whole out{compile(loaded ? std::move(loaded->policy) : Policy()),
+            {},
+            loaded ? std::move(loaded->sources) : std::vector<SourceFile>()};
+  auto made = plan(out.compiled);
+  EXPECT_TRUE(made) << render(made ? Problems() : made.error());
+  if (made) out.plan = std::move(*made);
+  return out;
+}
+
 }  // namespace alos::policy

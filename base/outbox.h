@@ -1,0 +1,33 @@
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace alos {
+
+// Messages, with their descriptors, that wait for room in a socket that does not block: sent whole and in their order.
+// One thread.
+class Outbox {
+ public:
+  void put(std::string words, std::vector<UniqueFd> fds = {}) {
+    waiting_.push_back({std::move(words), std::move(fds)});
+  }
+  // Sends what the socket (SEQPACKET, O_NONBLOCK) takes now; empty() says whether that was all. Errors: of
+  // sendmsg(2), EAGAIN apart.
+  Result<void> send(int socket);
+  bool empty() const { return waiting_.empty(); }
+  size_t size() const { return waiting_.size(); }
+
+ private:
+  struct Message {
+    std::string words;
+    std::vector<UniqueFd> fds;
+  };
+  std::deque<Message> waiting_;
+};
+
+}  // namespace alos
