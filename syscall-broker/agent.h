@@ -20,7 +20,6 @@ class Agent {
  public:
   struct Facts {
     std::string run;
-    uid_t uid = 0;                 // of everything in its box, as seen from here
     std::string workspace;         // where commands run by default
     std::vector<std::string> env;  // of commands, "K=V"
   };

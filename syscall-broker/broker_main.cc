@@ -13,6 +13,7 @@
 #include "policy/archive.h"
 #include "syscall-broker/confine.h"
 #include "syscall-broker/link_end.h"
+#include "syscall-broker/private_root.h"
 
 namespace alos::broker {
 namespace {
@@ -24,13 +25,14 @@ struct Served {
 
 Result<void> prepare(Served& out) {
   UniqueFd ring(kInheritedRing);
+  TRY(enter_private_root());
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // after the last file of /proc that is written
   LinkEnd::Start start = TRY(out.link.receive_start());
   io_uring_params params{};
   if (start.begin.ring.size() != sizeof params) return fail("start", "ring", EBADMSG);
   std::memcpy(&params, start.begin.ring.data(), sizeof params);
   policy::CompiledPolicy policy = policy::compile(TRY(decode<policy::Policy>(start.rules, "policy")));
-  Agent::Facts facts{
-      .run = start.begin.run, .uid = start.begin.uid, .workspace = start.begin.workspace, .env = start.begin.env};
+  Agent::Facts facts{.run = start.begin.run, .workspace = start.begin.workspace, .env = start.begin.env};
   std::optional<Broker::VirtualTime> time;
   if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};
   out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
@@ -42,7 +44,6 @@ Result<void> prepare(Served& out) {
 }
 
 int run() {
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::umask(0);  // modes are explicit; what is made on the ring is made with this one
   Served served;
   if (auto ready = prepare(served); !ready) {

@@ -24,7 +24,6 @@ inline constexpr size_t kLongestMessage = 128 << 10;
 struct Begin {
   static constexpr char kTag = 'b';
   std::string run;
-  uint32_t uid = 0;  // of everything in the box, as seen from here
   std::string workspace;
   std::vector<std::string> env;  // of commands, "K=V", before what a request adds
   std::vector<uint8_t> ring;     // io_uring_params, to map the file ring by
@@ -159,7 +158,7 @@ void fields(A& a, EndRun& r) {
 }
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.uid, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns);
+  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

@@ -183,7 +183,8 @@ void open_listener(const Reporter& report, const Root& root) {
   static_assert(kSocketPath.starts_with("/dev/"));
   kSocketPath.copy(at.sun_path, sizeof at.sun_path - 1, sizeof "/dev/" - 1);
   report.must(Step::listener, "bind", ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at));
-  report.must(Step::listener, "chmod", ::fchmodat(static_cast<int>(devices), at.sun_path, 0666, 0));
+  // It is the box's user's, and connecting takes writing (unix(7)): nobody else's call is ever read.
+  report.must(Step::listener, "chmod", ::fchmodat(static_cast<int>(devices), at.sun_path, 0600, 0));
   report.must(Step::listener, "listen", ::listen(fd, kBacklog));
   ::close(static_cast<int>(devices));
   report.hand_over(Step::listener, StepReport::Kind::listener, fd);

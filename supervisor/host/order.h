@@ -37,7 +37,6 @@ struct SupervisorOrder {
   int32_t ring = -1;
   std::string rules;             // the policy, encoded (policy/archive.h), for the broker
   std::vector<std::string> env;  // of the box
-  uint32_t box_uid = 0;          // of everything in the box, as this process sees it
   std::array<uint8_t, sizeof(io_uring_params)> ring_params{};
   int32_t events = -1;
   int32_t run_lock = -1;
@@ -58,8 +57,8 @@ template <class A>
 void fields(A& a, SupervisorOrder& o) {
   a(o.run, o.name, o.argv, o.policy, o.policy_hash, o.about, o.workspace, o.workspace_mode, o.layer, o.notices,
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory,
-    o.caller_uid, o.outside, o.launcher, o.ring, o.ring_params, o.rules, o.env, o.box_uid, o.events, o.run_lock,
-    o.layer_lock, o.id_lock, o.home_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.fail_on_deny, o.clock,
+    o.caller_uid, o.outside, o.launcher, o.ring, o.ring_params, o.rules, o.env, o.events, o.run_lock, o.layer_lock,
+    o.id_lock, o.home_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.fail_on_deny, o.clock,
     o.clock_orders, o.output_carriers);
 }
 

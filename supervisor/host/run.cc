@@ -424,7 +424,6 @@ Result<void> Start::compose() {
   order_.limits = limits_text(plan.limits);
   order_.rules = compiled_.rules;
   order_.env = request_.env;
-  order_.box_uid = request_.host_uid;
   order_.wall_ms = plan.limits.wall_ms;
   order_.audit_directory = directories_.state + "/audit";
   order_.caller_uid = ::getuid();

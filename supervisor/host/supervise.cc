@@ -491,7 +491,6 @@ class Supervisor {
     if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
     if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
     broker::Begin begin{.run = order_.run,
-                        .uid = order_.box_uid,
                         .workspace = order_.workspace,
                         .env = order_.env,
                         .ring = {},

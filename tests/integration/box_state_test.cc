@@ -142,7 +142,7 @@ def connect(kind):
     with socket.socket(socket.AF_UNIX, kind) as s: s.connect(os.environ["ALOS_SOCKET"])
 told("connect", lambda: connect(socket.SOCK_SEQPACKET))
 told("stream", lambda: connect(socket.SOCK_STREAM))
-print("kind", os.environ["ALOS_SOCKET"], stat.S_ISSOCK(os.lstat("/dev/alos").st_mode))
+print("kind", os.environ["ALOS_SOCKET"], stat.S_ISSOCK(os.lstat("/dev/alos").st_mode), oct(os.lstat("/dev/alos").st_mode & 0o777))
 told("unlink", lambda: os.unlink("/dev/alos"))
 told("rename", lambda: os.rename("/dev/alos", "/dev/other"))
 told("beside", lambda: socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET).bind("/dev/beside"))
@@ -152,7 +152,7 @@ EOP)";
 TEST_P(BoxState, the_socket_for_primitives_is_reached_and_cannot_be_replaced) {
   const Outcome run = world().shell(policy(), kReach);
   EXPECT_EQ(run.out,
-            "connect ok\nstream EPROTOTYPE\nkind /dev/alos True\nunlink EROFS\nrename EROFS\nbeside EROFS\n"
+            "connect ok\nstream EPROTOTYPE\nkind /dev/alos True 0o600\nunlink EROFS\nrename EROFS\nbeside EROFS\n"
             "descriptors ['0', '1', '2']\n")
       << run.err;
 }

@@ -25,6 +25,7 @@
 #include "base/sys.h"
 #include "syscall-broker/confine.h"
 #include "syscall-broker/link_end.h"
+#include "syscall-broker/private_root.h"
 
 namespace {
 
@@ -232,10 +233,15 @@ void Attack::files() {
     tell("ring, agent, read " + path, open_on_the_ring(who_, AT_FDCWD, path, O_RDONLY));
     tell("ring, agent, write " + path, open_on_the_ring(who_, AT_FDCWD, path, O_WRONLY));
     tell("ring, agent, unlink " + path, unlink_on_the_ring(who_, path));
-    // A directory without a right asked for, and then as the agent from there.
+    // Without a right asked for, which Landlock lets pass; and then as the agent from there.
+    tell("ring, nobody, name " + path, open_on_the_ring(0, AT_FDCWD, path, O_PATH));
+    tell("ring, agent, name " + path, open_on_the_ring(who_, AT_FDCWD, path, O_PATH));
     const int host = open_on_the_ring(0, AT_FDCWD, "/", O_PATH | O_DIRECTORY);
     tell("ring, from the host's root, read " + path,
          host < 0 ? host : open_on_the_ring(who_, host, path.substr(1), O_RDONLY));
+    const int own = open_on_the_ring(0, AT_FDCWD, "/proc/self", O_PATH);
+    tell("ring, from what /proc tells of itself, read " + path,
+         own < 0 ? own : open_on_the_ring(who_, own, "root" + path, O_RDONLY));
     tell("ring, from above the box's root, read " + path,
          open_on_the_ring(who_, roots_.empty() ? -1 : roots_[0].get(), "../../../.." + path, O_RDONLY));
   }
@@ -334,8 +340,9 @@ void Attack::fork_away() {
 }
 
 int run() {
-  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::umask(0);
+  if (auto left = enter_private_root(); !left) return say(left.error().text()), 1;
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   LinkEnd link{UniqueFd(::dup(kLink))};
   auto start = link.receive_start();
   if (!start) return say(start.error().text()), 1;

@@ -223,7 +223,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{.run = "run_test", .uid = ::geteuid(), .workspace = "/", .env = {"PATH=/bin"}};
+  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/bin"}};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host);
   must(broker.has_value(), "broker");
   (*broker)->listen(std::move(listener));
