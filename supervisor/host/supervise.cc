@@ -22,19 +22,18 @@
 #include "shim/init/protocol.h"
 #include "supervisor/box/launch_times.h"
 #include "supervisor/box/protocol.h"
-#include "supervisor/host/broker_child.h"
-#include "supervisor/host/call_record.h"
-#include "supervisor/host/command_runs.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/events.h"
 #include "supervisor/host/inside.h"
 #include "supervisor/host/pump.h"
+#include "supervisor/host/reap.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/relay.h"
 #include "supervisor/host/run_clock.h"
 #include "supervisor/host/run_record.h"
+#include "supervisor/host/say.h"
+#include "supervisor/host/serving.h"
 #include "supervisor/host/slow_launch.h"
-#include "supervisor/host/stillness.h"
 
 namespace alos::host {
 namespace {
@@ -45,9 +44,6 @@ constexpr const char* kDiskFull =
 using box::LauncherReport;
 using nlohmann::ordered_json;
 
-// A broker that an agent makes end is started again so often.
-constexpr uint64_t kMostBrokers = 16;
-
 // What `alos kill --now` sends: end the box without asking the program.
 const int kKillNow = SIGRTMIN;
 
@@ -56,7 +52,6 @@ class Supervisor {
   explicit Supervisor(SupervisorOrder order)
       : order_(std::move(order)),
         launcher_(order_.launcher),
-        ring_(order_.ring),
         events_(order_.events >= 0 ? Events(UniqueFd(order_.events)) : Events()),
         verdict_(order_.verdict),
         clock_(order_.clock, UniqueFd(order_.clock_orders)),
@@ -64,7 +59,8 @@ class Supervisor {
         run_lock_(order_.run_lock),
         layer_lock_(order_.layer_lock),
         id_lock_(order_.id_lock),
-        home_lock_(order_.home_lock) {}
+        home_lock_(order_.home_lock),
+        serving_(order_, launcher_, UniqueFd(order_.ring), record_, events_, clock_) {}
 
   int run() {
     started_ns_ = boot_ns();
@@ -86,7 +82,7 @@ class Supervisor {
     ending_ = {.reason = "failed", .what = "audit", .code = kNotRun, .executed = false};
     (void)order_launcher(box::LauncherOrder::Kind::kill);
     launcher_.reset();
-    reap_launcher();
+    reap_launcher(order_.launcher_pid, launcher_stuck_);
     emit_end();
     unregister_run(order_.run_directory);
     return kNotRun;
@@ -116,12 +112,9 @@ class Supervisor {
         {.fd = relay_ && relaying_ && relay_->wants_output() ? relay_->master() : -1, .events = POLLIN, .revents = 0},
         {.fd = relay_ && relay_->wants_write() ? relay_->master() : -1, .events = POLLOUT, .revents = 0},
         {.fd = relay_ ? relay_->output() : -1, .events = POLLOUT, .revents = 0},
-        {.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0},
-        {.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0},
-        {.fd = clock_.orders(), .events = POLLIN, .revents = 0},
     };
     const size_t own = fds.size();
-    runs_.add_to(fds);
+    serving_.add_to(fds);
     if (::poll(fds.data(), fds.size(), timeout_ms()) < 0 && errno != EINTR) return lost("poll");
     if (fds[1].revents != 0) from_init();
     if (fds[0].revents != 0) from_launcher();
@@ -130,11 +123,7 @@ class Supervisor {
     if (fds[5].revents != 0 && relay_) relaying_ = relay_->from_box();
     if (fds[6].revents != 0 && relay_) relay_->to_box();
     if (fds[7].revents != 0 && relay_) relay_->to_terminal();
-    runs_.look(std::span(fds).subspan(own));
-    if ((fds[8].revents & POLLOUT) != 0 && !broker_->send()) broker_gone();
-    if ((fds[8].revents & ~POLLOUT) != 0 && broker_) from_broker();
-    if (fds[9].revents != 0) start_broker();
-    if (fds[10].revents != 0) from_clock_orders();
+    serving_.look(std::span(fds).subspan(own));
     if (fds[2].revents != 0) reap_box();
     check_deadlines();
   }
@@ -143,7 +132,7 @@ class Supervisor {
     std::optional<int64_t> until;
     const auto earlier = [&](int64_t at) { until = until ? std::min(*until, at) : at; };
     if (order_.wall_ms && !box_gone_ && !clock_.is_given()) earlier(wall_end_ns());
-    if (rests_) earlier(look_ns_);
+    if (const auto look = serving_.next_look_ns()) earlier(*look);
     if (give_up_ns_ != 0) earlier(give_up_ns_);
     if (next_beat_ns_ != 0) earlier(next_beat_ns_);
     if (launching_) earlier(started_ns_ + kSlowLaunchNs);
@@ -157,7 +146,8 @@ class Supervisor {
       record_.beat();
       next_beat_ns_ = now + RunMark::kBeatNs;
     }
-    if (rests_ && now >= look_ns_) move_if_all_wait();
+    if (const auto look = serving_.next_look_ns(); look && now >= *look)
+      serving_.look_at_clock(order_.wall_ms ? std::optional(wall_end_ns()) : std::nullopt);
     if (order_.wall_ms && !ending_ && !box_gone_ && clock_.now_ns() >= wall_end_ns()) {
       limit_reached("wall");
       end_box();
@@ -263,10 +253,9 @@ class Supervisor {
         return;
       case LauncherReport::Kind::identity:
       case LauncherReport::Kind::identity_failed:
-        return identity_found(report, std::move(got->fds));
       case LauncherReport::Kind::run_started:
       case LauncherReport::Kind::run_failed:
-        return runs_.heard(report, std::move(got->fds));
+        return serving_.heard(report, std::move(got->fds));
     }
   }
 
@@ -284,16 +273,12 @@ class Supervisor {
     if (fds.size() != before_terminal + (order_.terminal_mask != 0 ? 1 : 0)) return lost("launcher's message");
     pidfd_ = std::move(fds[0]);
     control_ = std::move(fds[1]);
-    if (report.has_listener) {
-      root_ = std::move(fds[2]);
-      listener_ = std::move(fds[3]);
-    }
+    if (report.has_listener) serving_.begin(std::move(fds[2]), std::move(fds[3]), report.pid);
     if (order_.terminal_mask != 0) {
       output_ = open_output();
       relay_.emplace(std::move(fds.back()), order_.terminal_mask, output_ ? output_.get() : -1);
       relaying_ = true;
     }
-    box_pid_ = report.pid;
     given_up_ = report.text.data();
     can_freeze_ = report.can_freeze != 0;
     if (!ending_) {
@@ -427,152 +412,10 @@ class Supervisor {
     times_.mark("supervisor.box-reaped");
     while (control_) from_init();  // its last words may still be unread
     box_gone_ = true;
+    serving_.box_is_gone();
     if (relay_) relay_->drain();
     end_with({.reason = "killed", .what = "", .code = 128 + SIGKILL, .executed = executed_});
     give_up_in(10);
-  }
-
-  // ---- a clock that is given ----
-
-  static constexpr int64_t kLookEveryNs = 5'000'000;
-
-  void from_clock_orders() {
-    for (const Result<int64_t>& by : clock_.read_orders()) {
-      if (!by) {
-        say(fmt::format("alos: {}\n", by.error().text()));
-        continue;
-      }
-      move_clock(clock_.now_ns() + *by, "outside");
-      if (broker_) broker_->advance({.state = 0, .now_ns = clock_.now_ns()});
-    }
-  }
-
-  // The broker has nothing to do until a time comes. Whether its clients have neither is looked for until it says more.
-  void broker_rests(broker::Rests rests) {
-    if (!clock_.is_given() || blind_) return;
-    rests_ = std::move(rests);
-    look_ns_ = boot_ns();
-  }
-
-  void move_if_all_wait() {
-    look_ns_ = boot_ns() + kLookEveryNs;
-    std::vector<pid_t> inits = runs_.inits();
-    if (box_pid_ == 0 || std::ranges::find(inits, 0) != inits.end()) return;
-    inits.push_back(box_pid_);
-    const auto wait = all_wait(inits, rests_->clients);
-    if (!wait) {
-      blind_ = true;
-      rests_.reset();
-      say(fmt::format("alos: the virtual clock moves by orders alone: {}\n", wait.error().text()));
-      return events_.write("clock", {{"state", "moved by orders alone"}, {"reason", wait.error().text()}});
-    }
-    if (!*wait) return;
-    const broker::Rests rests = *std::exchange(rests_, std::nullopt);
-    const int64_t to = order_.wall_ms ? std::min(rests.next_ns, wall_end_ns()) : rests.next_ns;
-    // What they have just sent may not have reached it when it said so: then it says no, by saying nothing.
-    asked_ = broker::Advance{.state = rests.state, .now_ns = to};
-    broker_->advance(*asked_);
-  }
-
-  void broker_advanced(uint64_t state) {
-    if (asked_ && asked_->state == state) move_clock(std::exchange(asked_, std::nullopt)->now_ns, "waiting");
-  }
-
-  void move_clock(int64_t to_ns, std::string_view by) {
-    const int64_t step = clock_.move_to(to_ns);
-    events_.write_repeated("clock", {{"now", rfc3339(clock_.wall_ns())}, {"moved_ms", step / 1'000'000}, {"by", by}},
-                           ++clock_moves_);
-  }
-
-  // ---- the broker ----
-
-  // Something in the box connects for the first time, or again after a broker has ended.
-  void start_broker() {
-    if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
-    if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
-    broker::Begin begin{.run = order_.run,
-                        .workspace = order_.workspace,
-                        .env = order_.env,
-                        .ring = {},
-                        .virtual_time = clock_.is_given(),
-                        .now_ns = clock_.now_ns(),
-                        .wall_ns = clock_.wall_ns()};
-    begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
-    auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
-    if (!started) return no_broker(started.error().text());
-    broker_.emplace(std::move(*started));
-  }
-
-  // Who connects is refused from now on; the run goes on without primitives.
-  void no_broker(const std::string& why) {
-    listener_.reset();
-    say(fmt::format("alos: primitives are not served in this run any more: {}\n", why));
-    events_.write("broker", {{"state", "gone"}, {"reason", why}});
-  }
-
-  void from_broker() {
-    const BrokerChild::Events events{
-        .records =
-            [this](const broker::Records& records) {
-              const broker::AllRecorded answers = calls_->take(records);
-              if (!answers.records.empty()) broker_->answer(answers);
-            },
-        .want_identity = [this] { want_identity(); },
-        .want_run = [this](const broker::WantRun& wanted,
-                           std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
-        .end_run = [this](uint32_t run) { runs_.end(launcher_, run); },
-        .rests = [this](broker::Rests rests) { broker_rests(std::move(rests)); },
-        .advanced = [this](uint64_t state) { broker_advanced(state); }};
-    if (!broker_->receive(events)) broker_gone();
-  }
-
-  // Calls that were under way end for their clients with the connection; the next connection has a new one.
-  void broker_gone() {
-    broker_->end();
-    broker_.reset();
-    rests_.reset(), asked_.reset();
-    runs_.end_all(launcher_);
-    if (!box_gone_) events_.write("broker", {{"state", "ended"}, {"starts", broker_starts_}});
-  }
-
-  void want_identity() {
-    if (personality_ != 0) return give_identity();
-    if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
-    if (auto ordered = order_launcher(box::LauncherOrder::Kind::identity); !ordered) {
-      identity_ordered_ = false;
-      broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
-    }
-  }
-
-  void give_identity() {
-    const broker::Identity identity{
-        .error = 0, .text = "", .personality = personality_, .brokered = static_cast<bool>(brokered_root_)};
-    const int fds[] = {root_.get(), brokered_root_.get()};
-    if (broker_) broker_->answer(identity, std::span(fds).first(brokered_root_ ? 2 : 1));
-  }
-
-  void identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
-    identity_ordered_ = false;
-    if (report.kind == LauncherReport::Kind::identity_failed) {
-      const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
-      if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
-      return;
-    }
-    personality_ = static_cast<uint16_t>(report.personality);
-    if (!fds.empty()) brokered_root_ = std::move(fds[0]);
-    give_identity();
-  }
-
-  // Its last records are still to come; nothing is served meanwhile, because nobody is left in the box.
-  void end_broker() {
-    listener_.reset();
-    if (!broker_) return;
-    broker_->finish();
-    pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
-    const int64_t until = boot_ns() + 2'000'000'000;
-    while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
-    if (broker_) broker_->end();
-    broker_.reset();
   }
 
   // ---- signals ----
@@ -629,23 +472,6 @@ class Supervisor {
 
   // ---- the end ----
 
-  // It ends by itself once its socket is closed; a bound keeps a stuck one from holding the caller.
-  void reap_launcher() {
-    const auto pidfd = sys::pidfd_open(order_.launcher_pid);
-    if (!pidfd) return;
-    pollfd gone{.fd = pidfd->get(), .events = POLLIN, .revents = 0};
-    if (::poll(&gone, 1, launcher_stuck_ ? 0 : 10'000) == 1) ::waitpid(order_.launcher_pid, nullptr, 0);
-  }
-
-  // A box that nobody told of: its launcher was ended while it was made. It is this process's child (CLONE_PARENT), and
-  // one without an exit signal, which launcher and carriers have. It ends at its next word to the launcher, or as init,
-  // whose socket is closed; nothing tells when, so it is looked for, for as long as a launcher that does not answer.
-  static void reap_unfinished_box() {
-    const timespec a_while{.tv_sec = 0, .tv_nsec = 5'000'000};
-    const int64_t until = boot_ns() + 10'000'000'000;
-    while (::waitpid(-1, nullptr, WNOHANG | __WCLONE) >= 0 && boot_ns() < until) ::nanosleep(&a_while, nullptr);
-  }
-
   void account_for_memory() {
     if (usage_.memory_kills == 0 || !ending_) return;
     // The kernel ended something of the box; when that was the program, memory is the cause.
@@ -660,25 +486,20 @@ class Supervisor {
 
   // The run went on; a program that swallowed a denial and ended with 0 does not make it one that went well.
   void fail_on_denials() {
-    if (!order_.fail_on_deny || !calls_ || calls_->denied() == 0) return;
+    const auto& calls = serving_.calls();
+    if (!order_.fail_on_deny || !calls || calls->denied() == 0) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;
-    say(fmt::format("alos: --fail-on deny: {} denied:\n", calls_->denied()));
-    for (const std::string& denial : calls_->first_denials()) say(fmt::format("  {}\n", denial));
-    if (calls_->denied() > calls_->first_denials().size()) say("  (--events has all of them)\n");
-  }
-
-  // A terminal or pipe that nobody reads does not keep a run from ending; the events' end says the same.
-  static void say(const std::string& words) {
-    pollfd room{.fd = 2, .events = POLLOUT, .revents = 0};
-    if (::poll(&room, 1, 1000) == 1 && (room.revents & POLLOUT) != 0) (void)sys::write_all(2, words);
+    say(fmt::format("alos: --fail-on deny: {} denied:\n", calls->denied()));
+    for (const std::string& denial : calls->first_denials()) say(fmt::format("  {}\n", denial));
+    if (calls->denied() > calls->first_denials().size()) say("  (--events has all of them)\n");
   }
 
   int finish() {
     Carriers carriers(order_.output_carriers, signals_.get());
     carriers.box_is_gone();  // before the end is recorded: nothing comes after it
     relay_.reset();          // the caller's terminal is its own again before anything is said
-    end_broker();
+    serving_.end();
     account_for_memory();
     fail_on_denials();
     if (usage_.fork_refusals > 0)
@@ -692,7 +513,7 @@ class Supervisor {
       say(fmt::format("alos: ended: the {} of this run is gone; the box was ended with it\n", ending_->what));
     launcher_.reset();
     times_.mark("supervisor.launcher-reported");
-    reap_launcher();
+    reap_launcher(order_.launcher_pid, launcher_stuck_);
     if (!pidfd_) reap_unfinished_box();
     times_.mark("supervisor.launcher-gone");
     record_end();
@@ -726,38 +547,24 @@ class Supervisor {
                      {"forks_refused", usage_.fork_refusals},
                      {"stopped", stops_},
                      {"continued", continues_}};
-    if (calls_) end["calls"] = calls_->counts();
+    if (serving_.calls()) end["calls"] = serving_.calls()->counts();
     if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);
   }
 
   SupervisorOrder order_;
-  UniqueFd launcher_, ring_;
+  UniqueFd launcher_;
   Events events_;
   UniqueFd verdict_;
   RunClock clock_;
   box::LaunchTimes times_;
   UniqueFd run_lock_, layer_lock_, id_lock_, home_lock_;
   RunRecord record_;
+  Serving serving_;
   bool can_freeze_ = false;
   std::string failed_text_, given_up_, unrecorded_;
   UniqueFd signals_, pidfd_, control_, output_;
-  UniqueFd root_, listener_;  // of the box
-  UniqueFd brokered_root_;
-  uint16_t personality_ = 0;
-  bool identity_ordered_ = false;
-  std::optional<BrokerChild> broker_;
-  std::optional<CallRecord> calls_;
-  uint64_t broker_starts_ = 0;
-  CommandRuns runs_{{.started =
-                         [this](const broker::RunStarted& started, const UniqueFd& listener) {
-                           if (broker_) broker_->answer(started, listener);
-                         },
-                     .ended =
-                         [this](const broker::RunEnded& ended) {
-                           if (broker_) broker_->answer(ended);
-                         }}};
   std::optional<Relay> relay_;
   bool relaying_ = false;
   bool launching_ = true;  // nothing was heard of the launcher yet, nor said about that
@@ -767,12 +574,7 @@ class Supervisor {
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
   bool disk_full_ = false, failed_on_deny_ = false;
   LauncherReport usage_;
-  int64_t clock_started_ns_ = 0, look_ns_ = 0;
-  std::optional<broker::Rests> rests_;    // the broker's last word, if it was that
-  std::optional<broker::Advance> asked_;  // of it, and not answered
-  bool blind_ = false;                    // whether processes wait cannot be seen here
-  uint64_t clock_moves_ = 0;
-  pid_t box_pid_ = 0;
+  int64_t clock_started_ns_ = 0;
   int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;
 };

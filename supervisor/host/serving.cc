@@ -1,0 +1,169 @@
+#include "supervisor/host/serving.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/sys.h"
+#include "supervisor/host/say.h"
+
+namespace alos::host {
+namespace {
+
+using box::LauncherOrder;
+using box::LauncherReport;
+
+// A broker that an agent makes end is started again so often.
+constexpr uint64_t kMostBrokers = 16;
+
+}  // namespace
+
+Serving::Serving(const SupervisorOrder& order, const UniqueFd& launcher, UniqueFd ring, RunRecord& record,
+                 Events& events, RunClock& clock)
+    : order_(order),
+      launcher_(launcher),
+      ring_(std::move(ring)),
+      record_(record),
+      events_(events),
+      clock_(clock),
+      driver_(clock, events),
+      runs_({.started =
+                 [this](const broker::RunStarted& started, const UniqueFd& listener) {
+                   if (broker_) broker_->answer(started, listener);
+                 },
+             .ended =
+                 [this](const broker::RunEnded& ended) {
+                   if (broker_) broker_->answer(ended);
+                 }}) {}
+
+void Serving::begin(UniqueFd root, UniqueFd listener, pid_t init) {
+  root_ = std::move(root);
+  listener_ = std::move(listener);
+  init_ = init;
+}
+
+void Serving::add_to(std::vector<pollfd>& fds) const {
+  fds.push_back({.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0});
+  fds.push_back({.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0});
+  fds.push_back({.fd = clock_.orders(), .events = POLLIN, .revents = 0});
+  runs_.add_to(fds);
+}
+
+void Serving::look(std::span<const pollfd> fds) {
+  runs_.look(fds.subspan(3));
+  if ((fds[0].revents & POLLOUT) != 0 && !broker_->send()) broker_gone();
+  if ((fds[0].revents & ~POLLOUT) != 0 && broker_) from_broker();
+  if (fds[1].revents != 0) start_broker();
+  if (fds[2].revents != 0 && driver_.follow_orders() && broker_)
+    broker_->advance({.state = 0, .now_ns = clock_.now_ns()});
+}
+
+void Serving::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
+  if (report.kind == LauncherReport::Kind::identity || report.kind == LauncherReport::Kind::identity_failed)
+    return identity_found(report, std::move(fds));
+  runs_.heard(report, std::move(fds));
+}
+
+void Serving::look_at_clock(std::optional<int64_t> wall_end_ns) {
+  std::vector<pid_t> inits = runs_.inits();
+  inits.push_back(init_);
+  if (const auto to = driver_.look(std::move(inits), wall_end_ns); to && broker_) broker_->advance(*to);
+}
+
+// ---- the broker ----
+
+// Something in the box connects for the first time, or again after a broker has ended.
+void Serving::start_broker() {
+  if (broker_starts_++ >= kMostBrokers) return no_broker("it ended too often");
+  if (!calls_) calls_.emplace(order_.run, record_.log(), events_);
+  broker::Begin begin{.run = order_.run,
+                      .workspace = order_.workspace,
+                      .env = order_.env,
+                      .ring = {},
+                      .virtual_time = clock_.is_given(),
+                      .now_ns = clock_.now_ns(),
+                      .wall_ns = clock_.wall_ns()};
+  begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
+  auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
+  if (!started) return no_broker(started.error().text());
+  broker_.emplace(std::move(*started));
+}
+
+// Who connects is refused from now on; the run goes on without primitives.
+void Serving::no_broker(const std::string& why) {
+  listener_.reset();
+  say(fmt::format("alos: primitives are not served in this run any more: {}\n", why));
+  events_.write("broker", {{"state", "gone"}, {"reason", why}});
+}
+
+void Serving::from_broker() {
+  const BrokerChild::Events events{
+      .records =
+          [this](const broker::Records& records) {
+            const broker::AllRecorded answers = calls_->take(records);
+            if (!answers.records.empty()) broker_->answer(answers);
+          },
+      .want_identity = [this] { want_identity(); },
+      .want_run = [this](const broker::WantRun& wanted,
+                         std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
+      .end_run = [this](uint32_t run) { runs_.end(launcher_, run); },
+      .rests = [this](broker::Rests rests) { driver_.rests(std::move(rests)); },
+      .advanced = [this](uint64_t state) { driver_.advanced(state); }};
+  if (!broker_->receive(events)) broker_gone();
+}
+
+// Calls that were under way end for their clients with the connection; the next connection has a new one.
+void Serving::broker_gone() {
+  broker_->end();
+  broker_.reset();
+  driver_.works();
+  runs_.end_all(launcher_);
+  if (!box_gone_) events_.write("broker", {{"state", "ended"}, {"starts", broker_starts_}});
+}
+
+void Serving::end() {
+  box_gone_ = true;
+  listener_.reset();
+  if (!broker_) return;
+  broker_->finish();
+  pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
+  const int64_t until = boot_ns() + 2'000'000'000;
+  while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
+  if (broker_) broker_->end();
+  broker_.reset();
+}
+
+// ---- the agent's identity ----
+
+void Serving::want_identity() {
+  if (personality_ != 0) return give_identity();
+  if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
+  const LauncherOrder order{.kind = LauncherOrder::Kind::identity};
+  if (auto ordered = sys::send_message(launcher_.get(), std::as_bytes(std::span(&order, 1))); !ordered) {
+    identity_ordered_ = false;
+    broker_->answer(broker::Identity{.error = ordered.error().code, .text = ordered.error().text()}, {});
+  }
+}
+
+void Serving::give_identity() {
+  const broker::Identity identity{
+      .error = 0, .text = "", .personality = personality_, .brokered = static_cast<bool>(brokered_root_)};
+  const int fds[] = {root_.get(), brokered_root_.get()};
+  if (broker_) broker_->answer(identity, std::span(fds).first(brokered_root_ ? 2 : 1));
+}
+
+void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
+  identity_ordered_ = false;
+  if (report.kind == LauncherReport::Kind::identity_failed) {
+    const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
+    if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
+    return;
+  }
+  personality_ = static_cast<uint16_t>(report.personality);
+  if (!fds.empty()) brokered_root_ = std::move(fds[0]);
+  give_identity();
+}
+
+}  // namespace alos::host
