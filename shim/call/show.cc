@@ -120,9 +120,11 @@ std::string in_words(const Entry& entry, const wire::Reply& reply) {
   const std::string& name = entry.about.name();
   if (reply.has_denied()) return in_words(reply.denied());
   if (reply.has_failed()) return in_words(name, reply.failed());
-  if (reply.has_limit())
-    return fmt::format("limit   {}: {} is {}\n{}", name, printable_text(reply.limit().which()), reply.limit().value(),
-                       below(reply.limit().hint()));
+  if (reply.has_limit()) {
+    const uint64_t value = reply.limit().value();
+    return fmt::format("limit   {}: {}{}\n{}", name, printable_text(reply.limit().which()),
+                       value == 0 ? "" : fmt::format(" is {}", value), below(reply.limit().hint()));
+  }
   if (reply.has_unknown())
     return fmt::format("unknown {}: whether it was carried out is not known\n{}",
                        printable_text(reply.unknown().operation()), below(reply.unknown().hint()));

@@ -135,6 +135,25 @@ TEST_P(BrokerKilled, leaves_what_was_acknowledged_and_is_started_again) {
   write_and_kill(300, 5);
 }
 
+TEST_P(BrokerKilled, ends_each_call_of_a_connection_that_has_many_under_way) {
+  const std::string w = world().workspace();
+  fs::copy_file(std::string(ALOS_BROKER_DIRECTORY) + "/many_under_way.py", w + "/many.py");
+  const auto running = start({"/usr/bin/python3", w + "/many.py", w});
+  std::string said;
+  ASSERT_TRUE(wait_for(running, "under way\n"));
+  ::usleep(200'000);
+  ASSERT_TRUE(kill(process("alos-broker")));
+  for (char buffer[4096]; const ssize_t n = ::read(running.output.get(), buffer, sizeof buffer);) {
+    if (n < 0) break;
+    said.append(buffer, static_cast<size_t>(n));
+  }
+  ::waitpid(running.pid, nullptr, 0);
+  EXPECT_THAT(said, HasSubstr("ends 24\n"));
+  EXPECT_THAT(said, HasSubstr("again again\n"));
+  EXPECT_THAT(said, Not(HasSubstr("WRONG")));
+  EXPECT_THAT(said, Not(HasSubstr("sleep ok"))) << "none is told that it is over";
+}
+
 TEST_P(BrokerKilled, ends_the_commands_that_it_was_asked_for) {
   const std::string number = std::to_string(5'000'000 + ::getpid());
   const auto running =

@@ -317,6 +317,34 @@ TEST_P(Broker, output_beyond_its_limit_is_cut_and_said) {
   EXPECT_EQ(cut["ok"]["output"].get<std::string>().size(), 1000U);
 }
 
+TEST_P(Broker, five_megabytes_of_errors_are_read_to_their_end) {
+  const json cut = call("shell.run -- sh -c 'head -c 5000000 /dev/zero | tr \"\\0\" e >&2; echo done; exit 3'");
+  ASSERT_TRUE(cut.contains("ok")) << cut;
+  EXPECT_EQ(cut["ok"]["code"], 3);
+  EXPECT_EQ(cut["ok"]["output"], "done\n");
+  EXPECT_EQ(cut["ok"]["error_size"], 5'000'000);
+  EXPECT_EQ(cut["ok"]["error_truncated"], true);
+  EXPECT_EQ(cut["ok"]["output_truncated"], false);
+  EXPECT_EQ(cut["ok"]["error"].get<std::string>(), std::string(1 << 20, 'e'));
+}
+
+TEST_P(Broker, a_command_that_a_rule_denies_is_not_run) {
+  const std::string rule = "commands:\n  no-touch: {deny: \"/usr/bin/touch ...\", reason: leave it}\n";
+  const json denied = call("shell.run -- touch made", rule, "ln -s /usr/bin/touch another; cp /usr/bin/true mine");
+  ASSERT_TRUE(denied.contains("denied")) << denied;
+  EXPECT_EQ(denied["denied"]["rule"], "no-touch");
+  EXPECT_EQ(denied["denied"]["layer"], "policy");
+  EXPECT_EQ(denied["denied"]["reason"], "leave it");
+  EXPECT_NE(denied["denied"].value("remedy", ""), "");
+  EXPECT_EQ(denied["code"], 1);
+  // By the file that is reached, whatever it is called; another program is another.
+  EXPECT_EQ(call("shell.run -- ./another made", rule, "ln -s /usr/bin/touch another")["denied"].value("rule", ""),
+            "no-touch");
+  EXPECT_TRUE(call("shell.run -- true", rule).contains("ok"));
+  const Outcome after = world().shell(policy(rule), "test -e made && echo made", {}, {});
+  EXPECT_EQ(after.out, "");
+}
+
 TEST_P(Broker, what_a_command_leaves_running_is_gone_when_it_ends) {
   const std::string number = std::to_string(4'000'000 + ::getpid());
   const json reply = call("shell.run -- sh -c 'setsid sleep " + number + " & echo left'");

@@ -106,7 +106,9 @@ TEST_P(TakenOver, has_no_system_call_but_those_of_serving) {
 
 TEST_P(TakenOver, starts_no_process_and_reaches_none) {
   auto sleeper =
-      world().start({"/bin/bash", "-c", "trap 'echo signalled' USR1; echo ready; while :; do sleep 0.05; done"});
+      world().start({"/usr/bin/python3", "-c",
+                     "import signal\nsignal.signal(signal.SIGUSR1, lambda *_: print('signalled', flush=True))\n"
+                     "print('ready', flush=True)\nwhile True: signal.pause()"});
   ASSERT_TRUE(wait_for(sleeper, "ready\n"));
   const Outcome run = attack("processes", {{"ALOS_PIDS", std::to_string(sleeper.pid)}});
   ::usleep(200'000);

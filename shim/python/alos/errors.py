@@ -64,7 +64,8 @@ class LimitReached(Error):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.which} is {self.value}" + (f"; {self.hint}" if self.hint else "")
+        what = f"{self.which} is {self.value}" if self.value else self.which  # 0: it is no number
+        return what + (f"; {self.hint}" if self.hint else "")
 
 
 class Unknown(Error):
