@@ -60,6 +60,8 @@ constexpr Row kRows[] = {
      "policies with 'mdwe' are refused, unless it is degraded"},
     {"io_uring", &Facts::io_uring, Need::required, "the broker's file operations; never in a box",
      "every run is refused, unless 'broker' is degraded"},
+    {"broker's root", &Facts::broker_root, Need::required, "the broker has no path to a file of the host",
+     "every run is refused, unless 'broker' is degraded"},
     {"Yama", &Facts::ptrace_scope, Need::note, "", "boxes forbid ptrace by themselves"},
     {"TIOCSTI", &Facts::tiocsti, Need::note, "", "boxes forbid it by themselves"},
     {"systemd", &Facts::systemd, Need::note, "a user's limits can be delegated by it", ""},

@@ -32,7 +32,9 @@ struct Facts {
   uid_t uid = 0;
   std::string directory;  // file system facts are of this one
 
-  Fact user_namespace, mount_namespace, pid_namespace, net_namespace, ipc_namespace, uts_namespace, cgroup_namespace;
+  Fact user_namespace;
+  Fact broker_root;  // one of the supervisor's account, with mounts in it
+  Fact mount_namespace, pid_namespace, net_namespace, ipc_namespace, uts_namespace, cgroup_namespace;
   Fact procfs;  // can be mounted in a box
   Fact fsopen, open_tree, move_mount, mount_setattr;
   Fact idmapped_mount;  // of `directory`'s file system

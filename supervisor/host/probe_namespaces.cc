@@ -1,3 +1,4 @@
+#include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 
 #include "base/child.h"
 #include "base/sys.h"
+#include "supervisor/host/ids.h"
 #include "supervisor/host/probe_parts.h"
 
 namespace alos::host::parts {
@@ -42,6 +44,15 @@ Outcome mount_in_it() {
   return worked();
 }
 
+// As root the supervisor and its broker are an account without privilege, for which namespaces can be forbidden.
+Outcome broker_root() {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(kSupervisorId, kSupervisorId, kSupervisorId) != 0 ||
+      ::setresuid(kSupervisorId, kSupervisorId, kSupervisorId) != 0)
+    return failed("setresuid");
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return failed("unshare");
+  return mount_in_it();
+}
+
 // procfs shows what pid namespace its mounter is in; a container that covers parts of its own /proc gets EPERM ("mount
 // too revealing", fs/namespace.c mount_too_revealing).
 Outcome mount_proc_as_init() {
@@ -58,6 +69,8 @@ Outcome mount_proc_as_init() {
 Result<void> namespaces(Facts& facts) {
   facts.user_namespace = TRY(tried(CLONE_NEWUSER | CLONE_NEWNS, mount_in_it));
   if (!facts.user_namespace.there()) facts.user_namespace = explain_refusal(facts.user_namespace);
+  facts.broker_root = facts.uid == 0 ? TRY(tried(0, broker_root)) : facts.user_namespace;
+  if (facts.uid == 0 && !facts.broker_root.there()) facts.broker_root = explain_refusal(facts.broker_root);
   const std::string remedy =
       "a limit below /proc/sys/user or a filter around this process forbids it: raise it, or run outside";
   const auto one = [&](Fact Facts::* fact, int flag) -> Result<void> {

@@ -16,12 +16,12 @@
 #include <bit>
 
 #include "base/digest.h"
-#include "base/file_ring.h"
 #include "base/paths.h"
 #include "base/print.h"
 #include "base/sys.h"
 #include "supervisor/box/expand.h"
 #include "supervisor/box/protocol.h"
+#include "supervisor/host/broker_root.h"
 #include "supervisor/host/compiled.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
@@ -365,7 +365,7 @@ Result<void> Start::take_home() {
 
 // Made before launcher and supervisor part: both have it by inheritance alone.
 Result<void> Start::make_ring() {
-  auto ring = create_file_ring();
+  auto ring = ring_for_broker(root_);
   if (!ring && gives_up("broker")) return {};
   if (!ring) {
     std::string& hint = ring.error().hint;

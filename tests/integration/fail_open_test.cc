@@ -142,6 +142,20 @@ TEST_P(FailOpen, without_io_uring_it_refuses_unless_told_to_go_without_primitive
   EXPECT_EQ(with.out, "/dev/alos\n") << "given up only where it is missing";
 }
 
+TEST_P(FailOpen, where_accounts_have_no_user_namespaces_it_refuses_unless_told_to_go_without_primitives) {
+  if (GetParam() != Mode::root) return;  // a box of its own would not be there either
+  const std::string zero = world().root() + "/zero";
+  world().write(zero, "0\n");
+  const auto run = [&](const std::string& more) {
+    return world().call({"/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                         "mount --bind " + zero + " /proc/sys/user/max_user_namespaces && exec " + World::programs() +
+                             "/alos run --policy strict " + more + " -- /bin/sh -c 'test -e /dev/alos || echo none'"});
+  };
+  expect_refused(run(""), {"the broker's root", "EPERM", "max_user_namespaces is 0", "--degrade broker"});
+  // A box cannot have a /proc beside one that is covered, as here: so far it comes.
+  expect_refused(run("--degrade broker"), {"step 'proc'"});
+}
+
 TEST_P(FailOpen, a_ring_that_cannot_be_restricted_is_none) {
   expect_refused(run_without("io_uring_register=EINVAL"), {"io_uring_register", "EINVAL"});
 }
