@@ -23,7 +23,7 @@ class Agent {
     std::string workspace;         // where commands run by default
     std::vector<std::string> env;  // of commands, "K=V"
   };
-  // The kernel identity costs the launcher a process and a mount tree: it is asked for when the first call needs files.
+  // `want_identity`: asks for the kernel identity, when the first call needs files.
   Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity)
       : facts_(std::move(facts)), policy_(std::move(policy)), want_identity_(std::move(want_identity)) {}
 

@@ -50,13 +50,13 @@ struct AllRecorded {
   std::vector<Recorded> records;
 };
 
-// With it come the box's root and, with `brokered`, that of the other tree.
+// With it come the box's mounts and, where the policy brokers anything, those of the other tree, both detached. For a
+// broker once.
 struct Identity {
   static constexpr char kTag = 'i';
   int32_t error = 0;  // there is none, because of `text`
   std::string text;
   uint16_t personality = 0;
-  bool brokered = false;
 };
 
 // A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
@@ -170,7 +170,7 @@ void fields(A& a, AllRecorded& r) {
 }
 template <class A>
 void fields(A& a, Identity& i) {
-  a(i.error, i.text, i.personality, i.brokered);
+  a(i.error, i.text, i.personality);
 }
 template <class A>
 void fields(A& a, RecordDetail& d) {

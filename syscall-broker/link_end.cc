@@ -31,7 +31,26 @@ Result<LinkEnd::Start> LinkEnd::receive_start() {
   out.begin = TRY(decode<Begin>(std::string_view(buffer).substr(1, got.size - 1), "supervisor's first words"));
   out.listener = std::move(got.fds[0]);
   out.rules = TRY(sys::read_file(got.fds[1].get(), 16 << 20));
+  TRY(receive_identity(out));
   return out;
+}
+
+Result<void> LinkEnd::receive_identity(Start& out) {
+  const std::string want = message(WantIdentity{});
+  TRY(sys::send_message(socket_.get(), std::as_bytes(std::span(want))));
+  std::string buffer(kLongestMessage, '\0');
+  auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
+  if (got.size == 0) return fail("receive", "supervisor", EPIPE);
+  if (buffer[0] != Identity::kTag) return fail("receive", "supervisor", EBADMSG);
+  const auto identity = TRY(decode<Identity>(std::string_view(buffer).substr(1, got.size - 1), "identity"));
+  if (identity.error != 0 || got.fds.empty()) {
+    out.identity = fail("identity", identity.text, identity.error != 0 ? identity.error : EBADMSG);
+    return {};
+  }
+  out.identity = identity.personality;
+  out.trees.box = std::move(got.fds[0]);
+  if (got.fds.size() > 1) out.trees.brokered = std::move(got.fds[1]);
+  return {};
 }
 
 uint64_t LinkEnd::write(const Entry& entry) {
@@ -60,7 +79,12 @@ void LinkEnd::when_written(uint64_t number, std::function<void(Result<void>)> th
 }
 
 void LinkEnd::want_identity() {
-  put(message(WantIdentity{}));
+  broker_->reactor().at_end_of_turn([this] {
+    if (identity_)
+      broker_->identity(std::exchange(identity_, fail("identity", "", EALREADY)));
+    else
+      broker_->identity(std::unexpected(identity_.error()));
+  });
 }
 
 void LinkEnd::flush() {
@@ -108,8 +132,9 @@ void LinkEnd::send() {
   if (outbox_.send(socket_.get()) && !outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
 }
 
-void LinkEnd::serve(Broker& broker) {
+void LinkEnd::serve(Broker& broker, Result<std::pair<View::Roots, FileRing::Personality>> identity) {
   broker_ = &broker;
+  identity_ = std::move(identity);
   ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
   broker.reactor().watch(socket_.get(), POLLIN, readable_);
 }
@@ -159,18 +184,7 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
       put(message(Advanced{.state = advance->state}));
     return advance.has_value();
   }
-  if (text[0] != Identity::kTag) return false;
-  const auto identity = decode<Identity>(body, "identity");
-  if (!identity) return false;
-  if (identity->error != 0 || fds.size() != (identity->brokered ? 2U : 1U)) {
-    broker_->identity(fail("identity", identity->text, identity->error != 0 ? identity->error : EBADMSG));
-    return true;
-  }
-  View::Roots roots;
-  roots.box = std::move(fds[0]);
-  if (identity->brokered) roots.brokered = std::move(fds[1]);
-  broker_->identity(std::pair(std::move(roots), identity->personality));
-  return true;
+  return false;
 }
 
 }  // namespace alos::broker

@@ -9,6 +9,7 @@
 #include "base/unique_fd.h"
 #include "syscall-broker/broker.h"
 #include "syscall-broker/link.h"
+#include "syscall-broker/private_root.h"
 
 namespace alos::broker {
 
@@ -18,14 +19,18 @@ class LinkEnd final : public Journal, public Host {
  public:
   explicit LinkEnd(UniqueFd socket) : socket_(std::move(socket)), readable_(*this), writable_(*this) {}
 
-  // Waits for the first message. Errors: EBADMSG, EPIPE.
+  // Waits for the first message, then asks for the agent's identity and waits for it: what comes with that is mounted
+  // before anything is served. Errors: EBADMSG, EPIPE. That there is none (`identity`) is for those who need it.
   struct Start {
     Begin begin;
     UniqueFd listener;
     std::string rules;
+    Result<FileRing::Personality> identity = FileRing::Personality{0};
+    Trees trees;  // of it
   };
   Result<Start> receive_start();
-  void serve(Broker& broker);
+  // `identity`: what is answered to who wants one.
+  void serve(Broker& broker, Result<std::pair<View::Roots, FileRing::Personality>> identity);
 
   uint64_t write(const Entry& entry) override;
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override;
@@ -45,6 +50,7 @@ class LinkEnd final : public Journal, public Host {
     void completed(int, unsigned) override { of.send(); }
     LinkEnd& of;
   };
+  Result<void> receive_identity(Start& out);
   void receive();
   bool take(std::string_view text, std::vector<UniqueFd> fds);
   void put(std::string text, std::vector<UniqueFd> fds = {});
@@ -56,6 +62,7 @@ class LinkEnd final : public Journal, public Host {
   Readable readable_;
   Writable writable_;
   Broker* broker_ = nullptr;
+  Result<std::pair<View::Roots, FileRing::Personality>> identity_ = fail("identity", "", ENOENT);
   Records pending_;
   bool flushing_ = false;
   uint64_t number_ = 0;

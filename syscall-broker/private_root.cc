@@ -50,7 +50,8 @@ Result<void> enter_namespaces() {
 }
 
 Result<void> put_own_descriptors(int tree) {
-  for (const char* directory : {"proc", "proc/self", "proc/self/fd"}) TRY(sys::mkdirat(AT_FDCWD, directory, 0555));
+  for (const char* directory : {"proc", "proc/self", "proc/self/fd", "box", "brokered"})
+    TRY(sys::mkdirat(AT_FDCWD, directory, 0555));
   if (::syscall(SYS_move_mount, tree, "", AT_FDCWD, "proc/self/fd", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return fail_errno("move_mount", kOwnDescriptors);
   return {};
@@ -72,8 +73,19 @@ Result<void> change_root() {
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return fail_errno("pivot_root", "root of the broker");
   if (::umount2(".", MNT_DETACH) != 0) return fail_errno("umount2", "the host's root");
   if (::chdir("/") != 0) return fail_errno("chdir", "/");
-  if (::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
-    return fail_errno("mount", "read-only root of the broker");
+  return {};
+}
+
+Result<UniqueFd> place(const UniqueFd& tree, const std::string& at) {
+  if (!tree) return UniqueFd();
+  if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return fail_errno("move_mount", at);
+  return sys::open(at, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<void> make_read_only() {
+  constexpr unsigned long kFlags = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (::mount(nullptr, "/", nullptr, kFlags, nullptr) != 0) return fail_errno("mount", "read-only root of the broker");
   return {};
 }
 
@@ -90,11 +102,17 @@ Result<void> enter_private_root() {
   const pid_t parent = ::getppid();
   TRY(enter_namespaces());
   TRY(change_root());
-  TRY(drop_capabilities());
   // New credentials may have cleared it (prctl(2)).
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return fail_errno("prctl", "PR_SET_PDEATHSIG");
   if (::getppid() != parent) return fail("getppid", "supervisor", ESRCH, "it ended");
   return {};
+}
+
+Result<Trees> close_private_root(const Trees& trees) {
+  Trees out{.box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered"))};
+  TRY(make_read_only());
+  TRY(drop_capabilities());
+  return out;
 }
 
 }  // namespace alos::broker

@@ -99,9 +99,13 @@ int open_terminal(const Layout& box, const Reporter& report) {
 }
 
 // What primitives on the agent's files start from, and what their personality's Landlock rules are made of.
-void hand_over_root(const Reporter& report) {
-  const long root = report.must(Step::pivot, "/", ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  report.hand_over(Step::pivot, StepReport::Kind::root, static_cast<int>(root));
+// Everything that is mounted for the agent, once more: another mount namespace's own mounts are none for whoever
+// removes or replaces what they are on (is_local_mountpoint(), fs/namespace.c), so the broker gets its own of each.
+void hand_over_tree(const Reporter& report) {
+  const long tree =
+      report.must(Step::pivot, "open_tree",
+                  ::syscall(SYS_open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  report.hand_over(Step::pivot, StepReport::Kind::tree, static_cast<int>(tree));
 }
 
 // POSIX message queues are files of a file system that every IPC namespace has, whether it is mounted or not, and
@@ -283,7 +287,7 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   cover_all(box, report, root);
   place_all(box.over, report, root);
   pivot(box, report, root);
-  if (box.listener) hand_over_root(report);
+  if (box.hands_over_tree) hand_over_tree(report);
   raise_loopback(report);
   report.must(Step::host_name, "sethostname", ::sethostname(box.host_name.data(), box.host_name.size()));
   const int terminal = box.terminal ? open_terminal(box, report) : -1;

@@ -59,6 +59,16 @@ Result<Layout> compose_view(const Holder& holder) {
   return view;
 }
 
+std::string box_at(const Holder& holder) {
+  return holder.staging + "/box";
+}
+
+UniqueFd clone_tree(const std::string& at, const Reporter& report) {
+  return UniqueFd(static_cast<int>(
+      report.must(Step::view, at.c_str(),
+                  ::syscall(SYS_open_tree, AT_FDCWD, at.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE))));
+}
+
 // Detached as a whole: what is left in the holder is nothing.
 UniqueFd make_view(const Holder& holder, const Layout& view, const Reporter& report) {
   const std::string at = holder.staging + "/view";
@@ -69,9 +79,7 @@ UniqueFd make_view(const Holder& holder, const Layout& view, const Reporter& rep
   attr.attr_set = MOUNT_ATTR_RDONLY;
   report.must(Step::view, "read-only root",
               ::syscall(SYS_mount_setattr, root.fd, "", AT_EMPTY_PATH, &attr, sizeof attr));
-  UniqueFd tree(static_cast<int>(report.must(
-      Step::view, "open_tree",
-      ::syscall(SYS_open_tree, root.fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE))));
+  UniqueFd tree = clone_tree(at, report);
   report.must(Step::view, at.c_str(), ::umount2(at.c_str(), MNT_DETACH));
   ::close(root.fd);
   return tree;
@@ -120,7 +128,7 @@ void become_agent(const Holder& holder, const Reporter& report) {
 }
 
 // Made of what is opened with the launcher's rights, then entered.
-int make_domain(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& root, const Layout& view,
+int make_domain(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& box, const Layout& view,
                 const UniqueFd& tree, const Reporter& report) {
   const uint64_t known = landlock_known(holder.landlock_abi);
   LandlockRulesetAttr attr{};
@@ -128,24 +136,25 @@ int make_domain(const Holder& holder, const std::vector<Granted>& granted, const
   const auto ruleset =
       static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
                                    ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));
-  for (const Granted& one : granted) add_rule(report, ruleset, root, one, known);
+  for (const Granted& one : granted) add_rule(report, ruleset, box, one, known);
   for (const Place& place : view.places)
     if (place.access != 0) add_rule(report, ruleset, tree, {place.target, place.access}, known);
   return ruleset;
 }
 
-[[noreturn]] void register_agent(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& root,
-                                 const Reporter& report) {
+[[noreturn]] void register_agent(const Holder& holder, const std::vector<Granted>& granted, const Reporter& report) {
   // The supervisor's end of file must mean the launcher's.
   ::close(kLauncherSocket);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  UniqueFd box = clone_tree(box_at(holder), report);
   Layout view;
   UniqueFd tree;
   if (!holder.plan().brokered.empty()) {
     view = must(report, Step::view, compose_view(holder));
     tree = make_view(holder, view, report);
   }
-  const int domain = holder.landlock_abi > 0 ? make_domain(holder, granted, root, view, tree, report) : -1;
+  const int domain = holder.landlock_abi > 0 ? make_domain(holder, granted, box, view, tree, report) : -1;
+  report.hand_over(Step::view, StepReport::Kind::tree, box.release());
   if (tree) report.hand_over(Step::view, StepReport::Kind::view, tree.release());
   become_agent(holder, report);
   report.must(Step::privileges, "PR_SET_NO_NEW_PRIVS", ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
@@ -171,14 +180,20 @@ std::vector<Granted> granted_by(const Layout& box) {
   return out;
 }
 
-Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& root,
-                             Fault fault) {
-  if (!holder.ring || !root) return fail("identity", "file ring", EBADF, "primitives were given up in this run");
+Result<void> keep_tree(const Holder& holder, UniqueFd tree) {
+  const std::string at = box_at(holder);
+  if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return fail_errno("move_mount", at);
+  return {};
+}
+
+Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, Fault fault) {
+  if (!holder.ring) return fail("identity", "file ring", EBADF, "primitives were given up in this run");
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   Identifying out;
   out.pid = ::fork();
   if (out.pid < 0) return fail_errno("fork", "identity");
-  if (out.pid == 0) register_agent(holder, granted, root, Reporter(pair.b.get(), fault, nullptr));
+  if (out.pid == 0) register_agent(holder, granted, Reporter(pair.b.get(), fault, nullptr));
   out.report = std::move(pair.a);
   return out;
 }
@@ -187,12 +202,13 @@ Launched<bool> hear(Identifying& identity) {
   StepReport message;
   auto got = sys::receive_message(identity.report.get(), std::as_writable_bytes(std::span(&message, 1)), 1);
   const bool word = got && got->size == sizeof message;
-  if (word && message.kind == StepReport::Kind::view && got->fds.size() == 1) {
-    identity.view = std::move(got->fds[0]);
+  const bool is_tree = word && message.kind == StepReport::Kind::tree;
+  if ((is_tree || (word && message.kind == StepReport::Kind::view)) && got->fds.size() == 1) {
+    (is_tree ? identity.box : identity.view) = std::move(got->fds[0]);
     return false;
   }
   (void)sys::wait_for(identity.pid);
-  if (word && message.kind == StepReport::Kind::registered && message.value > 0) {
+  if (word && message.kind == StepReport::Kind::registered && message.value > 0 && identity.box) {
     identity.personality = message.value;
     return true;
   }

@@ -15,18 +15,22 @@ struct Granted {
 // the agent, nor the listing of what is only passed through.
 std::vector<Granted> granted_by(const Layout& box);
 
-// An agent's credentials on their way to the file ring. A process of its own takes them for good: the box's user
-// without groups and capabilities, and a Landlock domain of what its box allows (opened below `root`, the box's) and of
-// what is brokered. That it opens below a tree made for it: the plan's brokered paths with their rights as mount
-// attributes and what is denied in them covered, on a root that is read-only; nothing else of the host is in it.
+// Puts the mounts of the run's first box, detached until now, into the holder, from where identify() clones them.
+Result<void> keep_tree(const Holder& holder, UniqueFd tree);
+
+// An agent's credentials on their way to the file ring, and what they are good for. A process of its own takes them for
+// good: the box's user without groups and capabilities, and a Landlock domain of what its box allows and of what is
+// brokered. The one it opens in a clone of the box's mounts; the other in a tree made for it: the plan's brokered paths
+// with their rights as mount attributes and what is denied in them covered, on a root that is read-only; nothing else
+// of the host is in it. Both are handed out detached: a broker must have them in its own mount namespace, or what
+// covers a file there would not keep the file from being renamed or removed.
 struct Identifying {
   pid_t pid = 0;
   UniqueFd report;
-  UniqueFd view;  // root of that tree, by O_PATH; none where nothing is brokered
+  UniqueFd box, view;  // none of the latter where nothing is brokered
   int personality = 0;
 };
-Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& root,
-                             Fault fault);
+Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, Fault fault);
 // The next word of that process. True: it is done, and was reaped.
 Launched<bool> hear(Identifying& identity);
 

@@ -83,12 +83,17 @@ class Keeper {
   }
 
   void begin_identity() {
-    auto begun = identity_ ? Result<Identifying>(fail("identity", "order", EBUSY, "one is being registered"))
-                           : identify(holder_, granted_, box_.handed.root, later_);
+    auto begun =
+        identity_ ? Result<Identifying>(fail("identity", "order", EBUSY, "one is being registered")) : start_identity();
     if (begun)
       identity_.emplace(std::move(*begun));
     else
       say_identity_failed({Step::personality, begun.error()});
+  }
+
+  Result<Identifying> start_identity() {
+    if (box_.handed.tree) TRY(keep_tree(holder_, std::move(box_.handed.tree)));
+    return identify(holder_, granted_, later_);
   }
 
   void hear_identity() {
@@ -100,8 +105,8 @@ class Keeper {
     LauncherReport report;
     report.kind = LauncherReport::Kind::identity;
     report.personality = identity.personality;
-    const int view = identity.view.get();
-    send_report(report, identity.view ? std::span(&view, 1) : std::span<const int>());
+    const int fds[] = {identity.box.get(), identity.view.get()};
+    send_report(report, std::span(fds).first(identity.view ? 2 : 1));
   }
 
   static void say_identity_failed(const LaunchError& error) {

@@ -21,6 +21,7 @@ Launched<Starting> launch(const Holder& holder, Sources sources, BoxRequest requ
   auto layout = compose(holder, std::move(sources), std::move(request), trace);
   if (!layout) return std::unexpected(std::move(layout).error());
   granted = granted_by(*layout);
+  layout->hands_over_tree = layout->listener;
   auto box = clone_box(holder, *layout, trace);
   if (!box) return box;
   if (auto up = bring_up(holder, *box, trace); !up) {

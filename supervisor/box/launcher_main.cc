@@ -130,7 +130,7 @@ void report_started(const Holder& holder, const Starting& box) {
   for (const std::string& what : holder.given_up) given_up += (given_up.empty() ? "" : ",") + what;
   report.say(given_up);
   std::vector<int> fds{box.pidfd.get(), box.control.get()};
-  if (box.handed.listener) fds.insert(fds.end(), {box.handed.root.get(), box.handed.listener.get()});
+  if (box.handed.listener) fds.push_back(box.handed.listener.get());
   report.has_listener = box.handed.listener ? 1 : 0;
   if (box.handed.terminal) fds.push_back(box.handed.terminal.get());
   send_report(report, fds);

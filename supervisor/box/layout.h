@@ -71,7 +71,8 @@ struct Layout {
 
   UniqueFd init;  // alos-init, open for execution
   UniqueFd stdio[3];
-  bool listener = false;  // a socket for primitives; it and the box's root are handed out
+  bool listener = false;         // a socket for primitives, which is handed out
+  bool hands_over_tree = false;  // and all mounts of the box, for the agent's identity
   bool terminal = false;
   uint8_t terminal_mask = 0;
   uint16_t rows = 24, columns = 80;

@@ -58,14 +58,15 @@ inline constexpr size_t kMostRuns = 32;
 struct LauncherReport {
   enum class Kind : uint8_t {
     started,  // text: limits given up because nothing here holds them; descriptors: pidfd of the box's init, init's
-              // control socket, with has_listener the box's root (O_PATH) and the socket at kSocketPath, and the pty's
-              // master where one was asked for
+              // control socket, with has_listener the socket at kSocketPath, and the pty's master where one was asked
+              // for
     failed,   // step, error and text; no process of the box is left
     full,     // the disk below what the box writes has no room left: its writes answer ENOSPC
     limit,    // text: the limit that was reached, and on a second line why, where it was not measured; the box is being
               // ended
     ended,    // the boxes of the run and its cgroup are gone
-    identity,         // personality; descriptor: the root of what is brokered, where the policy brokers anything
+    identity,         // personality; descriptors: the box's mounts, and those of what is brokered, where the policy
+                      // brokers anything; both detached, to be mounted by one broker
     identity_failed,  // step, error and text
     run_started,      // run and pid; descriptors as of started, without a terminal
     run_failed,       // run, step, error and text; pid: of a child that is left to be reaped, 0: none was made

@@ -123,7 +123,7 @@ bool Runs::look_at(Run& run) {
   if (!*heard) return true;
   report.kind = LauncherReport::Kind::run_started;
   std::vector<int> fds{run.box.pidfd.get(), run.box.control.get()};
-  if (run.box.handed.listener) fds.insert(fds.end(), {run.box.handed.root.get(), run.box.handed.listener.get()});
+  if (run.box.handed.listener) fds.push_back(run.box.handed.listener.get());
   report.has_listener = run.box.handed.listener ? 1 : 0;
   send_report(report, fds);
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.

@@ -109,8 +109,8 @@ UniqueFd* place_of(Handed& handed, StepReport::Kind what) {
       return &handed.terminal;
     case StepReport::Kind::listener:
       return &handed.listener;
-    case StepReport::Kind::root:
-      return &handed.root;
+    case StepReport::Kind::tree:
+      return &handed.tree;
     default:
       return nullptr;
   }

@@ -6,8 +6,9 @@ namespace alos::box {
 
 // What the box's side of a launch handed out.
 struct Handed {
-  UniqueFd terminal;        // master of the box's pty, if it has one
-  UniqueFd root, listener;  // where primitives are served
+  UniqueFd terminal;  // master of the box's pty, if it has one
+  UniqueFd listener;  // where primitives are served
+  UniqueFd tree;      // of the first box: all its mounts once more, detached
 };
 
 // A box from its clone on. It is a child of the supervisor's, who reaps it, also when it never came to run.

@@ -74,8 +74,8 @@ struct StepReport {
     failed,
     terminal,    // these four with one descriptor: the pty's master
     listener,    // the socket at kSocketPath
-    root,        // the box's root, opened by O_PATH
-    view,        // the root of what is brokered (identify.h)
+    tree,        // all mounts of a box once more, detached
+    view,        // of what is brokered (identify.h), detached
     registered,  // value: of a personality
   };
   Kind kind = Kind::failed;

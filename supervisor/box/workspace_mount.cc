@@ -66,7 +66,7 @@ Result<std::string> make_staging() {
   const UniqueFd mount = TRY(tmpfs.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
   for (std::string at : {"/dev/pts", "/tmp", "/mnt", "/usr"}) {
     if (!attach(mount, at)) continue;
-    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/private", "/view", "/mask"})
+    for (const char* directory : {"/root", "/lower", "/image", "/merged", "/private", "/box", "/view", "/mask"})
       TRY(sys::mkdirat(AT_FDCWD, at + directory, 0755));
     // A mount of its own for the masks, read-only once they are made: its clones inherit that.
     const FilesystemContext masks = TRY(FilesystemContext::open("tmpfs"));

@@ -18,9 +18,9 @@ enum class Privilege { root, rootless };
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid);
 
 // A tmpfs of the holder's, put over the host's terminals, which no box is shown; without these over a directory whose
-// contents the first box no longer needs, and a further one goes without. root/ for a box to build its root on, view/,
-// mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace, private/.
-// Returns its path.
+// contents the first box no longer needs, and a further one goes without. root/ for a box to build its root on, box/,
+// view/, mask/{file,directory} of mode 000 on a read-only mount, lower/, image/ and merged/ for the workspace,
+// private/. Returns its path.
 Result<std::string> make_staging();
 
 // What a request says of the workspace. Paths are opened again in the holder, since mounts of the host's namespace

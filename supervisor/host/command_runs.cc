@@ -66,14 +66,14 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
     runs_.erase(found);
     return told_.started({report.run, report.error == 0 ? EIO : report.error, report.text.data()}, {});
   }
-  if (found == runs_.end() || fds.size() != (report.has_listener ? 4U : 2U)) return;
+  if (found == runs_.end() || fds.size() != (report.has_listener ? 3U : 2U)) return;
   Run& run = found->second;
   run.pidfd = std::move(fds[0]);
   run.init = report.pid;
   if (!run.over) run.control = std::move(fds[1]);
   // A run with more rights does not speak for the agent, who could have it do so by its arguments.
   const UniqueFd none;
-  told_.started({report.run, 0, ""}, report.has_listener && !run.elevated ? fds[3] : none);
+  told_.started({report.run, 0, ""}, report.has_listener && !run.elevated ? fds[2] : none);
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
   if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
 }

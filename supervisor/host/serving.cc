@@ -38,8 +38,7 @@ Serving::Serving(const SupervisorOrder& order, const UniqueFd& launcher, UniqueF
                    if (broker_) broker_->answer(ended);
                  }}) {}
 
-void Serving::begin(UniqueFd root, UniqueFd listener, pid_t init) {
-  root_ = std::move(root);
+void Serving::begin(UniqueFd listener, pid_t init) {
   listener_ = std::move(listener);
   init_ = init;
 }
@@ -62,7 +61,7 @@ void Serving::look(std::span<const pollfd> fds) {
 
 void Serving::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
   if (report.kind == LauncherReport::Kind::identity || report.kind == LauncherReport::Kind::identity_failed)
-    return identity_found(report, std::move(fds));
+    return identity_found(report, fds);
   runs_.heard(report, std::move(fds));
 }
 
@@ -89,6 +88,7 @@ void Serving::start_broker() {
   auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
   if (!started) return no_broker(started.error().text());
   broker_.emplace(std::move(*started));
+  identity_given_ = false;
 }
 
 // Who connects is refused from now on; the run goes on without primitives.
@@ -138,7 +138,7 @@ void Serving::end() {
 // ---- the agent's identity ----
 
 void Serving::want_identity() {
-  if (personality_ != 0) return give_identity();
+  if (identity_given_) return broker_->answer(broker::Identity{.error = EALREADY, .text = "it was given"}, {});
   if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
   const LauncherOrder order{.kind = LauncherOrder::Kind::identity};
   if (auto ordered = sys::send_message(launcher_.get(), std::as_bytes(std::span(&order, 1))); !ordered) {
@@ -147,23 +147,18 @@ void Serving::want_identity() {
   }
 }
 
-void Serving::give_identity() {
-  const broker::Identity identity{
-      .error = 0, .text = "", .personality = personality_, .brokered = static_cast<bool>(brokered_root_)};
-  const int fds[] = {root_.get(), brokered_root_.get()};
-  if (broker_) broker_->answer(identity, std::span(fds).first(brokered_root_ ? 2 : 1));
-}
-
-void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
+void Serving::identity_found(const LauncherReport& report, const std::vector<UniqueFd>& fds) {
   identity_ordered_ = false;
+  if (!broker_) return;
   if (report.kind == LauncherReport::Kind::identity_failed) {
     const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
-    if (broker_) broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
-    return;
+    return broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
   }
-  personality_ = static_cast<uint16_t>(report.personality);
-  if (!fds.empty()) brokered_root_ = std::move(fds[0]);
-  give_identity();
+  identity_given_ = true;
+  std::vector<int> trees;
+  for (const UniqueFd& fd : fds) trees.push_back(fd.get());
+  broker_->answer(broker::Identity{.error = 0, .text = "", .personality = static_cast<uint16_t>(report.personality)},
+                  trees);
 }
 
 }  // namespace alos::host

@@ -27,7 +27,7 @@ class Serving {
           RunClock& clock);
 
   // The box has a socket for primitives. `init`: its first process.
-  void begin(UniqueFd root, UniqueFd listener, pid_t init);
+  void begin(UniqueFd listener, pid_t init);
 
   // For poll(2), and what it found; the same entries.
   void add_to(std::vector<pollfd>& fds) const;
@@ -52,8 +52,7 @@ class Serving {
   void from_broker();
   void broker_gone();
   void want_identity();
-  void give_identity();
-  void identity_found(const box::LauncherReport& report, std::vector<UniqueFd> fds);
+  void identity_found(const box::LauncherReport& report, const std::vector<UniqueFd>& fds);
 
   const SupervisorOrder& order_;
   const UniqueFd& launcher_;
@@ -62,12 +61,12 @@ class Serving {
   Events& events_;
   RunClock& clock_;
   ClockDriver driver_;
-  UniqueFd root_, listener_;  // of the box
+  UniqueFd listener_;  // of the box
   pid_t init_ = 0;
   bool box_gone_ = false;
-  UniqueFd brokered_root_;
-  uint16_t personality_ = 0;
-  bool identity_ordered_ = false;
+  // Whether the launcher was asked for one that was not told yet, and whether this broker has had its own: each gets
+  // trees to mount, once.
+  bool identity_ordered_ = false, identity_given_ = false;
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;

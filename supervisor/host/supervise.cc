@@ -269,11 +269,11 @@ class Supervisor {
   }
 
   void box_started(const LauncherReport& report, std::vector<UniqueFd> fds) {
-    const size_t before_terminal = report.has_listener ? 4 : 2;
+    const size_t before_terminal = report.has_listener ? 3 : 2;
     if (fds.size() != before_terminal + (order_.terminal_mask != 0 ? 1 : 0)) return lost("launcher's message");
     pidfd_ = std::move(fds[0]);
     control_ = std::move(fds[1]);
-    if (report.has_listener) serving_.begin(std::move(fds[2]), std::move(fds[3]), report.pid);
+    if (report.has_listener) serving_.begin(std::move(fds[2]), report.pid);
     if (order_.terminal_mask != 0) {
       output_ = open_output();
       relay_.emplace(std::move(fds.back()), order_.terminal_mask, output_ ? output_.get() : -1);

@@ -17,4 +17,20 @@ inline void put_program(const std::filesystem::path& at, const std::filesystem::
   std::filesystem::rename(beside, at / name);
 }
 
+// Beside the stand-in: the built programs, in `from`, with `stand_in` as alos-broker.
+inline std::filesystem::path programs_with_broker(const std::filesystem::path& from,
+                                                  const std::filesystem::path& stand_in) {
+  namespace fs = std::filesystem;
+  const fs::path at = stand_in.parent_path() / ("with-" + stand_in.filename().string());
+  fs::create_directories(at);
+  for (const auto& entry : fs::directory_iterator(from))
+    if (const std::string name = entry.path().filename(); name == "alos" || name.starts_with("alos-"))
+      put_program(at, name == "alos-broker" ? stand_in : entry.path(), name);
+  std::error_code there;
+  fs::create_directory_symlink(from / "profiles", at / "profiles", there);
+  fs::copy(from / "box", at / "box",  // which is no link
+           fs::copy_options::recursive | fs::copy_options::create_hard_links | fs::copy_options::skip_existing, there);
+  return at;
+}
+
 }  // namespace alos::test

@@ -57,7 +57,7 @@ T need(Result<T> result) {
 }
 
 struct Box {
-  UniqueFd pidfd, control, root, listener, output;
+  UniqueFd pidfd, control, listener, output;
 };
 
 struct Told {
@@ -130,13 +130,10 @@ class StandIn {
 
   static Box box_of(Told told, UniqueFd output) {
     Box out;
-    if (told.fds.size() != (told.report.has_listener ? 4 : 2)) give_up("descriptors");
+    if (told.fds.size() != (told.report.has_listener ? 3 : 2)) give_up("descriptors");
     out.pidfd = std::move(told.fds[0]);
     out.control = std::move(told.fds[1]);
-    if (told.report.has_listener) {
-      out.root = std::move(told.fds[2]);
-      out.listener = std::move(told.fds[3]);
-    }
+    if (told.report.has_listener) out.listener = std::move(told.fds[2]);
     out.output = std::move(output);
     const init::Order go;
     (void)sys::send_message(out.control.get(), std::as_bytes(std::span(&go, 1)));
@@ -182,7 +179,9 @@ class StandIn {
       return;
     }
     personality_ = static_cast<unsigned short>(told.report.personality);
-    if (!told.fds.empty()) view_ = std::move(told.fds[0]);
+    if (told.fds.empty()) give_up("no trees");
+    box_ = std::move(told.fds[0]);
+    if (told.fds.size() > 1) view_ = std::move(told.fds[1]);
     fmt::print("identity{}\n", view_ ? " with a view" : "");
   }
 
@@ -190,7 +189,7 @@ class StandIn {
     std::string where = words[1];
     const bool plain = where.ends_with('!');
     if (plain) where.pop_back();
-    const int root = where == "view" ? view_.get() : boxes_[0].root.get();
+    const int root = where == "view" ? view_.get() : box_.get();
     const std::string path = words[2].substr(words[2].starts_with('/') ? 1 : 0);
     const std::string to = path + ".renamed";
     const std::string flags = words.size() > 3 ? words[3] : "r";
@@ -269,7 +268,7 @@ class StandIn {
   }
 
   host::SupervisorOrder order_;
-  UniqueFd launcher_, view_, begun_;
+  UniqueFd launcher_, box_, view_, begun_;
   io_uring ring_{};
   unsigned short personality_ = 0;
   std::map<size_t, Box> boxes_;

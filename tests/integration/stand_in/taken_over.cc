@@ -44,7 +44,8 @@ void tell(const std::string& what, long answer) {
 
 class Attack {
  public:
-  Attack(UniqueFd link, io_uring ring) : link_(std::move(link)), ring_(ring) {}
+  Attack(UniqueFd link, io_uring ring, uint16_t who, Trees roots)
+      : link_(std::move(link)), ring_(ring), who_(who), roots_(std::move(roots)) {}
 
   std::vector<std::string> paths() const {
     std::vector<std::string> out;
@@ -67,18 +68,6 @@ class Attack {
     return buffer;
   }
 
-  bool become_known() {
-    put(message(WantIdentity{}));
-    std::vector<UniqueFd> fds;
-    const std::string words = hear(fds);
-    if (words.empty() || words[0] != Identity::kTag) return false;
-    const auto identity = decode<Identity>(std::string_view(words).substr(1), "identity");
-    if (!identity || identity->error != 0 || fds.empty()) return false;
-    who_ = identity->personality;
-    roots_ = std::move(fds);
-    return true;
-  }
-
   int open_on_the_ring(uint16_t who, int dir, const std::string& path, uint64_t flags) {
     open_how how{};
     how.flags = flags | O_CLOEXEC;
@@ -91,6 +80,19 @@ class Attack {
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
     ::io_uring_prep_unlinkat(entry, AT_FDCWD, path.c_str(), 0);
     entry->personality = who;
+    return submit();
+  }
+  // From a root of the agent's view: what is mounted on a name (a mask) is no matter of a path that ends there.
+  int rename_on_the_ring(int root, const std::string& from, const std::string& to) {
+    io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
+    ::io_uring_prep_renameat(entry, root, from.c_str() + 1, root, to.c_str() + 1, 0);
+    entry->personality = who_;
+    return submit();
+  }
+  int unlink_below_on_the_ring(int root, const std::string& path) {
+    io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
+    ::io_uring_prep_unlinkat(entry, root, path.c_str() + 1, 0);
+    entry->personality = who_;
     return submit();
   }
   int do_on_the_ring(uint8_t operation) {
@@ -128,7 +130,7 @@ class Attack {
   UniqueFd link_;
   io_uring ring_;
   uint16_t who_ = 0;
-  std::vector<UniqueFd> roots_;
+  Trees roots_;
 };
 
 // Those that serving takes; what can be done with their arguments is tried by name.
@@ -225,7 +227,7 @@ void Attack::processes() {
 }
 
 void Attack::files() {
-  if (!become_known()) say("no identity");
+  if (who_ == 0) say("no identity");
   for (const std::string& path : paths()) {
     tell("ring, nobody, read " + path, open_on_the_ring(0, AT_FDCWD, path, O_RDONLY));
     tell("ring, nobody, write " + path, open_on_the_ring(0, AT_FDCWD, path, O_WRONLY));
@@ -243,7 +245,15 @@ void Attack::files() {
     tell("ring, from what /proc tells of itself, read " + path,
          own < 0 ? own : open_on_the_ring(who_, own, "root" + path, O_RDONLY));
     tell("ring, from above the box's root, read " + path,
-         open_on_the_ring(who_, roots_.empty() ? -1 : roots_[0].get(), "../../../.." + path, O_RDONLY));
+         open_on_the_ring(who_, roots_.box.get(), "../../../.." + path, O_RDONLY));
+    tell("ring, in the box, read " + path, open_on_the_ring(who_, roots_.box.get(), path.substr(1), O_RDONLY));
+    if (path.find("/workspace/") == path.npos || path.ends_with("/file")) continue;
+    tell("ring, in the box, rename " + path, rename_on_the_ring(roots_.box.get(), path, path + ".taken"));
+    tell("ring, in the box, read what was " + path,
+         open_on_the_ring(who_, roots_.box.get(), path.substr(1) + ".taken", O_RDONLY));
+    tell("ring, in the box, unlink " + path, unlink_below_on_the_ring(roots_.box.get(), path));
+    const std::string mine = path.substr(0, path.rfind('/')) + "/file";
+    tell("ring, in the box, put another over " + path, rename_on_the_ring(roots_.box.get(), mine, path));
   }
 }
 
@@ -352,8 +362,10 @@ int run() {
   if (::io_uring_queue_mmap(kInheritedRing, &params, &ring) != 0) return say("io_uring_queue_mmap"), 1;
   for (unsigned i = 0; i < ring.sq.ring_entries; ++i) ring.sq.array[i] = i;
   const std::string what = ::getenv("ALOS_ATTACK") ? ::getenv("ALOS_ATTACK") : "";
+  auto roots = close_private_root(start->trees);
+  if (!roots) return say(roots.error().text()), 1;
   if (auto confined = confine(Landlock::needed); !confined) return say(confined.error().text()), 1;
-  Attack attack(UniqueFd(kLink), ring);
+  Attack attack(UniqueFd(kLink), ring, start->identity.value_or(0), std::move(*roots));
   const std::map<std::string, void (Attack::*)()> all{
       {"calls", &Attack::calls},           {"processes", &Attack::processes},
       {"files", &Attack::files},           {"ring", &Attack::ring},

@@ -1,0 +1,60 @@
+#include "syscall-broker/serve.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/print.h"
+#include "syscall-broker/confine.h"
+#include "syscall-broker/link_end.h"
+#include "syscall-broker/private_root.h"
+
+namespace alos::broker {
+namespace {
+
+struct Served {
+  LinkEnd link{UniqueFd(kLink)};
+  std::unique_ptr<Broker> broker;
+};
+
+Result<void> prepare(const ReadPolicy& read, Served& out) {
+  UniqueFd ring(kInheritedRing);
+  TRY(enter_private_root());
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // after the last file of /proc that is written
+  LinkEnd::Start start = TRY(out.link.receive_start());
+  Trees roots = TRY(close_private_root(start.trees));
+  io_uring_params params{};
+  if (start.begin.ring.size() != sizeof params) return fail("start", "ring", EBADMSG);
+  std::memcpy(&params, start.begin.ring.data(), sizeof params);
+  policy::CompiledPolicy policy = policy::compile(TRY(read(start.rules)));
+  Agent::Facts facts{.run = start.begin.run, .workspace = start.begin.workspace, .env = start.begin.env};
+  std::optional<Broker::VirtualTime> time;
+  if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};
+  out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
+                                  out.link, out.link, time));
+  Result<std::pair<View::Roots, FileRing::Personality>> identity = fail("identity", "", ENOENT);
+  if (start.identity)
+    identity = std::pair(View::Roots{std::move(roots.box), std::move(roots.brokered)}, *start.identity);
+  else
+    identity = std::unexpected(start.identity.error());
+  out.link.serve(*out.broker, std::move(identity));
+  TRY(confine(Landlock::needed));
+  out.broker->listen(std::move(start.listener));
+  return {};
+}
+
+}  // namespace
+
+int serve(const ReadPolicy& read) {
+  ::umask(0);  // modes are explicit; what is made on the ring is made with this one
+  Served served;
+  if (auto ready = prepare(read, served); !ready) {
+    alos::print_error("alos-broker: {}\n", ready.error().text());
+    return 1;
+  }
+  for (;;) served.broker->wait({}, std::nullopt);
+}
+
+}  // namespace alos::broker
