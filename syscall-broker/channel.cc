@@ -169,6 +169,7 @@ void Channel::end(const Error& why) {
   if (sending_) reactor_.cancel(sender_);
   ::shutdown(socket_.get(), SHUT_RDWR);
   tell(why);
+  owner_.may_write(*this);  // who waits for room, since before or after it was told
   tell_if_idle();
 }
 

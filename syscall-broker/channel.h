@@ -39,7 +39,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
     virtual void closed(Channel& channel, const Error& why) = 0;
     // Closed, and nothing of it is in the ring any more: it may be destroyed, though not by this call.
     virtual void idle(Channel& channel) = 0;
-    virtual void may_write(Channel& channel) = 0;  // backlog() is below kEnough again
+    virtual void may_write(Channel& channel) = 0;  // backlog() is below kEnough again, or nobody reads any more
 
    protected:
     ~Owner() = default;

@@ -1,6 +1,7 @@
 #include "syscall-broker/link_end.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ namespace {
 constexpr size_t kLongestText = 8192, kFull = 48 << 10;
 
 std::string cut(std::string_view text) {
-  return std::string(text.substr(0, kLongestText));
+  if (text.size() <= kLongestText) return std::string(text);
+  return fmt::format("{}...[cut, {} bytes in all]", text.substr(0, kLongestText), text.size());
 }
 
 }  // namespace

@@ -24,6 +24,11 @@ void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received rec
     reply.set_id(id);
     return channel->reply(reply);
   }
+  if (auto limit = admit(received.request, *channel)) {
+    if (of_channel.empty()) running_.erase(channel.get());
+    limit->reply.set_id(id);
+    return channel->reply(limit->reply);
+  }
   auto call = std::make_unique<Call>(*this, agent, std::move(channel), std::move(received));
   of_channel[id] = call.get();
   carry(std::move(call));
@@ -34,6 +39,7 @@ Job Pipeline::carry(std::unique_ptr<Call> call) {
   // A denial stands whether it can be recorded or not; waiting for the record keeps a flood of them at its pace.
   if (call->denial_ != 0) co_await Written{journal_, call->denial_};
   ++changes_;
+  give_back(*call);
   if (const auto of_channel = running_.find(&call->channel()); of_channel != running_.end()) {
     of_channel->second.erase(call->id());
     if (of_channel->second.empty()) running_.erase(of_channel);
@@ -68,15 +74,13 @@ Task<Answer> Pipeline::answer(Call& call) {
   };
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
-  if (auto limit = reserve(call)) co_return std::move(*limit);
-
   // Looking leaves no trace, unless what is looked at is reached through the broker alone: then each use is recorded,
   // and what cannot be recorded is not answered.
   const bool effect = row.effect != EffectClass::observe;
   Answer out;
   Result<void> written;
   if (effect) {
-    call.intent_ = record(call, row, target(), "");
+    call.intent_ = record(call, row, target(), "", plan->details);
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
@@ -85,13 +89,12 @@ Task<Answer> Pipeline::answer(Call& call) {
     const std::string outcome = outcome_of(out);
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
-      record(call, row, target(), outcome);
+      record(call, row, target(), outcome, {});
     } else if (call.recorded_) {
-      const uint64_t number = record(call, row, target(), outcome);
+      const uint64_t number = record(call, row, target(), outcome, plan->details);
       written = co_await Written{journal_, number};
     }
   }
-  give_back(call);
   if (!written) co_return unrecorded(written.error());
   co_return out;
 }
@@ -123,17 +126,19 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   return denied(call.agent().policy(), decision, request);
 }
 
-std::optional<Answer> Pipeline::reserve(Call& call) {
-  if (call.request().call_case() == wire::Request::kClockSleep) {
+// From the first byte on, and not only once it is allowed: what is looked up, and a denial that waits for its record,
+// hold memory and a client's turn as well.
+std::optional<Answer> Pipeline::admit(const wire::Request& request, Channel& channel) {
+  if (request.call_case() == wire::Request::kClockSleep) {
     if (sleeps_ >= kSleeps) return limited("sleeps under way", kSleeps, "wait for one of them");
     ++sleeps_;
     return std::nullopt;
   }
-  if (call.channel().calls >= kCallsOfChannel)
+  if (channel.calls >= kCallsOfChannel)
     return limited("calls under way on a connection", kCallsOfChannel, "wait for one of them");
   if (calls_ >= kCalls) return limited("calls under way", kCalls, "wait for one of them");
   ++calls_;
-  ++call.channel().calls;
+  ++channel.calls;
   return std::nullopt;
 }
 
@@ -147,7 +152,7 @@ void Pipeline::give_back(Call& call) {
 }
 
 uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::string& target,
-                          std::string_view outcome) {
+                          std::string_view outcome, const std::vector<std::pair<std::string, std::string>>& details) {
   Journal::Entry entry;
   entry.action = row.name;
   entry.target = target;
@@ -155,6 +160,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.rule = call.rule_;
   entry.source = call.source_;
   entry.parent = call.intent_;
+  for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
   if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
   return journal_.write(entry);
 }
@@ -221,6 +227,11 @@ Attempt<std::string_view> Call::content(const std::string& in_frame) {
   const auto size = static_cast<uint64_t>(st->st_size);
   if (size > kMaxContent) return std::unexpected(limited("content", kMaxContent, "write it in parts, with fs.append"));
   if (size == 0) return std::string_view();
+  // Reading a hole by a mapping makes a page of it, which is the reader's, and stays while the memfd does. Its seals
+  // keep it from getting holes later.
+  constexpr uint64_t kPage = 4096, kBlock = 512;
+  if (static_cast<uint64_t>(st->st_blocks) * kBlock < (size + kPage - 1) / kPage * kPage)
+    return give_up("content", "memfd", EINVAL, "it has holes: write every byte of it");
   void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, received_.content.get(), 0);
   if (at == MAP_FAILED) return give_up("mmap", "content", errno);
   mapping_ = {at, [size](void* mapped) { ::munmap(mapped, size); }};

@@ -12,7 +12,7 @@
 
 namespace alos::broker {
 
-// The one way of a request: plan, decide, reserve, record, carry out, settle, answer. Who asks is the channel's to
+// The one way of a request: admit, plan, decide, record, carry out, settle, answer. Who asks is the channel's to
 // know, what is well formed was checked before. Nothing here knows what a primitive does.
 class Pipeline {
  public:
@@ -56,9 +56,10 @@ class Pipeline {
   Job carry(std::unique_ptr<Call> call);
   Task<Answer> answer(Call& call);
   std::optional<Answer> decide(Call& call, const policy::Request& request);
-  std::optional<Answer> reserve(Call& call);
+  std::optional<Answer> admit(const wire::Request& request, Channel& channel);
   void give_back(Call& call);
-  uint64_t record(const Call& call, const PrimitiveRow& row, const std::string& target, std::string_view outcome);
+  uint64_t record(const Call& call, const PrimitiveRow& row, const std::string& target, std::string_view outcome,
+                  const std::vector<std::pair<std::string, std::string>>& details);
   void cancel(Channel& channel, uint64_t call);
 
   Reactor& reactor_;

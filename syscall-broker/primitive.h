@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "syscall-broker/call.h"
@@ -11,6 +12,8 @@ namespace alos::broker {
 struct Plan {
   std::vector<policy::Request> demands;  // each must be allowed; the first names the call in the journal
   std::string target;                    // for the journal where nothing is demanded
+  // What the target does not say of an effect: "to" of a copy.
+  std::vector<std::pair<std::string, std::string>> details{};
 };
 
 // One primitive. The pipeline is the only one that calls it, and does everything that is the same for all.

@@ -23,15 +23,18 @@ using broker::kLink;
 
 // Answers that it has not read: more than it can have asked for at a time.
 constexpr size_t kMostUnread = 4096;
+// Bytes that it may say to people.
+constexpr size_t kMostComplaints = 256 << 10;
 
-[[noreturn]] void become_broker(const char* program, int socket, int ring, pid_t parent) {
+[[noreturn]] void become_broker(const char* program, int socket, int ring, int complaints, pid_t parent) {
   constexpr int kAbove = 16;
   socket = ::fcntl(socket, F_DUPFD, kAbove);
   ring = ::fcntl(ring, F_DUPFD, kAbove);
+  complaints = ::fcntl(complaints, F_DUPFD, kAbove);
   const int nothing = ::open("/dev/null", O_RDWR);
-  // Its complaints go where the supervisor's go; it reads and writes nothing else that is the caller's.
+  // It has nothing that is the caller's: a terminal is read and controlled by whoever may write to it.
   if (socket >= 0 && ring >= 0 && nothing >= 0 && ::dup2(nothing, 0) == 0 && ::dup2(nothing, 1) == 1 &&
-      ::dup2(socket, kLink) == kLink && ::dup2(ring, kInheritedRing) == kInheritedRing &&
+      ::dup2(complaints, 2) == 2 && ::dup2(socket, kLink) == kLink && ::dup2(ring, kInheritedRing) == kInheritedRing &&
       ::syscall(SYS_close_range, kInheritedRing + 1, ~0U, 0) == 0) {
     sigset_t none;
     sigemptyset(&none);
@@ -52,12 +55,15 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   // This end alone: the other is another open file.
   if (::fcntl(pair.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
+  sys::Pair complaints = TRY(sys::pipe(O_NONBLOCK));
+  if (::fcntl(complaints.b.get(), F_SETFL, 0) != 0) return fail_errno("fcntl", "alos-broker");
   BrokerChild out;
   const pid_t self = ::getpid();
   out.pid_ = ::fork();
   if (out.pid_ < 0) return fail_errno("fork", "alos-broker");
-  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), self);
+  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), complaints.b.get(), self);
   out.socket_ = std::move(pair.a);
+  out.complaints_ = std::move(complaints.a);
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
   const int fds[] = {listener.get(), text.get()};
   const std::string words = broker::message(begin);
@@ -108,6 +114,19 @@ bool BrokerChild::receive(const Events& events) {
     default:
       return false;
   }
+}
+
+std::string BrokerChild::read_complaints() {
+  std::string out;
+  char buffer[4096];
+  ssize_t n = 0;
+  while (complaints_ && (n = ::read(complaints_.get(), buffer, sizeof buffer)) > 0) {
+    out.append(buffer, static_cast<size_t>(n));
+    complained_ += static_cast<size_t>(n);
+    if (complained_ > kMostComplaints) complaints_.reset();
+  }
+  if (n == 0) complaints_.reset();
+  return out;
 }
 
 short BrokerChild::events() const {

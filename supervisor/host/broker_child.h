@@ -39,6 +39,11 @@ class BrokerChild {
   bool receive(const Events& events);
   // To be called when fd() can be written. False: it reads nothing of what it asks for, and is to be ended.
   bool send();
+  // What it says to people, on its standard error: read whenever complaints() is readable, and once more after end().
+  // Bounded; its words are an agent's.
+  int complaints() const { return complaints_ ? complaints_.get() : -1; }
+  std::string read_complaints();
+
   // Answers never wait for it: what it does not read yet is kept, up to a bound.
   void answer(const broker::AllRecorded& recorded);
   void answer(const broker::Identity& identity, std::span<const int> fds);
@@ -55,7 +60,8 @@ class BrokerChild {
  private:
   void put(std::string words, std::span<const int> fds = {});
 
-  UniqueFd socket_;
+  UniqueFd socket_, complaints_;
+  size_t complained_ = 0;
   pid_t pid_ = -1;
   Outbox unread_;
   bool is_stuck_ = false;

@@ -1,5 +1,6 @@
 #include "supervisor/host/command_runs.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -70,7 +71,8 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   Run& run = found->second;
   run.pidfd = std::move(fds[0]);
   run.init = report.pid;
-  if (!run.over) run.control = std::move(fds[1]);
+  // Its end alone: init's is another open file. Nothing of an agent's making is ever waited for here.
+  if (!run.over && ::fcntl(fds[1].get(), F_SETFL, O_NONBLOCK) == 0) run.control = std::move(fds[1]);
   // A run with more rights does not speak for the agent, who could have it do so by its arguments.
   const UniqueFd none;
   told_.started({report.run, 0, ""}, report.has_listener && !run.elevated ? fds[2] : none);
@@ -84,53 +86,49 @@ std::vector<pid_t> CommandRuns::inits() const {
   return out;
 }
 
-void CommandRuns::add_to(std::vector<pollfd>& fds) const {
+void CommandRuns::add_to(std::vector<pollfd>& fds) {
+  polled_.clear();
   for (const auto& [number, run] : runs_) {
+    polled_.push_back(number);
     fds.push_back({.fd = run.control ? run.control.get() : -1, .events = POLLIN, .revents = 0});
     fds.push_back({.fd = run.pidfd ? run.pidfd.get() : -1, .events = POLLIN, .revents = 0});
   }
 }
 
-void CommandRuns::from_init(Run& run) {
+bool CommandRuns::from_init(Run& run) {
   init::Report report;
   auto got = sys::receive_message(run.control.get(), std::as_writable_bytes(std::span(&report, 1)), 0);
+  if (!got && got.error().code == EAGAIN) return false;
   if (!got || got->size != sizeof report) {
     run.control.reset();
-    return;
+    return false;
   }
-  switch (report.kind) {
-    case init::Report::Kind::started:
-      run.executed = true;
-      return;
-    case init::Report::Kind::not_started:
-    case init::Report::Kind::ended:
-      run.status = report.value;
-      run.told = true;
-      return;
-    default:
-      return;
+  if (report.kind == init::Report::Kind::started) run.executed = true;
+  if (report.kind == init::Report::Kind::not_started || report.kind == init::Report::Kind::ended) {
+    run.status = report.value;
+    run.told = true;
   }
+  return true;
 }
 
 void CommandRuns::reap(uint32_t number, Run& run) {
   siginfo_t info{};
-  if (::waitid(P_PIDFD, static_cast<id_t>(run.pidfd.get()), &info, WEXITED | __WALL) != 0 && errno == EINTR) return;
-  while (run.control) from_init(run);  // its last words may still be unread
+  if (::waitid(P_PIDFD, static_cast<id_t>(run.pidfd.get()), &info, WEXITED | WNOHANG | __WALL) == 0 && info.si_pid == 0)
+    return;
+  while (run.control && from_init(run)) {  // its last words may still be unread
+  }
   // Ended from outside: as the kernel would say of the program.
   if (!run.told) run.status = SIGKILL;
   told_.ended({number, run.executed || !run.told, run.status});
   runs_.erase(number);
 }
 
-// In the order of add_to(): what is reaped is erased, and no later entry moves.
 void CommandRuns::look(std::span<const pollfd> fds) {
-  std::vector<uint32_t> numbers;
-  for (const auto& [number, run] : runs_) numbers.push_back(number);
-  for (size_t i = 0; i < numbers.size() && 2 * i + 1 < fds.size(); ++i) {
-    const auto found = runs_.find(numbers[i]);
+  for (size_t i = 0; i < polled_.size() && 2 * i + 1 < fds.size(); ++i) {
+    const auto found = runs_.find(polled_[i]);
     if (found == runs_.end()) continue;
-    if (fds[2 * i].revents != 0 && found->second.control) from_init(found->second);
-    if (fds[2 * i + 1].revents != 0) reap(numbers[i], found->second);
+    if (fds[2 * i].revents != 0 && found->second.control) (void)from_init(found->second);
+    if (fds[2 * i + 1].revents != 0 && found->second.pidfd) reap(polled_[i], found->second);
   }
 }
 

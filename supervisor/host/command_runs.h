@@ -38,8 +38,8 @@ class CommandRuns {
   // A report of the launcher's of kind run_started or run_failed.
   void heard(const box::LauncherReport& report, std::vector<UniqueFd> fds);
 
-  // For poll(2), and what it found; the same vector.
-  void add_to(std::vector<pollfd>& fds) const;
+  // For poll(2), and what it found, in the same order; what was heard in between may have ended some.
+  void add_to(std::vector<pollfd>& fds);
   void look(std::span<const pollfd> fds);
   // The first process of each, 0 of one that is still being made.
   std::vector<pid_t> inits() const;
@@ -51,11 +51,12 @@ class CommandRuns {
     int status = 0;
     pid_t init = 0;
   };
-  static void from_init(Run& run);
+  static bool from_init(Run& run);  // whether there was a word
   void reap(uint32_t number, Run& run);
 
   Told told_;
   std::map<uint32_t, Run> runs_;
+  std::vector<uint32_t> polled_;  // whose two entries each are polled
 };
 
 }  // namespace alos::host

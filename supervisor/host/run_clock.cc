@@ -11,8 +11,6 @@ namespace alos::host {
 namespace {
 
 constexpr size_t kLongestLine = 256;
-// Moved further, times of nanoseconds would come to their end: a hundred years.
-constexpr int64_t kFurthestNs = int64_t{100} * 366 * 24 * 3'600'000'000'000;
 
 }  // namespace
 
@@ -22,7 +20,7 @@ Result<int64_t> parse_clock_order(std::string_view line) {
   if (!line.starts_with(kAdvance)) return fail("clock", printable(line), EINVAL, kHelp);
   const auto ms = policy::parse_duration(line.substr(kAdvance.size()));
   if (!ms) return fail("clock", printable(line), EINVAL, ms.error().hint.empty() ? kHelp : ms.error().hint);
-  if (*ms > static_cast<uint64_t>(kFurthestNs / 1'000'000))
+  if (*ms > static_cast<uint64_t>(RunClock::kFurthestNs / 1'000'000))
     return fail("clock", printable(line), ERANGE, "a hundred years at most");
   return static_cast<int64_t>(*ms) * 1'000'000;
 }

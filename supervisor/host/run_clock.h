@@ -28,9 +28,12 @@ class RunClock {
   int64_t wall_ns() const { return is_given() ? wall_ns_ : alos::wall_ns(); }  // as CLOCK_REALTIME
   int64_t moved_ns() const { return moved_ns_; }
 
-  // A given clock is `now_ns`; never back. How far that was.
+  // Moved further, times of nanoseconds would come to their end: a hundred years.
+  static constexpr int64_t kFurthestNs = int64_t{100} * 366 * 24 * 3'600'000'000'000;
+
+  // A given clock is `now_ns`; never back, and kFurthestNs at most in all. How far that was.
   int64_t move_to(int64_t now_ns) {
-    const int64_t step = std::max<int64_t>(0, now_ns - now_ns_);
+    const int64_t step = std::clamp<int64_t>(now_ns - now_ns_, 0, kFurthestNs - moved_ns_);
     now_ns_ += step, wall_ns_ += step, moved_ns_ += step;
     return step;
   }

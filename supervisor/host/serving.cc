@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/host/say.h"
 
@@ -43,15 +45,18 @@ void Serving::begin(UniqueFd listener, pid_t init) {
   init_ = init;
 }
 
-void Serving::add_to(std::vector<pollfd>& fds) const {
+void Serving::add_to(std::vector<pollfd>& fds) {
   fds.push_back({.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0});
   fds.push_back({.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0});
   fds.push_back({.fd = clock_.orders(), .events = POLLIN, .revents = 0});
+  fds.push_back({.fd = broker_ ? broker_->complaints() : -1, .events = POLLIN, .revents = 0});
   runs_.add_to(fds);
 }
 
 void Serving::look(std::span<const pollfd> fds) {
-  runs_.look(fds.subspan(3));
+  constexpr size_t kOwn = 4;
+  runs_.look(fds.subspan(kOwn));
+  if (fds[3].revents != 0 && broker_) say_complaints();
   if ((fds[0].revents & POLLOUT) != 0 && !broker_->send()) broker_gone();
   if ((fds[0].revents & ~POLLOUT) != 0 && broker_) from_broker();
   if (fds[1].revents != 0) start_broker();
@@ -117,6 +122,7 @@ void Serving::from_broker() {
 // Calls that were under way end for their clients with the connection; the next connection has a new one.
 void Serving::broker_gone() {
   broker_->end();
+  say_complaints();
   broker_.reset();
   driver_.works();
   runs_.end_all(launcher_);
@@ -131,8 +137,22 @@ void Serving::end() {
   pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
   const int64_t until = boot_ns() + 2'000'000'000;
   while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
-  if (broker_) broker_->end();
+  if (!broker_) return;
+  broker_->end();
+  say_complaints();
   broker_.reset();
+}
+
+// Nothing of it is an order to a terminal.
+void Serving::say_complaints() {
+  const std::string words = broker_->read_complaints();
+  std::string out;
+  for (size_t at = 0; at < words.size();) {
+    const size_t end = std::min(words.find('\n', at), words.size());
+    out += printable_text(std::string_view(words).substr(at, end - at)) + '\n';
+    at = end + 1;
+  }
+  if (!out.empty()) say(out);
 }
 
 // ---- the agent's identity ----

@@ -30,7 +30,7 @@ class Serving {
   void begin(UniqueFd listener, pid_t init);
 
   // For poll(2), and what it found; the same entries.
-  void add_to(std::vector<pollfd>& fds) const;
+  void add_to(std::vector<pollfd>& fds);
   void look(std::span<const pollfd> fds);
   // A report of the launcher's that is about primitives.
   void heard(const box::LauncherReport& report, std::vector<UniqueFd> fds);
@@ -51,6 +51,7 @@ class Serving {
   void no_broker(const std::string& why);
   void from_broker();
   void broker_gone();
+  void say_complaints();
   void want_identity();
   void identity_found(const box::LauncherReport& report, const std::vector<UniqueFd>& fds);
 

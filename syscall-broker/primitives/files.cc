@@ -51,6 +51,7 @@ Attempt<Plan> demand(std::string_view path, std::initializer_list<policy::Right>
 
 Attempt<Plan> both(Attempt<Plan> first, Attempt<Plan> second) {
   if (!first || !second) return first ? std::move(second) : std::move(first);
+  first->details.emplace_back("to", printable(second->demands.front().asked()));
   for (policy::Request& request : second->demands) first->demands.push_back(std::move(request));
   return first;
 }

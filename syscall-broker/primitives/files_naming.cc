@@ -2,6 +2,8 @@
 #include <linux/fs.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
 
@@ -15,6 +17,22 @@ constexpr mode_t kPermissions = 0755;
 // The name itself is worked on: of "." there is none.
 Attempt<void> must_be_a_name(const View::Place& place, std::string_view operation) {
   if (place.name == ".") return give_up(operation, place.path, EBUSY, "it is the root");
+  return {};
+}
+
+// What a rule takes away by name below a directory would have another name once that is renamed. In the agent's box
+// such files are covered, and the cover goes along; what is reached through the broker alone can come to be there after
+// that was looked for.
+Attempt<void> must_carry_no_denial(const Call& call, const Found& source) {
+  if (!source.place.brokered || !S_ISDIR(source.st.st_mode)) return {};
+  const auto may_match = [&](const std::vector<policy::PathPattern>& patterns) {
+    return std::ranges::any_of(
+        patterns, [&](const policy::PathPattern& one) { return one.pattern.may_match_below(source.place.path); });
+  };
+  for (const policy::FileRule& rule : call.agent().policy().rules())
+    if (may_match(rule.effect == policy::Effect::deny ? rule.paths : rule.except))
+      return give_up("rename", source.place.path, EPERM,
+                     "rule '" + rule.name + "' takes away what may lie in it, which would have another name then");
   return {};
 }
 
@@ -93,6 +111,7 @@ class FsRename final : public Primitive {
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
     if (!source.there()) co_return give_up("rename", source.place.path, ENOENT, "");
+    ALOS_ATTEMPT(carries, must_carry_no_denial(call, source));
     const policy::Rights onto =
         wanted.replace() ? policy::Rights(Right::create) | Right::write : policy::Rights(Right::create);
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});

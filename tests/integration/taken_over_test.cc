@@ -86,6 +86,7 @@ TEST_P(TakenOver, has_no_system_call_but_those_of_serving) {
   EXPECT_EQ(run.code, 0);
   EXPECT_THAT(run.err, HasSubstr("tried all of calls\n"));
   EXPECT_THAT(run.err, Not(HasSubstr("call "))) << "each that is not EPERM";
+  EXPECT_THAT(run.err, HasSubstr("standard error: a pipe to write to\n"));
   EXPECT_THAT(run.err, AllOf(HasSubstr("ioctl TIOCSTI -> EPERM\n"), HasSubstr("ioctl FIONREAD -> EPERM\n")));
 }
 

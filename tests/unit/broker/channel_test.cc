@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -193,6 +194,57 @@ TEST_F(Channels, calls_at_once_are_bounded_and_sleeps_are_not_counted_among_them
     client->send(request);
   }
   EXPECT_TRUE(client->call(now()).id() > 0);
+}
+
+// Calls that wait for room in a connection end with it, whatever came in before its end.
+TEST_F(Channels, calls_that_wait_for_room_are_given_back_when_the_connection_breaks) {
+  served.write("/w/big", std::string(4 << 20, 'x'));
+  // What is wrong has to come in while the answer waits: the next frame was asked for before there was any.
+  for (uint64_t round = 0; round < Pipeline::kCalls + 8; ++round) {
+    auto breaking = served.connect();
+    wire::Request request = read_request("/w/big");
+    request.set_id(1);
+    breaking->send(request);
+    const auto first = breaking->receive();
+    ASSERT_TRUE(first && first->has_output()) << "round " << round << (first ? first->DebugString() : "");
+    int before = -1, waiting = 0;  // until its socket is full, and the rest waits in the broker
+    for (int same = 0; same < 4; before = waiting) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      ASSERT_EQ(::ioctl(breaking->socket(), FIONREAD, &waiting), 0);
+      same = waiting == before && waiting > 100'000 ? same + 1 : 0;
+    }
+    breaking->send_bytes("\xff\xff garbage");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  wire::Reply reply;
+  for (int i = 0; i < 200 && !reply.has_fs_stat(); ++i) {  // the last one's end may still be on its way
+    wire::Request request;
+    request.mutable_fs_stat()->set_path("/w/big");
+    reply = other->call(request);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_TRUE(reply.has_fs_stat()) << reply.DebugString();
+}
+
+class SilentJournal : public testing::Test {
+ protected:
+  Served served{{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work")}), .silent = true}};
+};
+
+// A denial waits for its record: so many wait, and no more.
+TEST_F(SilentJournal, denials_that_wait_are_bounded_like_calls) {
+  const auto client = served.connect();
+  constexpr uint64_t kSent = Pipeline::kCallsOfChannel + 100;
+  for (uint64_t id = 1; id <= kSent; ++id) {
+    wire::Request request = read_request("/elsewhere");
+    request.set_id(id);
+    client->send(request);
+  }
+  for (uint64_t i = 0; i < 100; ++i) {
+    const auto reply = client->receive();
+    ASSERT_TRUE(reply.has_value());
+    EXPECT_EQ(reply->limit().value(), Pipeline::kCallsOfChannel) << reply->DebugString();
+  }
 }
 
 TEST_F(Channels, connections_at_once_are_bounded) {

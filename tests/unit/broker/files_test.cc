@@ -300,6 +300,50 @@ TEST_F(Files, attached_content_is_written) {
   EXPECT_EQ(served.read("/w/big"), content);
 }
 
+// Its holes would become pages of the broker's, which no limit of the agent's counts.
+TEST_F(Files, attached_content_with_holes_is_refused) {
+  for (const off_t size : {off_t{1}, off_t{4096}, off_t{1} << 20, off_t{64} << 20}) {
+    const UniqueFd attached(::memfd_create("sparse", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    ASSERT_EQ(::ftruncate(attached.get(), size), 0);
+    if (size > 4096) {
+      ASSERT_EQ(::pwrite(attached.get(), "x", 1, size - 1), 1);
+    }
+    ASSERT_EQ(::fcntl(attached.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    struct stat before{}, after{};
+    ASSERT_EQ(::fstat(attached.get(), &before), 0);
+    for (const bool append : {false, true}) {
+      wire::Request request = write_request("/w/big", "");
+      if (append) {
+        request.mutable_fs_append()->set_path("/w/own");
+        request.mutable_fs_append()->set_create(true);
+      }
+      request.set_attached(true);
+      const wire::Reply reply = client->call(request, &attached);
+      EXPECT_EQ(reply.failed().name(), "EINVAL") << size << reply.DebugString();
+      EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("holes"));
+    }
+    ASSERT_EQ(::fstat(attached.get(), &after), 0);
+    EXPECT_EQ(before.st_blocks, after.st_blocks);
+  }
+  EXPECT_FALSE(served.exists("/w/big"));
+}
+
+TEST_F(Files, a_copy_and_a_new_name_are_recorded_with_where_they_lead) {
+  served.write("/w/from", "x");
+  wire::Request copy;
+  copy.mutable_fs_copy()->set_from("/w/from");
+  copy.mutable_fs_copy()->set_to("/w/to");
+  EXPECT_TRUE(client->call(copy).has_fs_copy());
+  wire::Request rename;
+  rename.mutable_fs_rename()->set_from("/w/from");
+  rename.mutable_fs_rename()->set_to("/w/renamed");
+  EXPECT_TRUE(client->call(rename).has_fs_rename());
+  std::vector<std::string> told;
+  for (const Recorded& record : served.journal())
+    for (const auto& [name, value] : record.details) told.push_back(record.action + " " + name + " " + value);
+  EXPECT_THAT(told, testing::ElementsAre("fs.copy to /w/to", "fs.rename to /w/renamed"));
+}
+
 TEST_F(Files, listing_is_in_order_and_in_pages) {
   for (int i = 0; i < 3000; ++i) served.write("/w/many/" + std::to_string(i) + std::string(60, 'n'), "");
   std::vector<std::string> names;
@@ -435,6 +479,43 @@ TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
   open.mutable_fs_open()->set_path("/v/file");
   EXPECT_EQ(client->call(open).denied().layer(), "broker");
   EXPECT_FALSE(client->descriptor);
+}
+
+class FilesBrokeredToWrite : public Files {
+ protected:
+  static Setting writable(bool with_denial) {
+    policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
+    vault.brokered = true;
+    Setting out{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault}), .brokered = true};
+    if (with_denial) out.policy.files.push_back(rule(Effect::deny, kAll, {"/v/*/*.key"}, "keys"));
+    return out;
+  }
+  explicit FilesBrokeredToWrite(bool with_denial = true) : Files(writable(with_denial)) {
+    served.write(".brokered/v/d/plain", "kept");
+    served.write(".brokered/v/d/new.key", "made by the host after the launch");
+  }
+  wire::Reply rename(const std::string& from, const std::string& to) {
+    wire::Request request;
+    request.mutable_fs_rename()->set_from(from);
+    request.mutable_fs_rename()->set_to(to);
+    return client->call(request);
+  }
+};
+class FilesBrokeredWithoutDenial : public FilesBrokeredToWrite {
+ protected:
+  FilesBrokeredWithoutDenial() : FilesBrokeredToWrite(false) {}
+};
+
+TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_from_under_a_denial) {
+  EXPECT_EQ(client->call(read_request("/v/d/new.key")).denied().rule(), "keys");
+  const wire::Reply reply = rename("/v/d", "/v/e");
+  EXPECT_EQ(reply.failed().name(), "EPERM") << reply.DebugString();
+  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("'keys'"));
+  EXPECT_TRUE(rename("/v/d/plain", "/v/d/other").has_fs_rename()) << "a file has but its own name";
+}
+
+TEST_F(FilesBrokeredWithoutDenial, directories_are_renamed) {
+  EXPECT_TRUE(rename("/v/d", "/v/e").has_fs_rename());
 }
 
 TEST_F(FilesBrokered, links_lead_there_however_they_are_written) {

@@ -152,12 +152,13 @@ wire::Request write_request(const std::string& path, const std::string& content)
 
 class Served::Notes final : public Journal {
  public:
-  Notes(int fail, bool forgets) : fail_(fail), forgets_(forgets) {}
+  Notes(int fail, bool forgets, bool silent) : fail_(fail), forgets_(forgets), silent_(silent) {}
   uint64_t write(const Entry& entry) override {
     if (forgets_) return 1;
     const std::scoped_lock lock(mutex_);
     recorded_.push_back({std::string(entry.action), std::string(entry.target), std::string(entry.rule),
-                         std::string(entry.outcome), entry.parent, std::string(entry.reason), entry.decision, false});
+                         std::string(entry.outcome), entry.parent, std::string(entry.reason), entry.details,
+                         entry.decision, false});
     return recorded_.size();
   }
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override {
@@ -165,7 +166,7 @@ class Served::Notes final : public Journal {
       const std::scoped_lock lock(mutex_);
       recorded_[number - 1].waited_for = true;
     }
-    then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
+    if (!silent_) then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
   }
   std::vector<Recorded> all() const {
     const std::scoped_lock lock(mutex_);
@@ -176,14 +177,14 @@ class Served::Notes final : public Journal {
   mutable std::mutex mutex_;
   std::vector<Recorded> recorded_;
   int fail_;
-  bool forgets_;
+  bool forgets_, silent_;
 };
 
 Served::Served(Setting setting)
     : setting_(std::move(setting)),
       root_("/var/tmp/alos-served-" + random_hex(6)),
       agent_(::geteuid() == 0 ? kAgent : ::geteuid()),
-      notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets)) {
+      notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets, setting_.silent)) {
   ::umask(0);  // as the broker's
   make_directory("/");
   if (setting_.brokered) make_directory(".brokered");

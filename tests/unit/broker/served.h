@@ -27,6 +27,7 @@ struct Recorded {
   std::string action, target, rule, outcome;
   uint64_t parent;  // place among them, from 1
   std::string reason;
+  std::vector<std::pair<std::string, std::string>> details;
   policy::Effect decision;
   bool waited_for;  // the call went on only after it was written
 };
@@ -57,6 +58,7 @@ struct Setting {
   int fail_journal = 0;         // errno of every record of a change
   bool brokered = false;        // there is a tree that primitives alone reach: what is written to ".brokered/..."
   bool forgets = false;         // what is recorded is not kept
+  bool silent = false;          // nobody is ever told that something is recorded
 };
 
 class Served {

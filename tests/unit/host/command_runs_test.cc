@@ -1,0 +1,120 @@
+#include "supervisor/host/command_runs.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/sys.h"
+
+namespace alos::host {
+namespace {
+
+using box::LauncherReport;
+
+class Commands : public testing::Test {
+ protected:
+  Commands() {
+    auto pair = sys::socketpair(SOCK_SEQPACKET);
+    launcher_ = std::move(pair->a);
+    other_ = std::move(pair->b);
+  }
+  ~Commands() override {
+    for (const auto& [number, pid] : alive_) {
+      ::kill(pid, SIGKILL);  // children of this process that nobody has reaped
+      ::waitpid(pid, nullptr, 0);
+    }
+  }
+  void want(uint32_t number) {
+    std::vector<UniqueFd> stdio;
+    for (int i = 0; i < 3; ++i) stdio.push_back(std::move(*sys::open("/dev/null", O_RDWR)));
+    broker::WantRun wanted;
+    wanted.run = number;
+    wanted.argv = {"/bin/true"};
+    runs_.want(launcher_, wanted, std::move(stdio));
+  }
+  // A child stands for the first process of the box.
+  void starts(uint32_t number) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::pause();
+      ::_exit(0);
+    }
+    alive_[number] = pid;
+    std::vector<UniqueFd> fds;
+    fds.push_back(std::move(*sys::pidfd_open(pid)));
+    auto control = sys::socketpair(SOCK_SEQPACKET);
+    fds.push_back(std::move(control->a));
+    inits_[number] = std::move(control->b);
+    LauncherReport report;
+    report.kind = LauncherReport::Kind::run_started;
+    report.run = number;
+    report.pid = pid;
+    runs_.heard(report, std::move(fds));
+  }
+  void fails(uint32_t number) {
+    LauncherReport report;
+    report.kind = LauncherReport::Kind::run_failed;
+    report.run = number;
+    report.error = ENOENT;
+    runs_.heard(report, {});
+  }
+  void ends(uint32_t number) {
+    ::kill(alive_[number], SIGKILL);
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(alive_[number]), &info, WEXITED | WNOWAIT);
+    alive_.erase(number);
+    inits_.erase(number);
+  }
+
+  UniqueFd launcher_, other_;
+  std::vector<uint32_t> ended_;
+  std::map<uint32_t, int> started_;  // and the error
+  CommandRuns runs_{
+      {.started = [this](const broker::RunStarted& run, const UniqueFd&) { started_[run.run] = run.error; },
+       .ended = [this](const broker::RunEnded& run) { ended_.push_back(run.run); }}};
+  std::map<uint32_t, pid_t> alive_;
+  std::map<uint32_t, UniqueFd> inits_;
+};
+
+// What is ready was polled before the launcher was heard: another one's failure must not make it look like somebody
+// else's, of whom nothing is to be read.
+TEST_F(Commands, one_that_fails_between_poll_and_look_moves_no_other) {
+  for (uint32_t number = 1; number <= 4; ++number) want(number);
+  for (uint32_t number = 2; number <= 4; ++number) starts(number);
+  ends(3);
+  std::vector<pollfd> fds;
+  runs_.add_to(fds);
+  ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
+  fails(1);
+  ::alarm(20);  // it would wait for ever
+  runs_.look(fds);
+  ::alarm(0);
+  EXPECT_EQ(started_[1], ENOENT);
+  EXPECT_THAT(ended_, testing::ElementsAre(3));
+  for (const uint32_t number : {2U, 4U}) ends(number);
+  fds.clear();
+  runs_.add_to(fds);
+  ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
+  runs_.look(fds);
+  EXPECT_THAT(ended_, testing::UnorderedElementsAre(3, 2, 4));
+}
+
+// A readiness that is none (poll(2), BUGS of select(2)) is not waited on.
+TEST_F(Commands, nothing_is_waited_for) {
+  want(1);
+  starts(1);
+  std::vector<pollfd> fds;
+  runs_.add_to(fds);
+  for (pollfd& fd : fds) fd.revents = POLLIN;
+  ::alarm(20);
+  runs_.look(fds);
+  ::alarm(0);
+  EXPECT_THAT(ended_, testing::IsEmpty());
+}
+
+}  // namespace
+}  // namespace alos::host
