@@ -141,7 +141,7 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::Com
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
   add_file_primitives(pipeline_, worker_);
-  add_clock_primitives(pipeline_, *reactor_, time_);
+  add_clock_primitives(pipeline_, time_);
   add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);
 }
