@@ -1,5 +1,6 @@
 #include "syscall-broker/pipeline.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -86,7 +87,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
       record(call, row, target(), outcome);
-    } else if (call.recorded_) {
+    } else if (call.recorded_ || call.scripted_) {
       const uint64_t number = record(call, row, target(), outcome);
       written = co_await Written{journal_, number};
     }
@@ -156,6 +157,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.source = call.source_;
   entry.parent = call.intent_;
   if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
+  if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
 

@@ -46,8 +46,8 @@ constexpr size_t kMostUnread = 4096;
 
 }  // namespace
 
-Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
-                                       const UniqueFd& ring) {
+Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::string& rules, const std::string& script,
+                                       const UniqueFd& listener, const UniqueFd& ring) {
   const std::string program = TRY(program_directory()) + "/alos-broker";
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   // This end alone: the other is another open file.
@@ -59,7 +59,10 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), self);
   out.socket_ = std::move(pair.a);
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
-  const int fds[] = {listener.get(), text.get()};
+  UniqueFd lines;
+  if (begin.scripted) lines = TRY(sys::memfd("script", script, true));
+  const int all[] = {listener.get(), text.get(), lines.get()};
+  const std::span<const int> fds(all, begin.scripted ? 3 : 2);
   const std::string words = broker::message(begin);
   if (auto sent = sys::send_message(out.socket_.get(), std::as_bytes(std::span(words)), fds); !sent) {
     out.end();
