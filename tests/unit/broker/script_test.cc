@@ -1,9 +1,11 @@
 #include "syscall-broker/script.h"
 
+#include <fnmatch.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <random>
 
 #include "syscall-broker/primitive_table.h"
 
@@ -58,6 +60,26 @@ TEST(WordPattern, matches_as_fnmatch_without_flags) {
     ASSERT_TRUE(pattern) << row.pattern << ": " << pattern.error().text();
     EXPECT_EQ(pattern->matches(row.word), row.fits) << row.pattern << " with '" << row.word << "'";
   }
+}
+
+TEST(WordPattern, agrees_with_fnmatch_on_whatever_both_take) {
+  std::mt19937 random(7);
+  const auto some = [&](std::span<const std::string_view> pieces, unsigned most) {
+    std::string out;
+    for (unsigned n = random() % (most + 1); n > 0; --n) out += pieces[random() % pieces.size()];
+    return out;
+  };
+  constexpr std::string_view kPatterns[] = {"a",    "b",     "/",    ".",     "*",   "?", "[ab]",
+                                            "[!a]", "[^b/]", "[]a]", "[a-c]", "\\*", "]"};
+  constexpr std::string_view kWords[] = {"a", "b", "c", "/", ".", "*", "]"};
+  size_t fitting = 0;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string text = some(kPatterns, 6), word = some(kWords, 6);
+    const bool fits = ::fnmatch(text.c_str(), word.c_str(), 0) == 0;
+    ASSERT_EQ(WordPattern::parse(text).value().matches(word), fits) << text << " with '" << word << "'";
+    fitting += fits ? 1 : 0;
+  }
+  EXPECT_GT(fitting, 5'000U);
 }
 
 TEST(WordPattern, what_cannot_be_meant_is_refused) {

@@ -361,6 +361,21 @@ TEST_F(Scripted, a_program_off_the_path_is_not_run_for_real) {
   EXPECT_EQ(run({"/usr/lib/tool", "y"}).failed().hint(), "no boxes here") << "by its path it is there";
 }
 
+TEST_F(Scripted, nothing_runs_where_only_the_broker_reads) {
+  Setting brokered = setting({command({"/v/tool"}, 0)});
+  policy::FileRule vault = rule(Effect::allow, kRead | Right::execute, {"/v/**"}, "vault");
+  vault.brokered = true;
+  brokered.policy.files.push_back(vault);
+  brokered.brokered = true;
+  serve(std::move(brokered));
+  served->write(".brokered/v/file", "x");
+  EXPECT_EQ(run({"/v/tool"}).failed().name(), "ENOENT");
+  EXPECT_EQ(run({"tool"}).failed().name(), "ENOENT");
+  served->write(".brokered/v/tool", "#!", 0755);
+  EXPECT_EQ(run({"/v/tool"}).failed().name(), "EACCES");
+  EXPECT_EQ(run({"tool"}).failed().name(), "ENOENT");
+}
+
 TEST_F(Scripted, links_lead_to_what_is_decided_on) {
   serve(setting({command({"/bin/link"}, 0), command({"/bin/here"}, 4)}));
   std::filesystem::create_symlink("secretly", served->root() + "/bin/link");
