@@ -84,7 +84,7 @@ Result<uint64_t> parse_duration(std::string_view text) {
       return refuse(text, "the value is too large", ERANGE);
     total += part;
   } while (!rest.empty());
-  if (total == 0) return refuse(text, "a limit of nothing ends every run: write a duration, or leave the limit out");
+  if (total == 0) return refuse(text, "that is no time: write a duration from 1ms up, or leave it out");
   return total;
 }
 

@@ -11,6 +11,7 @@
 
 #include "policy/box_plan.h"
 #include "policy/decide.h"
+#include "syscall-broker/script.h"
 #include "syscall-broker/view.h"
 
 namespace alos::broker {
@@ -24,11 +25,15 @@ class Agent {
     std::vector<std::string> env;  // of commands, "K=V"
   };
   // `want_identity`: asks for the kernel identity, when the first call needs files.
-  Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity)
-      : facts_(std::move(facts)), policy_(std::move(policy)), want_identity_(std::move(want_identity)) {}
+  Agent(Facts facts, policy::CompiledPolicy policy, std::function<void()> want_identity, Script script = Script())
+      : facts_(std::move(facts)),
+        policy_(std::move(policy)),
+        script_(std::move(script)),
+        want_identity_(std::move(want_identity)) {}
 
   const Facts& facts() const { return facts_; }
   const policy::CompiledPolicy& policy() const { return policy_; }
+  Script& script() { return script_; }
 
   // The answer to what was asked for. An error is told to those who wait, and the next call asks again.
   void identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found);
@@ -45,6 +50,7 @@ class Agent {
  private:
   Facts facts_;
   policy::CompiledPolicy policy_;
+  Script script_;
   std::function<void()> want_identity_;
   std::optional<View> view_;
   std::optional<Error> without_;

@@ -121,27 +121,29 @@ class Broker::Channels final : public Channel::Owner {
 };
 
 Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
-                                               Journal& journal, Host& host, std::optional<VirtualTime> time) {
+                                               Journal& journal, Host& host, std::optional<VirtualTime> time,
+                                               Script script) {
   // It would say on standard error what it finds wrong with what agents send.
   google::protobuf::SetLogHandler(nullptr);
   auto reactor = TRY(Reactor::create(std::move(files)));
   return std::unique_ptr<Broker>(
-      new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host, time));
+      new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host, time, std::move(script)));
 }
 
 Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-               Host& host, std::optional<VirtualTime> time)
+               Host& host, std::optional<VirtualTime> time, Script script)
     : reactor_(std::move(reactor)),
       host_(host),
       virtual_(time),
       time_(clock()),
-      agent_(std::move(facts), std::move(policy), [&host] { host.want_identity(); }),
+      agent_(
+          std::move(facts), std::move(policy), [&host] { host.want_identity(); }, std::move(script)),
       worker_(*reactor_),
       runs_(host),
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
   add_file_primitives(pipeline_, worker_);
-  add_clock_primitives(pipeline_, *reactor_, time_);
+  add_clock_primitives(pipeline_, time_);
   add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);
 }

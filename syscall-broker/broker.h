@@ -28,7 +28,8 @@ class Broker {
   // `time`: none for the real clock. Errors: those of Reactor::create().
   static Result<std::unique_ptr<Broker>> create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
                                                 Journal& journal, Host& host,
-                                                std::optional<VirtualTime> time = std::nullopt);
+                                                std::optional<VirtualTime> time = std::nullopt,
+                                                Script script = Script());
   Broker(const Broker&) = delete;
   Broker& operator=(const Broker&) = delete;
   ~Broker();
@@ -54,7 +55,7 @@ class Broker {
  private:
   class Channels;
   Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-         Host& host, std::optional<VirtualTime> time);
+         Host& host, std::optional<VirtualTime> time, Script script);
   Reactor::Time clock();
   uint64_t state() const;
   void say_that_it_rests();

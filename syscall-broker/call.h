@@ -79,14 +79,24 @@ class Call {
 
   // The descriptor of the content argument, where it came in one.
   UniqueFd take_content() { return std::move(received_.content); }
-  // Of Primitive::prepare().
-  std::string resolved;
+  // Of Primitive::prepare(): the path that a command's program was found by, and the file that is there. Without
+  // `there` it was not, and is where a line of the script has it; nothing but the script answers for it then.
+  struct Program {
+    std::string path, file;
+    bool there = true;
+  } program;
 
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
   // What it looks at is reached through the broker alone.
   void record_use() { recorded_ = true; }
+
+  // A line of the script answers this call, and its record says so.
+  const ScriptLine& answer_by(size_t line) {
+    scripted_ = line;
+    return agent_.script().use(line);
+  }
 
   // Sends what is not the end; to be followed by room().
   void put(wire::Output output);
@@ -120,6 +130,7 @@ class Call {
   std::string rule_, source_;  // by which the first of its demands is allowed
   bool recorded_ = false;      // though it only looks
   std::string used_;           // what that is, where it was asked for by a link
+  std::optional<size_t> scripted_;
 };
 
 }  // namespace alos::broker

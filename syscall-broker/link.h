@@ -20,7 +20,8 @@ inline constexpr size_t kLongestMessage = 128 << 10;
 
 // ---- supervisor to broker ----
 
-// First. With it come the box's listener, and a sealed memfd of the policy, encoded.
+// First. With it come the box's listener, and a sealed memfd of the policy, encoded; with `scripted` also one of the
+// lines of the script (script.h).
 struct Begin {
   static constexpr char kTag = 'b';
   std::string run;
@@ -30,6 +31,7 @@ struct Begin {
   // A clock that stands until Advance moves it.
   bool virtual_time = false;
   int64_t now_ns = 0, wall_ns = 0;
+  bool scripted = false;
 };
 
 // Of a virtual clock (Broker::advance).
@@ -158,7 +160,7 @@ void fields(A& a, EndRun& r) {
 }
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns);
+  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns, b.scripted);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

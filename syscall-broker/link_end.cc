@@ -26,13 +26,15 @@ std::string cut(std::string_view text) {
 
 Result<LinkEnd::Start> LinkEnd::receive_start() {
   std::string buffer(kLongestMessage, '\0');
-  auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
+  auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3));
   if (got.size == 0) return fail("receive", "supervisor", EPIPE);
-  if (buffer[0] != Begin::kTag || got.fds.size() != 2) return fail("receive", "supervisor", EBADMSG);
+  if (buffer[0] != Begin::kTag) return fail("receive", "supervisor", EBADMSG);
   Start out;
   out.begin = TRY(decode<Begin>(std::string_view(buffer).substr(1, got.size - 1), "supervisor's first words"));
+  if (got.fds.size() != (out.begin.scripted ? 3U : 2U)) return fail("receive", "supervisor", EBADMSG);
   out.listener = std::move(got.fds[0]);
   out.rules = TRY(sys::read_file(got.fds[1].get(), 16 << 20));
+  if (out.begin.scripted) out.script = TRY(sys::read_file(got.fds[2].get(), 16 << 20));
   TRY(receive_identity(out));
   return out;
 }

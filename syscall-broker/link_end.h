@@ -24,7 +24,7 @@ class LinkEnd final : public Journal, public Host {
   struct Start {
     Begin begin;
     UniqueFd listener;
-    std::string rules;
+    std::string rules, script;
     Result<FileRing::Personality> identity = FileRing::Personality{0};
     Trees trees;  // of it
   };

@@ -1,5 +1,6 @@
 #include "syscall-broker/pipeline.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -90,7 +91,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
       record(call, row, target(), outcome, {});
-    } else if (call.recorded_) {
+    } else if (call.recorded_ || call.scripted_) {
       const uint64_t number = record(call, row, target(), outcome, plan->details);
       written = co_await Written{journal_, number};
     }
@@ -162,6 +163,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
   if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
+  if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
 

@@ -32,8 +32,10 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
   Agent::Facts facts{.run = start.begin.run, .workspace = start.begin.workspace, .env = start.begin.env};
   std::optional<Broker::VirtualTime> time;
   if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};
+  std::vector<ScriptLine> script;
+  if (start.begin.scripted) script = TRY(decode<std::vector<ScriptLine>>(start.script, "script"));
   out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
-                                  out.link, out.link, time));
+                                  out.link, out.link, time, Script(std::move(script))));
   Result<std::pair<View::Roots, FileRing::Personality>> identity = fail("identity", "", ENOENT);
   if (start.identity)
     identity = std::pair(View::Roots{std::move(roots.box), std::move(roots.brokered)}, *start.identity);

@@ -97,6 +97,12 @@ Box::Box(std::string policy, Settings settings) : policy_(std::move(policy)), se
     write(base_ + "/policy.yaml", policy_);
     policy_ = base_ + "/policy.yaml";
   }
+  if (settings_.script.starts_with('[')) {
+    write(base_ + "/script.json", settings_.script);
+    settings_.script = base_ + "/script.json";
+  } else if (!settings_.script.empty()) {
+    settings_.script = fs::absolute(settings_.script);
+  }
   // An array of names; what cannot be told is left to the run to refuse.
   const auto found = nlohmann::json::parse(call({"doctor", "--json"}, "").out, nullptr, false);
   if (found.is_object() && found.contains("degrade"))
@@ -114,6 +120,7 @@ Result Box::run(const std::vector<std::string>& argv, const std::string& input, 
   for (const auto& [name, value] : settings_.vars) words.insert(words.end(), {"--var", name + "=" + value});
   for (const std::string& limit : settings_.degrade) words.insert(words.end(), {"--degrade", limit});
   if (settings_.virtual_clock) words.insert(words.end(), {"--clock", "virtual"});
+  if (!settings_.script.empty()) words.insert(words.end(), {"--script", settings_.script});
   words.insert(words.end(), flags.begin(), flags.end());
   words.emplace_back("--");
   words.insert(words.end(), argv.begin(), argv.end());

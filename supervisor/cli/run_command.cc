@@ -171,6 +171,9 @@ int run_command(int argc, char** argv) {
                  "not for a program's own sleep; FD: reads lines as 'advance 6h' from there")
       ->type_name("real|virtual[:FD]")
       ->default_str("real");
+  app.add_option("--script", options.script,
+                 "JSON file of answers, for tests: to commands that do not run then, and errors of files")
+      ->type_name("FILE");
   std::string ask = "deny";
   app.add_option("--ask", ask, "who answers questions")
       ->check(CLI::IsMember({"deny"}).description(""))

@@ -49,8 +49,8 @@ constexpr size_t kMostComplaints = 256 << 10;
 
 }  // namespace
 
-Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
-                                       const UniqueFd& ring) {
+Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::string& rules, const std::string& script,
+                                       const UniqueFd& listener, const UniqueFd& ring) {
   const std::string program = TRY(program_directory()) + "/alos-broker";
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   // This end alone: the other is another open file.
@@ -65,7 +65,10 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   out.socket_ = std::move(pair.a);
   out.complaints_ = std::move(complaints.a);
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
-  const int fds[] = {listener.get(), text.get()};
+  UniqueFd lines;
+  if (begin.scripted) lines = TRY(sys::memfd("script", script, true));
+  const int all[] = {listener.get(), text.get(), lines.get()};
+  const std::span<const int> fds(all, begin.scripted ? 3 : 2);
   const std::string words = broker::message(begin);
   if (auto sent = sys::send_message(out.socket_.get(), std::as_bytes(std::span(words)), fds); !sent) {
     out.end();

@@ -28,9 +28,10 @@ class BrokerChild {
     std::function<void(broker::Rests)> rests;
     std::function<void(uint64_t state)> advanced;
   };
-  // `listener` stays the caller's; `ring` is inherited. Errors: it could not be started.
-  static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const UniqueFd& listener,
-                                   const UniqueFd& ring);
+  // `listener` stays the caller's; `ring` is inherited; `script` counts where `begin` says so. Errors: it could not be
+  // started.
+  static Result<BrokerChild> start(const broker::Begin& begin, const std::string& rules, const std::string& script,
+                                   const UniqueFd& listener, const UniqueFd& ring);
 
   int fd() const { return socket_.get(); }
   // What of fd() to poll for.

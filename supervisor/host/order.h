@@ -50,6 +50,8 @@ struct SupervisorOrder {
   bool fail_on_deny = false;
   ClockKind clock = ClockKind::real;
   int32_t clock_orders = -1;             // where a given clock is moved from
+  uint32_t script_lines = 0;             // answers of a script instead of the real ones
+  std::string script;                    // these, encoded (syscall-broker/script.h), for the broker
   std::vector<int32_t> output_carriers;  // processes that carry what the box writes
 };
 
@@ -59,7 +61,7 @@ void fields(A& a, SupervisorOrder& o) {
     o.degraded, o.continued_since, o.limits, o.wall_ms, o.audit_directory, o.run_directory, o.marks_directory,
     o.caller_uid, o.outside, o.launcher, o.ring, o.ring_params, o.rules, o.env, o.events, o.run_lock, o.layer_lock,
     o.id_lock, o.home_lock, o.launcher_pid, o.verdict, o.times, o.terminal_mask, o.fail_on_deny, o.clock,
-    o.clock_orders, o.output_carriers);
+    o.clock_orders, o.script_lines, o.script, o.output_carriers);
 }
 
 inline constexpr char kRan = 'r';

@@ -31,6 +31,7 @@
 #include "supervisor/host/pump.h"
 #include "supervisor/host/registry.h"
 #include "supervisor/host/scope.h"
+#include "supervisor/host/script_file.h"
 #include "supervisor/workspace/copier.h"
 #include "supervisor/workspace/layer.h"
 #include "supervisor/workspace/undo.h"
@@ -80,6 +81,7 @@ class Start {
     TRY(check_stdio());
     TRY(choose());
     options_.times.mark("front.policy-found");
+    TRY(take_script());
     TRY(guard());
     tell_crashes();
     find_footing();
@@ -100,6 +102,7 @@ class Start {
  private:
   Result<void> check_stdio();
   Result<void> choose();
+  Result<void> take_script();
   Result<void> guard();
   void tell_crashes() const;
   bool gives_up(std::string_view limit) const;
@@ -195,6 +198,18 @@ Result<void> Start::choose() {
       return fail("workspace", plan.workspace, EPERM,
                   "'workspace: direct' would write files of root; use layer, or another owner");
   }
+  return {};
+}
+
+Result<void> Start::take_script() {
+  if (options_.script.empty()) return {};
+  policy::Variables variables;
+  for (const auto& [name, value] : options_.variables)
+    variables[name] = {value.starts_with('/') ? policy::VariableType::dir : policy::VariableType::word, value};
+  if (!compiled_.plan.workspace.empty()) variables["workspace"] = {policy::VariableType::dir, compiled_.plan.workspace};
+  const auto lines = TRY(read_script(options_.script, variables));
+  order_.script_lines = static_cast<uint32_t>(lines.size());
+  order_.script = encode(lines);
   return {};
 }
 

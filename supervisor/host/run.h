@@ -23,6 +23,7 @@ struct RunOptions {
   bool fresh = false;
   bool fail_on_deny = false;
   ClockKind clock = ClockKind::real;
+  std::string script;        // a file (script_file.h); empty: none
   std::string clock_orders;  // number of the descriptor that a given clock is moved from; empty: none
   Apply apply = Apply::none;
   std::vector<std::string> command;

@@ -21,6 +21,7 @@ Result<void> RunRecord::intent(const SupervisorOrder& order) {
       .add("mode", order.workspace_mode)
       .add("uid", uint64_t{order.caller_uid});
   if (order.clock == ClockKind::given) record.detail.add("clock", "virtual");
+  if (order.script_lines > 0) record.detail.add("script", uint64_t{order.script_lines});
   for (const std::string& notice : order.notices) record.detail.add("notice", notice);
   const uint64_t number = TRY(log_->append(record));
   TRY(log_->flush(audit::Durability::process));

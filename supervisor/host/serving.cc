@@ -88,9 +88,10 @@ void Serving::start_broker() {
                       .ring = {},
                       .virtual_time = clock_.is_given(),
                       .now_ns = clock_.now_ns(),
-                      .wall_ns = clock_.wall_ns()};
+                      .wall_ns = clock_.wall_ns(),
+                      .scripted = order_.script_lines > 0};
   begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
-  auto started = BrokerChild::start(begin, order_.rules, listener_, ring_);
+  auto started = BrokerChild::start(begin, order_.rules, order_.script, listener_, ring_);
   if (!started) return no_broker(started.error().text());
   broker_.emplace(std::move(*started));
   identity_given_ = false;

@@ -368,6 +368,7 @@ class Supervisor {
                               {"workspace", order_.workspace},
                               {"mode", order_.workspace_mode},
                               {"clock", clock_.is_given() ? "virtual" : "real"},
+                              {"script", order_.script_lines},
                               {"not_held", given_up_},
                               {"continued_since", order_.continued_since},
                               {"notices", order_.notices}});

@@ -7,6 +7,7 @@
 
 #include "syscall-broker/primitive.h"
 #include "syscall-broker/primitives/primitives.h"
+#include "syscall-broker/primitives/sleep.h"
 
 namespace alos::broker {
 namespace {
@@ -65,7 +66,7 @@ class ClockNow final : public Primitive {
 
 class ClockSleep final : public Primitive {
  public:
-  ClockSleep(Reactor& reactor, const Reactor::Time& time) : reactor_(reactor), time_(time) {}
+  explicit ClockSleep(const Reactor::Time& time) : time_(time) {}
 
   Attempt<Plan> plan(Call& call) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
@@ -85,7 +86,7 @@ class ClockSleep final : public Primitive {
       until = keys_.try_emplace(wanted.key(), until).first->second;
       out.reply.mutable_clock_sleep()->set_over_before(until <= begun);
     }
-    if (until > begun) co_await Sleep{call, reactor_.timers(), until};
+    if (until > begun) co_await Sleep{call, until};
     if (call.is_cancelled()) co_return give_up("clock.sleep", "", ECANCELED, "");
     out.reply.mutable_clock_sleep()->set_slept_ms(static_cast<uint64_t>((time_.now_ns() - begun) / kMs));
     co_return out;
@@ -106,27 +107,6 @@ class ClockSleep final : public Primitive {
     return std::nullopt;
   }
 
-  // In the heap while it waits, and nowhere else.
-  struct Sleep final : Timer {
-    Sleep(Call& sleeping, Timers& heap, int64_t end) : call(sleeping), timers(heap), until(end) {}
-    bool await_ready() const { return call.is_cancelled(); }
-    void await_suspend(std::coroutine_handle<> coroutine) {
-      waiting = coroutine;
-      timers.set(*this, until);
-      call.on_cancel([this] {
-        timers.cancel(*this);
-        waiting.resume();
-      });
-    }
-    void await_resume() { call.on_cancel(nullptr); }
-    void due() override { waiting.resume(); }
-    Call& call;
-    Timers& timers;
-    int64_t until;
-    std::coroutine_handle<> waiting{};
-  };
-
-  Reactor& reactor_;
   const Reactor::Time& time_;
   uint64_t slept_ms_ = 0;
   std::map<std::string, int64_t, std::less<>> keys_;  // when each is over
@@ -134,9 +114,9 @@ class ClockSleep final : public Primitive {
 
 }  // namespace
 
-void add_clock_primitives(Pipeline& pipeline, Reactor& reactor, const Reactor::Time& time) {
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time) {
   pipeline.add(wire::Request::kClockNow, std::make_unique<ClockNow>(time));
-  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(reactor, time));
+  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(time));
 }
 
 }  // namespace alos::broker

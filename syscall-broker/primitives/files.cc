@@ -134,6 +134,15 @@ std::optional<Answer> denial_on_the_way(Call& call, const View& view, Wanted wan
   return denial(call, wanted.absent, asked, *reached);
 }
 
+// How the script has the call end at what it reaches, which it may.
+std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
+  if (call.agent().script().empty()) return std::nullopt;
+  const std::string_view name = row_of(call.request().call_case()).name;
+  const auto line = call.agent().script().line_for(name, reached);
+  if (!line) return std::nullopt;
+  return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
+}
+
 // Nothing where there is a link on the way, or an error to be named.
 Task<std::optional<Found>> find_straight(const View& view, const std::string& asked, Wanted wanted) {
   Found out;
@@ -154,7 +163,10 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   auto got = co_await call.agent().view();
   ALOS_ATTEMPT(view, std::move(got));
   if (!wanted.beside) {
-    if (auto straight = co_await find_straight(*view, asked, wanted)) co_return std::move(*straight);
+    if (auto straight = co_await find_straight(*view, asked, wanted)) {
+      if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
+      co_return std::move(*straight);
+    }
   }
   std::string path = asked;
   for (int links = 0; links <= kMostLinks; ++links) {
@@ -197,6 +209,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
         out.st = st;
       }
     }
+    if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
     co_return out;
   }
   co_return give_up("open", asked, ELOOP, "too many links");

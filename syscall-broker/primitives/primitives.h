@@ -8,7 +8,7 @@ namespace alos::broker {
 
 // Each adds the primitives of one kind.
 void add_file_primitives(Pipeline& pipeline, Worker& worker);
-void add_clock_primitives(Pipeline& pipeline, Reactor& reactor, const Reactor::Time& time);
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time);
 class ShellRuns;
 void add_shell_primitives(Pipeline& pipeline, ShellRuns& runs, const Reactor::Time& time);
 void add_policy_primitives(Pipeline& pipeline);

@@ -12,6 +12,7 @@
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
 #include "syscall-broker/primitives/primitives.h"
+#include "syscall-broker/primitives/shell_ended.h"
 
 namespace alos::broker {
 namespace {
@@ -59,12 +60,12 @@ class Feed final : public Completion {
   size_t done_ = 0;
 };
 
-// One of a command's output streams: what fits the limit is sent on, the rest is read and counted, so that the command
-// never waits for somebody who has had enough.
+// One of a command's output streams. What does not fit the limit is read all the same, so that the command never waits
+// for somebody who has had enough.
 class Stream final : public Completion {
  public:
   Stream(Call& call, bool error, uint64_t limit, std::function<void()> over)
-      : call_(call), error_(error), limit_(limit), over_(std::move(over)) {}
+      : sent(call, error, limit), call_(call), over_(std::move(over)) {}
 
   void begin(UniqueFd from) {
     from_ = std::move(from);
@@ -75,9 +76,8 @@ class Stream final : public Completion {
     if (paused_) read();
   }
   bool is_over() const { return !from_; }
-  bool is_paused() const { return paused_; }
-  uint64_t size() const { return size_; }
-  bool truncated() const { return size_ > limit_; }
+
+  Sent sent;
 
  private:
   void read() {
@@ -91,24 +91,13 @@ class Stream final : public Completion {
       from_.reset();
       return over_();
     }
-    const auto n = static_cast<uint64_t>(result);
-    const uint64_t room = size_ < limit_ ? limit_ - size_ : 0;
-    size_ += n;
-    if (room > 0) {
-      wire::Output out;
-      out.set_data(buffer_.data(), std::min(n, room));
-      out.set_error(error_);
-      call_.put(std::move(out));
-    }
+    sent.take(std::string_view(buffer_.data(), static_cast<size_t>(result)));
     read();
   }
 
   Call& call_;
-  bool error_;
-  uint64_t limit_;
   std::function<void()> over_;
   UniqueFd from_;
-  uint64_t size_ = 0;
   bool paused_ = false;
   std::array<char, 32 << 10> buffer_;
 };
@@ -145,7 +134,7 @@ class Command final : public ShellRuns::Running, public Timer {
   }
 
   // To be awaited once.
-  struct Ended {
+  struct Over {
     bool await_ready() const { return false; }
     void await_suspend(std::coroutine_handle<> waiting) {
       command.waiting_ = waiting;
@@ -154,18 +143,17 @@ class Command final : public ShellRuns::Running, public Timer {
     void await_resume() { command.call_.on_cancel(nullptr); }
     Command& command;
   };
-  Ended run(Host::Run run, Pipe out, Pipe err, int64_t until_ns) {
+  Over run(Host::Run run, Pipe out, Pipe err, int64_t until_ns) {
     run_ = std::move(run);
     out_ = std::move(out);
     err_ = std::move(err);
     until_ns_ = until_ns;
-    return Ended{*this};
+    return Over{*this};
   }
 
   Stream output, error;
   Result<void> start{};  // why it never started
-  bool executed = false, timed_out = false;
-  int status = 0;
+  Ended end;
 
  private:
   void launch() {
@@ -185,7 +173,7 @@ class Command final : public ShellRuns::Running, public Timer {
   }
 
   void due() override {
-    timed_out = true;
+    end.timed_out = true;
     runs_.host().end_run(number_);
   }
 
@@ -195,9 +183,9 @@ class Command final : public ShellRuns::Running, public Timer {
     look();
   }
 
-  void ended(bool did_execute, int with) override {
-    executed = did_execute;
-    status = with;
+  void ended(bool executed, int status) override {
+    end.executed = executed;
+    end.status = status;
     gone_ = true;
     look();
   }
@@ -216,11 +204,37 @@ class Command final : public ShellRuns::Running, public Timer {
   std::coroutine_handle<> waiting_{};
 };
 
+}  // namespace
+
+wire::ShellRun::Result result_of(const Ended& ended, const Sent& output, const Sent& error) {
+  wire::ShellRun::Result out;
+  out.set_started(ended.executed);
+  out.set_timed_out(ended.timed_out);
+  if (!ended.executed && !ended.timed_out) {
+    out.set_code(ended.status == ENOENT ? 127 : 126);
+  } else {
+    const int status = ended.executed ? ended.status : SIGKILL;
+    out.set_signal(WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    out.set_code(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  }
+  out.set_output_size(output.size());
+  out.set_error_size(error.size());
+  out.set_output_truncated(output.truncated());
+  out.set_error_truncated(error.truncated());
+  return out;
+}
+
+namespace {
+
 std::string_view value_of(const std::vector<std::string>& env, std::string_view name) {
   for (const std::string_view line : env)
     if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=')
       return line.substr(name.size() + 1);
   return "";
+}
+
+bool is_absent(const Answer& answer) {
+  return answer.reply.failed().code() == ENOENT || answer.reply.failed().code() == ENOTDIR;
 }
 
 bool has_nul(std::string_view text) {
@@ -251,36 +265,38 @@ class ShellRun final : public Primitive {
   bool prepares() const override { return true; }
 
   // Which file the program is: looked for as a shell would in the agent's own view, so nothing is told that the agent
-  // could not see itself.
+  // could not see itself. What is not found may be where the script has it.
   Task<Attempt<bool>> prepare(Call& call) override {
     const wire::ShellRun& wanted = call.request().shell_run();
     ALOS_ATTEMPT(sound, check(wanted));
     const std::string& program = wanted.argv(0);
-    if (program.find('/') != program.npos) {
-      std::string path = program.starts_with('/') ? program : cwd_of(call) + "/" + program;
-      auto search = co_await look_for(call, path);
-      ALOS_ATTEMPT(found, std::move(search));
-      call.resolved = std::move(found);
-      co_return true;
+    const bool by_path = program.find('/') != program.npos;
+    const std::vector<std::string> places = places_of(call);
+    Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
+    std::vector<std::string> closed;  // something is there, and not for this caller
+    for (const std::string& place : places) {
+      std::string path = canonical_path(place).value_or(place);
+      auto search = co_await look_for(call, place);
+      if (search) {
+        call.program = {.path = std::move(path), .file = std::move(*search)};
+        co_return true;
+      }
+      if (!is_absent(search.error())) closed.push_back(std::move(path));
+      if (by_path) found = std::move(search);
     }
-    const std::string path_list(value_of(call.agent().facts().env, "PATH"));
-    for (size_t at = 0; at <= path_list.size();) {
-      const size_t end = std::min(path_list.find(':', at), path_list.size());
-      std::string path = path_list.substr(at, end - at) + "/" + program;
-      at = end + 1;
-      if (!path.starts_with('/')) continue;
-      auto search = co_await look_for(call, path);
-      if (!search) continue;
-      call.resolved = std::move(*search);
-      co_return true;
+    const std::string asked = by_path ? canonical_path(places.front()).value_or("") : program;
+    const std::string place = call.agent().script().place_of(asked);
+    if (!place.empty() && std::ranges::find(closed, place) == closed.end()) {
+      auto taken = co_await take_to_be(call, place);
+      if (taken) co_return true;
     }
-    co_return give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
+    co_return std::unexpected(std::move(found).error());
   }
 
   Attempt<Plan> plan(Call& call) override {
     const wire::ShellRun& wanted = call.request().shell_run();
     std::vector<std::string> argv(wanted.argv().begin(), wanted.argv().end());
-    argv[0] = call.resolved;
+    argv[0] = call.program.file;
     auto request = policy::Request::command(argv);
     if (!request) return give_up(request.error());
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
@@ -309,52 +325,76 @@ class ShellRun final : public Primitive {
     const wire::ShellRun& wanted = call.request().shell_run();
     if (runs_.full())
       co_return std::unexpected(limited("commands under way", ShellRuns::kMost, "wait for one of them"));
-    Host::Run run;
-    const policy::Decision decision = policy::decide(call.agent().policy(), planned.demands.front());
-    if (decision.elevated) run.command = static_cast<int32_t>(*decision.elevated);
-    run.argv.assign(wanted.argv().begin(), wanted.argv().end());
-    if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.resolved;
+    const policy::Request& request = planned.demands.front();
+    const policy::Decision decision = policy::decide(call.agent().policy(), request);
     ALOS_ATTEMPT(env, environment(call.agent().facts().env, wanted));
-    run.env = std::move(env);
-    run.cwd = cwd_of(call);
-    ALOS_ATTEMPT(input, input_of(call, wanted));
-    run.stdio[0] = std::move(input);
-    ALOS_ATTEMPT(out, make_pipe());
-    ALOS_ATTEMPT(err, make_pipe());
+    if (call.request().attached() && !wanted.stdin().empty())
+      co_return give_up("stdin", "content", EINVAL, "it is in the frame and attached");
 
     const int64_t begun = time_.now_ns();
-    const uint64_t timeout = std::min(wanted.has_timeout_ms() ? wanted.timeout_ms() : kTimeoutMs, kLongestMs);
-    const int64_t until = begun + static_cast<int64_t>(timeout) * 1'000'000;
-    const uint64_t limit = std::min(wanted.has_output_limit() ? wanted.output_limit() : kOutput, kMostOutput);
-    const auto command = std::make_unique<Command>(call, runs_, limit);
-    auto ended = command->run(std::move(run), std::move(out), std::move(err), until);
-    co_await ended;
-    call.on_room(nullptr);
-    if (!command->start) co_return give_up(command->start.error());
-    if (call.is_cancelled())
-      co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->executed);
-
-    Answer answer;
-    wire::ShellRun::Result& result = *answer.reply.mutable_shell_run();
-    result.set_started(command->executed);
-    result.set_timed_out(command->timed_out);
-    if (!command->executed && !command->timed_out) {
-      result.set_code(command->status == ENOENT ? 127 : 126);
-    } else {
-      const int status = command->executed ? command->status : SIGKILL;
-      result.set_signal(WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-      result.set_code(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
-    }
-    result.set_output_size(command->output.size());
-    result.set_error_size(command->error.size());
-    result.set_output_truncated(command->output.truncated());
-    result.set_error_truncated(command->error.truncated());
+    const Script::Program program{.word = wanted.argv(0), .path = call.program.path, .file = call.program.file};
+    const auto line = call.agent().script().line_for(program, request.arguments());
+    auto work = line ? by_script(call, *line, decision) : in_a_box(call, std::move(env), decision);
+    auto done = co_await std::move(work);
+    ALOS_ATTEMPT(result, std::move(done));
     result.set_wall_ms(static_cast<uint64_t>((time_.now_ns() - begun) / 1'000'000));
     if (decision.elevated) result.set_rule(std::string(decision.rule_name()));
+    Answer answer;
+    *answer.reply.mutable_shell_run() = std::move(result);
     co_return answer;
   }
 
  private:
+  using Outcome = Attempt<wire::ShellRun::Result>;
+
+  Task<Outcome> in_a_box(Call& call, std::vector<std::string> env, const policy::Decision& decision) {
+    const wire::ShellRun& wanted = call.request().shell_run();
+    if (!call.program.there)
+      co_return give_up("execve", printable(wanted.argv(0)), ENOENT,
+                        "it is not where it was looked for, and no line of the script answers this call of it");
+    Host::Run run;
+    if (decision.elevated) run.command = static_cast<int32_t>(*decision.elevated);
+    run.argv.assign(wanted.argv().begin(), wanted.argv().end());
+    if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.program.file;
+    run.env = std::move(env);
+    run.cwd = cwd_of(call);
+    ALOS_ATTEMPT(input, input_of(call));
+    run.stdio[0] = std::move(input);
+    ALOS_ATTEMPT(out, make_pipe());
+    ALOS_ATTEMPT(err, make_pipe());
+    const int64_t until = time_.now_ns() + static_cast<int64_t>(timeout_of(wanted)) * 1'000'000;
+    const auto command = std::make_unique<Command>(call, runs_, output_limit_of(wanted));
+    auto over = command->run(std::move(run), std::move(out), std::move(err), until);
+    co_await over;
+    call.on_room(nullptr);
+    if (!command->start) co_return give_up(command->start.error());
+    if (call.is_cancelled())
+      co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->end.executed);
+    co_return result_of(command->end, command->output.sent, command->error.sent);
+  }
+
+  Task<Outcome> by_script(Call& call, size_t line, const policy::Decision& decision) {
+    const wire::ShellRun& wanted = call.request().shell_run();
+    const std::string& file = call.program.file;
+    // What its box would refuse: there the kernel holds who may execute what.
+    auto no = decision.elevated ? std::nullopt : call.denial(Right::execute, file, file);
+    if (no) co_return std::unexpected(std::move(*no));
+    const ScriptLine& answer = call.answer_by(line);
+    if (answer.fails != 0) co_return give_up("shell.run", printable(wanted.argv(0)), answer.fails, kScriptSaysSo);
+    const ShellRuns::Scripted counted(runs_);
+    Sent output(call, false, output_limit_of(wanted)), error(call, true, output_limit_of(wanted));
+    const Ended ended = co_await end_by_script(call, answer, timeout_of(wanted), time_, output, error);
+    if (call.is_cancelled()) co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", true);
+    co_return result_of(ended, output, error);
+  }
+
+  static uint64_t timeout_of(const wire::ShellRun& wanted) {
+    return std::min(wanted.has_timeout_ms() ? wanted.timeout_ms() : kTimeoutMs, kLongestMs);
+  }
+  static uint64_t output_limit_of(const wire::ShellRun& wanted) {
+    return std::min(wanted.has_output_limit() ? wanted.output_limit() : kOutput, kMostOutput);
+  }
+
   static Attempt<void> check(const wire::ShellRun& wanted) {
     if (wanted.argv_size() == 0 || wanted.argv(0).empty())
       return give_up("shell.run", "argv", EINVAL, "it names no program");
@@ -377,6 +417,32 @@ class ShellRun final : public Primitive {
     return canonical_path(at).value_or("/");
   }
 
+  // Where a program may be by what it is called.
+  static std::vector<std::string> places_of(const Call& call) {
+    const std::string& program = call.request().shell_run().argv(0);
+    if (program.starts_with('/')) return {program};
+    if (program.find('/') != program.npos) return {cwd_of(call) + "/" + program};
+    std::vector<std::string> out;
+    const std::string_view list = value_of(call.agent().facts().env, "PATH");
+    for (size_t at = 0; at <= list.size();) {
+      const size_t end = std::min(list.find(':', at), list.size());
+      if (list.substr(at).starts_with('/')) out.push_back(std::string(list.substr(at, end - at)) + "/" + program);
+      at = end + 1;
+    }
+    return out;
+  }
+
+  // A place that the script names. Whatever keeps its caller from looking there keeps it from being taken for true.
+  static Task<Attempt<bool>> take_to_be(Call& call, const std::string& place) {
+    auto got = co_await call.agent().view();
+    ALOS_ATTEMPT(view, std::move(got));
+    auto search = co_await look_for(call, place);
+    if (!search && (view->is_brokered(place) || !is_absent(search.error())))
+      co_return std::unexpected(std::move(search).error());
+    call.program = {.path = place, .file = search ? *search : place, .there = false};
+    co_return true;
+  }
+
   // The path of the file that would be executed.
   static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
@@ -391,11 +457,9 @@ class ShellRun final : public Primitive {
   }
 
   // Through a pipe; what is long is the client's own sealed memfd.
-  static Attempt<UniqueFd> input_of(Call& call, const wire::ShellRun& wanted) {
-    if (call.request().attached()) {
-      if (!wanted.stdin().empty()) return give_up("stdin", "content", EINVAL, "it is in the frame and attached");
-      return call.take_content();
-    }
+  static Attempt<UniqueFd> input_of(Call& call) {
+    const wire::ShellRun& wanted = call.request().shell_run();
+    if (call.request().attached()) return call.take_content();
     auto pipe = make_pipe();
     if (!pipe) return std::unexpected(std::move(pipe).error());
     if (!wanted.stdin().empty()) Feed::begin(call.reactor(), std::move(pipe->write), wanted.stdin());

@@ -25,15 +25,28 @@ class ShellRuns {
 
   explicit ShellRuns(Host& host) : host_(host) {}
   Host& host() { return host_; }
-  bool full() const { return running_.size() >= kMost; }
+  bool full() const { return running_.size() + scripted_ >= kMost; }
   uint32_t add(Running& running);
   void remove(uint32_t number) { running_.erase(number); }
   void started(uint32_t number, Result<void> how);
   void ended(uint32_t number, bool executed, int status);
 
+  // Counts as one that runs, though the script answers it.
+  class Scripted {
+   public:
+    explicit Scripted(ShellRuns& runs) : runs_(runs) { ++runs_.scripted_; }
+    Scripted(const Scripted&) = delete;
+    Scripted& operator=(const Scripted&) = delete;
+    ~Scripted() { --runs_.scripted_; }
+
+   private:
+    ShellRuns& runs_;
+  };
+
  private:
   Host& host_;
   std::unordered_map<uint32_t, Running*> running_;
+  size_t scripted_ = 0;
   uint32_t last_ = 0;
 };
 

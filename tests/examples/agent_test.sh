@@ -33,6 +33,17 @@ alos_box_run --clock virtual -- alos-call clock.sleep 5400000
 alos_box_run -- alos-call shell.run --timeout-ms 200 -- sleep 60
 case $alos_out in *'"timed_out":true'*) ;; *) fail "no timeout: $alos_out" ;; esac
 
+# The push is rejected, and nobody has pushed; a deploy tool that is not even installed works.
+cat >"$work/answers.json" <<'JSON'
+[{"call": "shell.run", "argv": ["git", "push", "**"], "code": 1, "err": "rejected\n"},
+ {"call": "shell.run", "argv": ["/usr/bin/acme-deploy", "staging", "*"], "code": 0, "out": "deployed\n", "takes": "40m"}]
+JSON
+alos_box_run --script "$work/answers.json" -- alos-call shell.run --raw -- git push origin
+[ "$alos_code" -eq 1 ] && [ "$alos_err" = rejected ] || fail "the push ended with $alos_code"
+alos_box_run --clock virtual --script "$work/answers.json" -- \
+  alos-call shell.run --raw --timeout-ms 3600000 -- acme-deploy staging api
+[ "$alos_out" = deployed ] || fail "the deploy said: $alos_out"
+
 # Writes land in the layer, and undo drops them.
 alos_box_run -- sh -c 'echo work > result.txt'
 [ "$(alos_written)" = "A result.txt" ] || fail "written: $(alos_written)"

@@ -13,6 +13,21 @@ for path in sys.argv[1:]:
         print("no:", denied.rule)
 """
 
+PUBLISHES = """
+import alos, sys
+ran = alos.shell.run(["git", "push", "origin", "main"])
+print("published" if ran.code == 0 else "not published: " + ran.error.decode().strip())
+sys.exit(ran.code)
+"""
+
+REPORTS = """
+import alos, errno
+try:
+    alos.fs.write("report.md", "all is well")
+except OSError as failed:
+    print("no room for the report" if failed.errno == errno.ENOSPC else failed)
+"""
+
 PATIENT = """
 alos: 1
 extends: base
@@ -70,3 +85,17 @@ def test_a_denied_read_fails_the_run(tmp_path):
         ran = box.run(["python3", "-c", AGENT, str(tmp_path / ".env")], fail_on="deny")
     assert (ran.code, ran.end["failed_on"]) == (1, "deny")
     assert "rule 'secrets'" in ran.err
+
+
+def test_the_push_is_rejected_and_it_says_so(tmp_path):
+    push = {"call": "shell.run", "argv": ["git", "push", "**"], "code": 1, "err": "rejected: fetch first\n", "takes": "3s"}
+    with Box("coding", workspace=tmp_path, clock="virtual", script=[push]) as box:
+        ran = box.run(["python3", "-c", PUBLISHES])
+    assert (ran.code, ran.out) == (1, "not published: rejected: fetch first\n")
+
+
+def test_the_disk_is_full_and_it_says_so(tmp_path):
+    full = {"call": "fs.write", "path": "$workspace/**", "fails": "ENOSPC"}
+    with Box("coding", workspace=tmp_path, script=[full]) as box:
+        assert box.run(["python3", "-c", REPORTS]).out == "no room for the report\n"
+        assert box.written == []

@@ -1,5 +1,6 @@
 """What alos.testing gives its users."""
 
+import json
 import os
 import subprocess
 import sys
@@ -144,6 +145,41 @@ def test_the_clock_is_moved_from_another_thread():
         assert (ran.code, ran.end["what"]) == (124, "wall")
         with pytest.raises(BoxError):
             box.advance("1h")
+
+
+PUSH = {"call": "shell.run", "argv": ["git", "push", "**"], "code": 1, "err": "rejected\n", "times": 1}
+PUSHES = """
+import alos
+for _ in range(2):
+    print(alos.shell.run(["git", "push", "no-remote"]).error.decode().split(":")[0].strip())
+"""
+
+
+def test_a_script_answers_each_run_from_its_beginning(tmp_path):
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps([PUSH]))
+    for script in ([PUSH], path, str(path)):
+        with Box("coding", script=script) as box:
+            for _ in range(2):
+                ran = box.run(["python3", "-c", PUSHES])
+                assert ran.out == "rejected\nfatal\n", ran.err
+                assert ran.events[0]["script"] == 1
+
+
+def test_a_script_gives_nothing_that_is_denied(tmp_path):
+    (tmp_path / "key").write_text("k")
+    with Box(POLICY, workspace=tmp_path, vars={"secret": str(tmp_path / "key")},
+             script=[{"call": "fs.read", "path": "$secret", "fails": "EIO"},
+                     {"call": "fs.read", "path": "$workspace/**", "fails": "EIO"}]) as box:
+        ran = box.run(["alos-call", "fs.read", str(tmp_path / "key")])
+        assert [one.rule for one in ran.denied] == ["secret"]
+        assert "EIO" in box.run(["alos-call", "fs.read", str(tmp_path / "other")]).err
+
+
+def test_a_script_that_is_wrong_is_an_exception_with_its_place():
+    with Box("coding", script=[PUSH, {**PUSH, "code": 256}]) as box:
+        with pytest.raises(BoxError, match=r"script.json\[1\].code; write a whole number from 0 to 255"):
+            box.run(["true"])
 
 
 def test_limits_may_be_given_up_beside_those_that_nothing_holds():

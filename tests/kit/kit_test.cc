@@ -52,6 +52,19 @@ TEST_F(Kit, text_is_a_policy_and_time_can_be_virtual) {
   EXPECT_EQ(ran.code, 124) << ran.err;
 }
 
+TEST_F(Kit, a_script_answers_as_text_or_as_a_file) {
+  const std::string text = R"([{"call": "shell.run", "argv": ["git", "push"], "code": 7, "err": "rejected\n"}])";
+  std::ofstream(directory + "/script.json") << text;
+  for (const std::string& script : {text, directory + "/script.json"}) {
+    Box box("coding", {.script = script});
+    const auto ran = box.run({"alos-call", "shell.run", "--raw", "--", "git", "push"});
+    EXPECT_EQ(ran.code, 7) << ran.error;
+    EXPECT_THAT(ran.err, HasSubstr("rejected"));
+  }
+  Box box("coding", {.script = "[{}]"});
+  EXPECT_THAT(box.run({"true"}).error, HasSubstr("script.json[0].call"));
+}
+
 TEST_F(Kit, a_denial_can_fail_the_run) {
   Box box("strict");
   EXPECT_EQ(box.run({"sh", "-c", "alos-call fs.read /etc/shadow; true"}, "", {"--fail-on", "deny"}).code, 1);

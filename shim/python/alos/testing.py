@@ -29,6 +29,8 @@ from types import TracebackType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 StrPath = Union[str, "os.PathLike[str]"]
+# Lines of `alos run --script`, or a file of them.
+Script = Union[StrPath, Sequence[Mapping[str, Any]]]
 
 
 class BoxError(Exception):
@@ -87,10 +89,12 @@ class Box:
 
     `policy`: a name, a path, or the text of one (more than one line). `workspace`: a directory; an empty one by default.
     `clock="virtual"`: sleeps by the broker, command timeouts and `wall` take no time (`man alos-run`). `degrade`: what to go
-    without beside what this machine cannot hold. `timeout`: real seconds, of each run."""
+    without beside what this machine cannot hold. `timeout`: real seconds, of each run. `script`: answers in place of
+    commands, and errors of files (`man alos-run`, SCRIPT); each run begins with all of them."""
 
     def __init__(self, policy: StrPath, *, workspace: Optional[StrPath] = None, vars: Optional[Mapping[str, str]] = None,
-                 clock: str = "real", degrade: Sequence[str] = (), timeout: float = 60.0) -> None:
+                 clock: str = "real", degrade: Sequence[str] = (), timeout: float = 60.0,
+                 script: Optional[Script] = None) -> None:
         self.degrade = tuple(dict.fromkeys([*degrade, *_not_held_here()]))
         self._base = Path(tempfile.mkdtemp(prefix="box-", dir=_state()))
         self.workspace = Path(workspace) if workspace is not None else self._base / "workspace"
@@ -111,6 +115,12 @@ class Box:
             Path(self._policy).write_text(text, encoding="utf-8")
         elif not isinstance(policy, str):
             self._policy = str(Path(policy).absolute())
+        self._script = self._base / "script.json"
+        if isinstance(script, (str, os.PathLike)):
+            self._script = Path(script).absolute()
+        elif script is not None:
+            self._script.write_text(json.dumps(list(script)), encoding="utf-8")
+        self._scripted = script is not None
 
     def __enter__(self) -> Box:
         return self
@@ -135,6 +145,8 @@ class Box:
             words.append("--fresh")  # whatever a test that was interrupted left of this workspace
         if fail_on:
             words += ["--fail-on", fail_on]
+        if self._scripted:
+            words += ["--script", str(self._script)]
         if self.degrade:
             words += ["--degrade", ",".join(self.degrade)]
         orders = os.pipe() if self._clock == "virtual" else None

@@ -32,6 +32,7 @@ struct Settings {
   bool virtual_clock = false;          // alos-run(1), CLOCK
   std::vector<std::string> degrade{};  // beside what this machine cannot hold
   std::chrono::seconds timeout{60};    // of each run, real; it is ended then
+  std::string script{};                // answers in place of commands (alos-run(1), SCRIPT): a file, or its text
 };
 
 // A policy and a workspace to run in. Runs of one Box see each other's changes; its end drops them. One thread.

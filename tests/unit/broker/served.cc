@@ -159,6 +159,8 @@ class Served::Notes final : public Journal {
     recorded_.push_back({std::string(entry.action), std::string(entry.target), std::string(entry.rule),
                          std::string(entry.outcome), entry.parent, std::string(entry.reason), entry.details,
                          entry.decision, false});
+    for (const auto& [name, value] : entry.details)
+      if (name == "scripted") recorded_.back().scripted = value;
     return recorded_.size();
   }
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override {
@@ -211,11 +213,24 @@ Served::Served(Setting setting)
 
 void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop) {
   struct Asked final : Host {
+    explicit Asked(std::atomic<int>& asked_for) : boxes(asked_for) {}
     void want_identity() override {}
-    void want_run(Run) override {}
+    void want_run(Run run) override {
+      ++boxes;
+      broker->reactor().at_end_of_turn(
+          [this, number = run.number] { broker->run_started(number, fail("run", "test", ENOSYS, "no boxes here")); });
+    }
     void end_run(uint32_t) override {}
-    void rests(Rest) override {}
-  } host;
+    void rests(Rest said) override {
+      rest = std::move(said);
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t n = ::write(rested.get(), &one, sizeof one);
+    }
+    std::atomic<int>& boxes;
+    Broker* broker = nullptr;
+    UniqueFd rested{::eventfd(0, EFD_CLOEXEC)};
+    Rest rest;
+  } host(boxes_asked_for_);
   View::Roots roots;
   roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (std::filesystem::exists(root_ + ".brokered"))
@@ -225,14 +240,22 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
   Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/bin"}};
-  auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host);
+  std::optional<Broker::VirtualTime> time;
+  if (setting_.virtual_time) time = {.now_ns = boot_ns(), .wall_ns = wall_ns()};
+  auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host,
+                               time, Script(setting_.script));
   must(broker.has_value(), "broker");
+  host.broker = broker->get();
   (*broker)->listen(std::move(listener));
   (*broker)->identity(std::pair(std::move(roots), setting_.no_personality ? uint16_t{0} : personality));
   for (;;) {
-    pollfd ended{.fd = stop.get(), .events = POLLIN, .revents = 0};
-    (*broker)->wait(std::span(&ended, 1), std::nullopt);
-    if (ended.revents != 0) break;
+    pollfd told[] = {{.fd = stop.get(), .events = POLLIN, .revents = 0},
+                     {.fd = host.rested.get(), .events = POLLIN, .revents = 0}};
+    (*broker)->wait(told, std::nullopt);
+    if (told[0].revents != 0) break;
+    uint64_t times = 0;
+    if (told[1].revents != 0 && ::read(host.rested.get(), &times, sizeof times) > 0)
+      (*broker)->advance(host.rest.state, host.rest.next_ns);
   }
   // What a client that left has begun; calls are not freed in their middle.
   for (int i = 0; i < 1000 && (*broker)->reactor().files().outstanding() > 0; ++i)

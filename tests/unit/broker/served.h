@@ -29,7 +29,8 @@ struct Recorded {
   std::string reason;
   std::vector<std::pair<std::string, std::string>> details;
   policy::Effect decision;
-  bool waited_for;  // the call went on only after it was written
+  bool waited_for;         // the call went on only after it was written
+  std::string scripted{};  // the detail of that name
 };
 
 class Client {
@@ -59,6 +60,8 @@ struct Setting {
   bool brokered = false;        // there is a tree that primitives alone reach: what is written to ".brokered/..."
   bool forgets = false;         // what is recorded is not kept
   bool silent = false;          // nobody is ever told that something is recorded
+  std::vector<ScriptLine> script{};
+  bool virtual_time = false;  // stands, and moves on when nothing but time is waited for
 };
 
 class Served {
@@ -78,6 +81,8 @@ class Served {
 
   std::unique_ptr<Client> connect() const { return std::make_unique<Client>(socket_path()); }
   std::vector<Recorded> journal() const;
+  // Boxes for commands that the broker has asked for; none is given.
+  int boxes_asked_for() const { return boxes_asked_for_; }
 
  private:
   class Notes;
@@ -88,6 +93,7 @@ class Served {
   std::string root_;
   uid_t agent_ = 0;
   std::unique_ptr<Notes> notes_;
+  std::atomic<int> boxes_asked_for_ = 0;
   UniqueFd stop_;
   std::thread thread_;
 };
