@@ -192,8 +192,9 @@ void Attack::calls() {
     tell(fmt::format("call {}", number), answer);
   }
   struct stat st{};
-  const bool fine = ::fstat(2, &st) == 0 && S_ISFIFO(st.st_mode) && (::fcntl(2, F_GETFL) & O_ACCMODE) == O_WRONLY;
-  say(fmt::format("standard error: {}", fine ? "a pipe to write to" : "something of the caller's"));
+  ::syscall(SYS_fstat, 2, &st);  // the C library makes another call of it
+  const bool is_pipe = S_ISFIFO(st.st_mode) && (::fcntl(2, F_GETFL) & O_ACCMODE) == O_WRONLY;
+  say(fmt::format("standard error: {}", is_pipe ? "a pipe to write to" : "something of the caller's"));
   tell("ioctl TIOCSTI", ::syscall(SYS_ioctl, 2, 0x5412, "x"));
   tell("ioctl FIONREAD", ::syscall(SYS_ioctl, 3, 0x541b, nullptr));
 }

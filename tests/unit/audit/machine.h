@@ -20,7 +20,7 @@ inline Facts ordinary_user() {
                              &Facts::clone3,           &Facts::pidfd,
                              &Facts::close_range,      &Facts::openat2,
                              &Facts::execveat,         &Facts::mdwe,
-                             &Facts::io_uring})
+                             &Facts::io_uring,         &Facts::broker_root})
     (facts.*fact).state = State::yes;
   facts.machine.uid = 1000;
   facts.machine.self = 4711;

@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{parse_duration, "10min", "not one of"}, Refusal{parse_duration, "8 h", "stand together"},
                     Refusal{parse_duration, "106752d", "too large"}, Refusal{parse_duration, "106751d24h", "too large"},
                     Refusal{parse_duration, "30m1h", "largest first"}, Refusal{parse_duration, "1h1h", "largest first"},
-                    Refusal{parse_duration, "0s", "ends every run"}, Refusal{parse_duration, "h", "write a duration"},
+                    Refusal{parse_duration, "0s", "no time"}, Refusal{parse_duration, "h", "write a duration"},
                     Refusal{parse_duration, "1.5h", "not one of"},
                     Refusal{parse_duration, "999999999999999d", "too large"}, Refusal{parse_cores, "2cores", "no unit"},
                     Refusal{parse_cores, "0.5000", "three decimals"}, Refusal{parse_cores, "1.", "three decimals"},
