@@ -137,7 +137,8 @@ std::optional<Answer> Pipeline::admit(const wire::Request& request, Channel& cha
   }
   if (channel.calls >= kCallsOfChannel)
     return limited("calls under way on a connection", kCallsOfChannel, "wait for one of them");
-  if (calls_ >= kCalls) return limited("calls under way", kCalls, "wait for one of them");
+  // One for each connection in any case: those of others that read no answers keep none from going on.
+  if (calls_ >= kCalls && channel.calls > 0) return limited("calls under way", kCalls, "wait for one of them");
   ++calls_;
   ++channel.calls;
   return std::nullopt;

@@ -247,6 +247,21 @@ TEST_F(SilentJournal, denials_that_wait_are_bounded_like_calls) {
   }
 }
 
+TEST_F(Channels, a_connection_has_one_call_however_many_others_have) {
+  served.write("/w/big", std::string(4 << 20, 'x'));
+  std::vector<std::unique_ptr<Client>> many;
+  for (uint64_t sent = 0; sent < 2 * Pipeline::kCalls; ++sent) {
+    if (sent % Pipeline::kCallsOfChannel == 0) many.push_back(served.connect());
+    wire::Request request = read_request("/w/big");
+    request.set_id(1 + sent);
+    many.back()->send(request);
+  }
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_TRUE(other->call(now()).has_clock_now());
+    EXPECT_TRUE(served.connect()->call(now()).has_clock_now());
+  }
+}
+
 TEST_F(Channels, connections_at_once_are_bounded) {
   std::vector<std::unique_ptr<Client>> many;
   for (size_t i = 0; i < Broker::kChannels + 10; ++i) many.push_back(served.connect());
