@@ -11,4 +11,8 @@ namespace alos::policy {
 // leads to asks again for that one.
 std::string not_elevated(std::string_view program);
 
+// Why a path may not be given to such a run, whoever may use it: what is there depends on who looks, and that would be
+// the run, with more files than the caller. Empty: nothing is known against it. `path` is canonical.
+std::string not_handed_over(std::string_view path);
+
 }  // namespace alos::policy

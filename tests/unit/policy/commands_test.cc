@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "policy/elevation.h"
 #include "policy/explain.h"
 #include "policy/lint.h"
 #include "policy/remedy.h"
@@ -183,6 +184,12 @@ TEST(Commands, a_program_that_runs_what_the_agent_feeds_it_is_not_elevated) {
     EXPECT_EQ(refused(kHead + "commands:\n  d:\n    allow: " + program + " a\n    files: {r: /etc/x.conf}\n"),
               "it loads")
         << program;
+}
+
+TEST(Commands, what_the_kernel_shows_is_handed_to_no_run) {
+  for (const char* path : {"/proc/self/root/etc/shadow", "/proc", "/dev/stdin", "/dev/fd/3", "/sys/kernel"})
+    EXPECT_THAT(not_handed_over(path), HasSubstr("leads to its own files")) << path;
+  for (const char* path : {"/", "/process", "/devices/x", "/w/proc/self"}) EXPECT_EQ(not_handed_over(path), "") << path;
 }
 
 TEST(Commands, an_elevated_run_and_the_agent_share_no_ground) {

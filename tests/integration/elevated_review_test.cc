@@ -1,0 +1,141 @@
+// What a hostile review found in runs that a rule of `commands` gives more files than the agent has: ways to have such
+// a run read or write for the agent what only the run may.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class ElevatedReview : public InBothModes {
+ protected:
+  void SetUp() override {
+    InBothModes::SetUp();
+    if (!world_) return;
+    outside_ = world().root() + "/outside";
+    files_ = "  pub: {allow: r, path: " + pub("**") + "}\n";
+    world().write("file", "in the workspace\n");
+    world().write(pub("plain"), "for everybody\n");
+    world().write(data("key"), "the key\n");
+  }
+  void TearDown() override {
+    if (world_) {
+      EXPECT_EQ(world_->leftovers(), "");
+    }
+  }
+
+  std::string pub(const std::string& name) const { return outside_ + "/pub/" + name; }
+  std::string data(const std::string& name) const { return outside_ + "/data/" + name; }
+
+  // The reply of one shell.run, and its exit code as "code". `usage` is the rule's, `files` what it gives.
+  json run(const std::string& usage, const std::string& files, const std::string& words,
+           const std::string& before = "") {
+    const std::string policy =
+        world().policy("elevated",
+                       "alos: 1\nabout: runs with more files\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                       "files:\n  tree: {allow: rwx, path: $workspace/**}\n" +
+                           files_ + "commands:\n  show: {allow: \"" + usage + "\", files: " + files + "}\n" +
+                           more_commands_ + "limits: {wall: 60s}\n");
+    const Outcome out = world().shell(
+        policy,
+        before + "\nalos-call shell.run " + options_ + "-- " + words + " 2>/dev/null; echo \"{\\\"code\\\":$?}\"", {},
+        {"--fresh"});
+    json reply;
+    std::istringstream in(out.out);
+    for (std::string line; std::getline(in, line);)
+      if (line.starts_with('{')) reply.update(json::parse(line, nullptr, false));
+    if (!reply.contains("code") || reply.size() < 2) return {{"out", out.out}, {"err", out.err}};
+    return reply;
+  }
+  static std::string output(const json& reply) { return reply.value("ok", json::object()).value("output", ""); }
+  static std::string rule(const json& reply) { return reply.value("ok", json::object()).value("rule", ""); }
+
+  std::string outside_, files_, more_commands_, options_;
+};
+
+// "/" is where a command starts that is called from where the agent writes; a relative name must mean the same there.
+TEST_P(ElevatedReview, a_relative_path_means_what_it_meant_to_the_caller) {
+  const std::string of_key = data("key").substr(1), own = "mkdir -p ." + outside_ + "/data; echo own > " + of_key;
+  const json read = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + of_key, own);
+  EXPECT_EQ(output(read), "own\n") << read;
+  EXPECT_EQ(rule(read), "show") << read;
+  const json write = run("/usr/bin/tee <file:path:w>", "{w: [" + data("key") + "]}", "tee " + of_key, own);
+  EXPECT_EQ(rule(write), "show") << write;
+  EXPECT_EQ(world().read(data("key")), "the key\n");
+  // What is given is what was decided on.
+  const json said = run("/usr/bin/ls [-d] <file:path:r>", "{r: [" + data("key") + "]}", "ls -d ../pub/./plain",
+                        "cd " + pub("") + "../pub");
+  EXPECT_EQ(output(said), pub("plain") + "\n") << said;
+}
+
+TEST_P(ElevatedReview, no_file_of_the_kernel_s_is_handed_to_a_run) {
+  const std::string rest = "/root" + data("key");
+  for (const std::string& path :
+       {"/proc/self" + rest, "/proc/self/cwd" + data("key"), "/proc/1" + rest, "/proc/thread-self" + rest,
+        "/proc/self/task/1" + rest, std::string("/proc/self/environ"), std::string("/dev/stdin"),
+        std::string("/dev/fd/0"), std::string("/sys/kernel/x"), "/usr/../proc/self" + rest, std::string("linked")}) {
+    SCOPED_TRACE(path);
+    const json reply =
+        run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + path, "ln -s /proc/version linked");
+    ASSERT_TRUE(reply.contains("denied")) << reply;
+    EXPECT_EQ(reply["denied"]["layer"], "broker") << reply;
+    EXPECT_THAT(reply["denied"].value("reason", ""), HasSubstr("which leads to its own files")) << reply;
+  }
+  const json magic = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat linked",
+                         "ln -s /proc/self" + rest + " linked");
+  EXPECT_FALSE(magic.contains("ok")) << magic;
+}
+
+TEST_P(ElevatedReview, a_link_of_the_host_hands_over_nothing_that_the_caller_has_not) {
+  fs::create_symlink("../data/key", pub("link"));
+  fs::create_symlink("plain", pub("another"));
+  fs::create_directory_symlink("../data", pub("directory"));
+  const std::string usage = "/usr/bin/cat [--] <file:path:r>", files = "{r: [" + data("") + "**]}";
+  for (const std::string& path : {pub("link"), pub("directory/key")}) {
+    SCOPED_TRACE(path);
+    const json read = run(usage, files, "cat " + path);
+    EXPECT_EQ(read.value("failed", json::object()).value("name", ""), "ENOENT") << read;
+    const json written = run("/usr/bin/tee <file:path:w>", "{w: [" + data("") + "**]}", "tee " + path);
+    EXPECT_FALSE(written.contains("ok")) << written;
+  }
+  EXPECT_EQ(world().read(data("key")), "the key\n");
+  const json own = run(usage, files, "cat " + pub("another"));
+  EXPECT_EQ(output(own), "for everybody\n") << own;
+  EXPECT_EQ(rule(own), "show") << own;
+  // A link that the agent makes when it was decided on the file in its place: the run follows none of its links.
+  const json raced =
+      run(usage, files, "cat file",
+          "(while :; do ln -sf " + data("key") + " other; mv other file; echo x > other; mv other file; done) &");
+  EXPECT_THAT(raced.dump(), Not(HasSubstr("the key"))) << raced;
+}
+
+TEST_P(ElevatedReview, a_directory_that_leads_on_is_not_handed_over) {
+  files_ = "  all: {allow: r, path: " + outside_ + "/**, except: " + data("**") + "}\n";
+  fs::create_symlink("../data/key", pub("link"));
+  const std::string usage = "/usr/bin/grep -R the <directory:path:r>", files = "{r: [" + data("**") + "]}";
+  for (const std::string& path : {outside_, pub("")}) {
+    SCOPED_TRACE(path);
+    const json reply = run(usage, files, "grep -R the " + path);
+    ASSERT_TRUE(reply.contains("denied")) << reply;
+    EXPECT_THAT(reply["denied"].value("reason", ""), HasSubstr("leads the run on")) << reply;
+  }
+  const json own = run(usage, files, "grep -R the .", "ln -s " + data("key") + " key");
+  EXPECT_EQ(rule(own), "show") << own;
+  EXPECT_THAT(own.dump(), AllOf(HasSubstr("in the workspace"), Not(HasSubstr("the key")))) << own;
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, ElevatedReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
