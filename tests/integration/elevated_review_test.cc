@@ -120,6 +120,41 @@ TEST_P(ElevatedReview, a_link_of_the_host_hands_over_nothing_that_the_caller_has
   EXPECT_THAT(raced.dump(), Not(HasSubstr("the key"))) << raced;
 }
 
+// Denies hold for an elevated run as for the agent: in what the rule gives it, and in what it hides of the agent's.
+TEST_P(ElevatedReview, what_a_deny_takes_away_an_elevated_run_has_not_either) {
+  world().write(data("sub/a.secret"), "the secret\n");
+  world().write(data("sub/a.text"), "the text\n");
+  world().write(data("state/locked"), "locked\n");
+  world().write(data("state/open"), "open\n");
+  fs::create_hard_link(data("sub/a.secret"), data("sub/another"));
+  const std::string secrets = "  secrets: {deny: r, path: \"" + outside_ + "/**/*.secret\"}\n";
+  files_ = secrets;
+  const std::string files = "{r: [" + data("**") + "]}";
+  const json found = run("/usr/bin/grep -r the " + data("sub"), files, "grep -r the " + data("sub"));
+  EXPECT_EQ(rule(found), "show") << found;
+  EXPECT_THAT(found.dump(), AllOf(HasSubstr("the text"), Not(HasSubstr("the secret")))) << found;
+
+  for (const char* name : {"state/locked", "state/open"}) fs::permissions(data(name), fs::perms(0666));
+  options_ = "--stdin more ";
+  files_ = "  locked: {deny: w, path: " + data("state/locked") + "}\n";
+  for (const std::string name : {"open", "locked"}) {
+    const std::string words = "tee -a " + data("state/" + name);
+    const json wrote = run("/usr/bin/" + words, "{w: [" + data("state/**") + "]}", words);
+    EXPECT_EQ(rule(wrote), "show") << wrote;
+  }
+  EXPECT_EQ(world().read(data("state/open")), "open\nmore");
+  EXPECT_EQ(world().read(data("state/locked")), "locked\n");
+
+  options_.clear();
+  // The agent has the directory around it, without it, and without the secrets.
+  files_ = "  all: {allow: r, path: " + outside_ + "/**, except: " + data("sub/**") + "}\n" + secrets;
+  const json inside =
+      run("/usr/bin/grep -r the " + outside_, "{r: [" + data("sub/**") + "]}", "grep -r the " + outside_);
+  EXPECT_EQ(rule(inside), "show") << inside;
+  EXPECT_THAT(inside.dump(), AllOf(HasSubstr("the text"), HasSubstr("the key"), Not(HasSubstr("the secret"))))
+      << inside;
+}
+
 TEST_P(ElevatedReview, a_directory_that_leads_on_is_not_handed_over) {
   files_ = "  all: {allow: r, path: " + outside_ + "/**, except: " + data("**") + "}\n";
   fs::create_symlink("../data/key", pub("link"));
@@ -133,6 +168,21 @@ TEST_P(ElevatedReview, a_directory_that_leads_on_is_not_handed_over) {
   const json own = run(usage, files, "grep -R the .", "ln -s " + data("key") + " key");
   EXPECT_EQ(rule(own), "show") << own;
   EXPECT_THAT(own.dump(), AllOf(HasSubstr("in the workspace"), Not(HasSubstr("the key")))) << own;
+}
+
+// A place that the agent writes and that lies in what the rule gives: there is but one way to it in the run.
+TEST_P(ElevatedReview, no_link_of_the_agent_s_is_followed_in_what_the_rule_gives) {
+  world().write(data("own/file"), "written by the agent\n");
+  for (const char* name : {"own", "own/file"}) fs::permissions(data(name), fs::perms(0777));
+  files_ = "  own: {allow: rw, path: " + data("own/**") + "}\n";
+  const std::string usage = "/usr/bin/cat " + data("own/file"), files = "{r: [" + data("**") + "]}";
+  const json before = run(usage, files, "cat " + data("own/file"));
+  EXPECT_EQ(output(before), "written by the agent\n") << before;
+  EXPECT_EQ(rule(before), "show") << before;
+  const json linked = run(usage, files, "cat " + data("own/file"), "ln -sf " + data("key") + " " + data("own/file"));
+  EXPECT_TRUE(fs::is_symlink(data("own/file")));
+  EXPECT_EQ(rule(linked), "show") << linked;
+  EXPECT_EQ(output(linked), "") << linked;
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, ElevatedReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
