@@ -167,11 +167,12 @@ Result<std::vector<Place>> command_places(const Holder& holder, const policy::Bo
 }
 
 // Beside the agent's places, so that what is denied in a command's own is found, and covered, as in these.
-Result<void> add_command(const Holder& holder, const policy::BoxCommand& command, std::vector<Place>& places) {
-  std::vector<Place> own = TRY(command_places(holder, command));
+Result<void> add_command(const Holder& holder, const policy::BoxPlan& plan, const BoxRequest& request,
+                         std::vector<Place>& places) {
+  std::vector<Place> own = TRY(command_places(holder, *request.command));
   TRY(seal_shared(own, places));
   std::ranges::move(own, std::back_inserter(places));
-  return {};
+  return check_command_in(plan, *request.command, request.argv, places, holder.host);
 }
 
 std::vector<Place> take_behind(std::vector<Place>& places, size_t count) {
@@ -225,7 +226,7 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   box.cwd = request.command ? directory_of_command(request.cwd, box.places) : request.cwd;
   if (request.command) {
     with_command = plan_of_command(plan, *request.command);
-    ALOS_STEP(trace, Step::sources, add_command(holder, *request.command, box.places));
+    ALOS_STEP(trace, Step::sources, add_command(holder, *with_command, request, box.places));
   }
   box.covers = ALOS_STEP(trace, Step::masks,
                          find_covers(with_command ? *with_command : plan, holder.workspace, holder.host, box.places,
