@@ -185,6 +185,38 @@ TEST_P(ElevatedReview, no_link_of_the_agent_s_is_followed_in_what_the_rule_gives
   EXPECT_EQ(output(linked), "") << linked;
 }
 
+// Where /bin is a link the program's file has another path than the rule's.
+TEST_P(ElevatedReview, a_program_is_the_file_that_its_name_leads_to) {
+  if (!fs::is_symlink("/bin")) GTEST_SKIP() << "/bin is no link here";
+  more_commands_ = "  no: {deny: \"/bin/rm ...\", reason: leave it}\n";
+  const std::string usage = "/bin/cat " + data("key"), files = "{r: [" + data("key") + "]}";
+  for (const std::string name : {"rm", "/bin/rm", "/usr/bin/rm", "./mine"}) {
+    SCOPED_TRACE(name);
+    const json denied = run(usage, files, name + " file", "ln -s /bin/rm mine");
+    EXPECT_EQ(denied.value("denied", json::object()).value("rule", ""), "no") << denied;
+  }
+  for (const std::string name : {"cat", "/bin/cat", "/usr/bin/cat"}) {
+    const json allowed = run(usage, files, name + " " + data("key"));
+    EXPECT_EQ(output(allowed), "the key\n") << allowed;
+    EXPECT_EQ(rule(allowed), "show") << allowed;
+  }
+}
+
+// The compiled policy is cached: a link that leads elsewhere since makes it anew.
+TEST_P(ElevatedReview, a_program_whose_link_leads_to_an_interpreter_is_not_elevated) {
+  const std::string link = world().root() + "/tool";
+  files_ = "  tool: {allow: rx, path: " + link + "}\n";
+  const auto refused = [&] {
+    return run(link + " <file:path:r>", "{r: [" + data("key") + "]}", link + " file").dump();
+  };
+  fs::create_symlink("/usr/bin/cat", link);
+  EXPECT_THAT(refused(), HasSubstr("in the workspace"));
+  fs::remove(link);
+  fs::create_symlink(fs::canonical("/bin/sh"), link);
+  EXPECT_THAT(refused(),
+              AllOf(HasSubstr("which is " + fs::canonical("/bin/sh").string()), HasSubstr("an interpreter")));
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, ElevatedReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace
