@@ -73,6 +73,9 @@ Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxComm
                               const std::vector<std::string>& argv, const std::vector<Place>& places,
                               const UniqueFd& host) {
   View view(plan, places, host);
+  const Followed program = TRY(view.follow("/", command.program));
+  if (const std::string why = policy::not_elevated(program.path); !program.links.empty() && !why.empty())
+    return refuse(command, command.program, fmt::format("it leads to {}: {}", printable(program.path), why));
   for (const policy::Binding& binding : TRY(files_of(command, argv))) {
     const Followed file = TRY(view.follow("/", binding.value));
     if (!file.links.empty()) return refuse(command, binding.value, "a link leads on from it");

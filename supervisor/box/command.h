@@ -19,7 +19,8 @@ Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand
                            const std::vector<std::string>& argv);
 
 // The same of what is there, among the box's places, the command's own with them: that no link leads on from these
-// files, nor from a directory handed over. `host` as in View.
+// files, nor from a directory handed over, and that the program's links do not end at one that may not be elevated.
+// `host` as in View.
 Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
                               const std::vector<std::string>& argv, const std::vector<Place>& places,
                               const UniqueFd& host);
