@@ -1,7 +1,9 @@
 #include "base/sys.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -78,6 +80,11 @@ Result<std::string> readlinkat(int dir, const std::string& path) {
   if (static_cast<size_t>(n) == out.size()) return fail("readlinkat", path, ENAMETOOLONG);
   out.resize(static_cast<size_t>(n));
   return out;
+}
+
+std::string real_path(const std::string& path) {
+  char real[PATH_MAX];
+  return ::realpath(path.c_str(), real) ? real : path;
 }
 
 Result<void> mkdirat(int dir, const std::string& path, mode_t mode) {

@@ -27,6 +27,8 @@ Result<UniqueFd> dup(int fd);
 Result<struct stat> fstat(int fd);
 Result<struct stat> lstatat(int dir, const std::string& path);  // never follows the last component
 Result<std::string> readlinkat(int dir, const std::string& path);
+// Where a path leads by links; itself where nothing is, or nothing that can be seen.
+std::string real_path(const std::string& path);
 Result<void> mkdirat(int dir, const std::string& path, mode_t mode);
 // Existing directories are fine; a component that is something else is ENOTDIR.
 Result<void> make_dirs(const std::string& path, mode_t mode);

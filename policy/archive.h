@@ -60,7 +60,7 @@ void fields(A& a, FileRule& r) {
 template <class A>
 void fields(A& a, CommandRule& r) {
   as_number(a, r.effect, Effect::allow);
-  a(r.name, r.usage, r.read, r.write, r.reason, r.source, r.origin);
+  a(r.name, r.usage, r.program, r.read, r.write, r.reason, r.source, r.origin);
 }
 template <class A>
 void fields(A& a, ClockLimits& c) {

@@ -88,19 +88,27 @@ class Checker {
     if (rule.usage.open_ended())
       refuse("allows any further words to " + program, "a usage line that says all that may be given",
              "write each argument, with its type; '...' repeats what it stands directly after, as in <file:path:r>...");
-    if (const std::string why = not_elevated(rule.usage.program()); !why.empty())
+    program_of_command(rule, rule.usage.program(), refuse);
+    if (rule.program != rule.usage.program()) program_of_command(rule, rule.program, refuse);
+    for (const PathPattern& path : rule.read) command_path(rule, path, kRead);
+    for (const PathPattern& path : rule.write) command_path(rule, path, kRead | kWrite);
+  }
+
+  // By the name that is written, and the file that it leads to.
+  void program_of_command(const CommandRule& rule, const std::string& path, const auto& refuse) {
+    const std::string program =
+        printable(rule.usage.program()) + (path == rule.usage.program() ? "" : ", which is " + printable(path) + ",");
+    if (const std::string why = not_elevated(path); !why.empty())
       refuse(
           "gives " + program + " more than the agent has: " + why, "a program that does one thing, and only that",
           "write one that needs no more than its arguments, or leave the run in the agent's own box, without a rule");
-    if (const FileRule* writer = writes(rule.usage.program()))
+    if (const FileRule* writer = writes(path))
       refuse("gives " + program + " more than the agent has, and the agent can change it (rule '" + writer->name +
                  "', " + writer->source.text() + ")",
              "a program that the agent cannot write", "install it elsewhere");
     for (const char* own : kBoxWritable)
-      if (constant(own).matches(rule.usage.program()))
+      if (constant(own).matches(path))
         refuse("names " + program + ", where every box has its own", "a program of the host", "install it elsewhere");
-    for (const PathPattern& path : rule.read) command_path(rule, path, kRead);
-    for (const PathPattern& path : rule.write) command_path(rule, path, kRead | kWrite);
   }
 
   // The rule by which the agent can change what is found at `path`: the file, or a directory above it.

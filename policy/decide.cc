@@ -130,7 +130,7 @@ Decision CompiledPolicy::decide_command(const Request& request, std::vector<Matc
     const bool deny = rule.effect == Effect::deny;
     const size_t place = allows;
     allows += deny ? 0 : 1;
-    if (rule.usage.program() != request.program()) continue;
+    if (!rule.is_of(request.program())) continue;
     if (deny ? !rule.usage.covers(request.arguments()) : !rule.usage.match(request.arguments())) continue;
     if (deny && out.effect != Effect::deny)
       out = {.effect = Effect::deny, .layer = Layer::policy, .command = &rule};

@@ -1,5 +1,8 @@
 #include "policy/elevation.h"
 
+#include "base/paths.h"
+#include "policy/places.h"
+
 namespace alos::policy {
 namespace {
 
@@ -56,6 +59,14 @@ std::string not_elevated(std::string_view program) {
   for (const std::string_view each : {name, without_version(name), without_version(plain)})
     for (const Kind& kind : kKinds)
       if (!each.empty() && listed(each, kind.programs)) return std::string(kind.why);
+  return {};
+}
+
+std::string not_handed_over(std::string_view path) {
+  for (const char* own : kKernelPlaces)
+    if (lies_below(path, own))
+      return std::string("a run with more rights has its own ") + own +
+             ", which leads to its own files, and not to its caller's";
   return {};
 }
 

@@ -7,8 +7,13 @@ namespace alos::policy {
 
 // Why a program may not run with more than its caller has: it runs what the caller feeds it, so the caller would have
 // all of it. Empty: nothing is known against it. Goes by the last component of
-// `program`, versions and variants left out (python3.11, node-22, vim.tiny), so whoever knows the file that a link
-// leads to asks again for that one.
+// `program`, versions and variants left out (python3.11, node-22, vim.tiny): of a link it says nothing of what that
+// leads to, so it is asked for both. That is when a policy is loaded, and for the link as it then is when a run is
+// composed.
 std::string not_elevated(std::string_view program);
+
+// Why a path may not be given to such a run, whoever may use it: what is there depends on who looks, and that would be
+// the run, with more files than the caller. Empty: nothing is known against it. `path` is canonical.
+std::string not_handed_over(std::string_view path);
 
 }  // namespace alos::policy

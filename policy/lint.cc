@@ -52,7 +52,7 @@ void missing_limits(const Policy& policy, Problems& out) {
 void advice(const Policy& policy, Problems& out) {
   for (const CommandRule& rule : policy.commands) {
     const auto takes = [&](const CommandRule& other) {
-      return other.effect == Effect::allow && other.usage.program() == rule.usage.program();
+      return other.effect == Effect::allow && other.program == rule.program;
     };
     if (rule.effect != Effect::deny || std::ranges::any_of(policy.commands, takes)) continue;
     out.push_back({rule.source,

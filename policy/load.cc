@@ -181,6 +181,7 @@ class Assembly {
       }
       CommandRule rule = unexpanded.rule;
       rule.usage = std::move(*usage);
+      rule.program = options_.real_path ? options_.real_path(rule.usage.program()) : rule.usage.program();
       rule.read = patterns(unexpanded.read);
       rule.write = patterns(unexpanded.write);
       out_.commands.push_back(std::move(rule));

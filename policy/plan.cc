@@ -466,7 +466,7 @@ class Planner {
   void commands() {
     for (const CommandRule& rule : policy_.commands) {
       if (rule.effect != Effect::allow) continue;
-      BoxCommand out{rule.name, rule.usage.text(), rule.usage.program(), {}, {}, rule.source};
+      BoxCommand out{rule.name, rule.usage.text(), rule.program, {}, {}, rule.source};
       for (const PathPattern& path : rule.read) give(rule, path, kRead, out);
       for (const PathPattern& path : rule.write) give(rule, path, kRead | kWrite, out);
       out_.box.commands.push_back(std::move(out));

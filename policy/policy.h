@@ -48,11 +48,15 @@ struct CommandRule {
   std::string name;
   Effect effect = Effect::deny;
   Usage usage;
+  std::string program;             // the file that the usage line's program leads to by links; as written where none is
   std::vector<PathPattern> read;   // `files: {r: ...}`: paths and trees
   std::vector<PathPattern> write;  // `files: {w: ...}`, read too
   std::string reason;
   Source source;  // of the name
   std::string origin;
+
+  // A run of this file is one of the rule's program: whoever asks followed links, whoever explains wrote a name.
+  bool is_of(const std::string& file) const { return file == program || file == usage.program(); }
 };
 
 // One line of `tests`.

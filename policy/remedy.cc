@@ -74,7 +74,7 @@ std::vector<std::string> why_not_elevated(const CompiledPolicy& compiled, const 
   std::vector<std::string> out;
   if (request.kind() != Request::Kind::command || decision.effect != Effect::allow || decision.elevated) return out;
   for (const CommandRule& rule : compiled.policy().commands) {
-    if (rule.effect != Effect::allow || rule.usage.program() != request.program()) continue;
+    if (rule.effect != Effect::allow || !rule.is_of(request.program())) continue;
     const auto fits = rule.usage.match(request.arguments());
     if (fits) continue;
     const size_t at = fits.error().position;

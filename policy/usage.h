@@ -24,6 +24,9 @@ enum class ArgumentType : uint8_t {
   glob,        // <name:*.txt>: one component that the glob matches
 };
 std::string_view name(ArgumentType type);
+constexpr bool is_path(ArgumentType type) {
+  return type == ArgumentType::path_read || type == ArgumentType::path_write;
+}
 
 // A value that an argument gave.
 struct Binding {

@@ -85,6 +85,9 @@ class Call {
     std::string path, file;
     bool there = true;
   } program;
+  // Of the same: its words as they are to be run, and the files among them that a run with more rights is handed.
+  std::vector<std::string> words;
+  std::vector<policy::Request> files;
 
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);

@@ -9,11 +9,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "base/child.h"
 #include "base/mount.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/box/command.h"
 #include "supervisor/box/covers.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/sources.h"
@@ -121,9 +123,28 @@ Result<std::vector<Place>> own_places(const Holder& holder, const UniqueFd& home
   return out;
 }
 
+bool written(const Place& place) {
+  return place.kind == Place::Kind::mount && (place.access & kLandlockWrite) != 0 && !place.target.starts_with("/dev/");
+}
+
+// A command's own mount that holds what the agent writes, or lies in it, shows the agent's links as well.
+Result<void> seal_shared(const std::vector<Place>& over, const std::vector<Place>& places) {
+  for (const Place& own : over) {
+    const bool shared = std::ranges::any_of(places, [&](const Place& place) {
+      return written(place) && (lies_below(place.target, own.target) || lies_below(own.target, place.target));
+    });
+    if (!shared) continue;
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_NOSYMFOLLOW;
+    if (::syscall(SYS_mount_setattr, own.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+      return fail_errno("mount_setattr", own.target);
+  }
+  return {};
+}
+
 Result<void> seal_written(std::vector<Place>& places) {
   for (Place& place : places)
-    if ((place.access & kLandlockWrite) != 0 && !place.target.starts_with("/dev/")) TRY(seal(place));
+    if (written(place)) TRY(seal(place));
   return {};
 }
 
@@ -142,6 +163,22 @@ Result<std::vector<Place>> command_places(const Holder& holder, const policy::Bo
   std::vector<Place> out = TRY(open_sources(command.mounts, workspace));
   std::ranges::move(TRY(place_workspace(command.mounts, workspace, holder.workspace)), std::back_inserter(out));
   order_places(out);
+  return out;
+}
+
+// Beside the agent's places, so that what is denied in a command's own is found, and covered, as in these.
+Result<void> add_command(const Holder& holder, const policy::BoxPlan& plan, const BoxRequest& request,
+                         std::vector<Place>& places) {
+  std::vector<Place> own = TRY(command_places(holder, *request.command));
+  TRY(seal_shared(own, places));
+  std::ranges::move(own, std::back_inserter(places));
+  return check_command_in(plan, *request.command, request.argv, places, holder.host);
+}
+
+std::vector<Place> take_behind(std::vector<Place>& places, size_t count) {
+  std::vector<Place> out(std::make_move_iterator(places.begin() + static_cast<ptrdiff_t>(count)),
+                         std::make_move_iterator(places.end()));
+  places.resize(count);
   return out;
 }
 
@@ -184,14 +221,19 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   std::ranges::move(ALOS_STEP(trace, Step::workspace, place_workspace(plan.mounts, plan.workspace, holder.workspace)),
                     std::back_inserter(box.places));
   order_places(box.places);
-  box.covers =
-      ALOS_STEP(trace, Step::masks,
-                find_covers(plan, holder.workspace, holder.host, box.places, sources.sockets, holder.shown_twice));
-  box.cwd = request.cwd;
+  const size_t agents = box.places.size();
+  std::optional<policy::BoxPlan> with_command;
+  box.cwd = request.command ? directory_of_command(request.cwd, box.places) : request.cwd;
   if (request.command) {
-    box.cwd = directory_of_command(request.cwd, box.places);
+    with_command = plan_of_command(plan, *request.command);
+    ALOS_STEP(trace, Step::sources, add_command(holder, *with_command, request, box.places));
+  }
+  box.covers = ALOS_STEP(trace, Step::masks,
+                         find_covers(with_command ? *with_command : plan, holder.workspace, holder.host, box.places,
+                                     sources.sockets, holder.shown_twice));
+  if (request.command) {
+    box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));
-    box.over = ALOS_STEP(trace, Step::sources, command_places(holder, *request.command));
   }
   box.files = generated_files();
   box.drop_groups = holder.privilege == Privilege::root;

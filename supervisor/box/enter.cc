@@ -284,8 +284,8 @@ void enter_box(const Layout& box, int report_fd, int launcher_end) {
   const int queues = open_message_queues(report);
   place_all(box.places, report, root);
   write_files(box, report, root);
-  cover_all(box, report, root);
   place_all(box.over, report, root);
+  cover_all(box, report, root);
   pivot(box, report, root);
   if (box.hands_over_tree) hand_over_tree(report);
   raise_loopback(report);

@@ -47,8 +47,13 @@ Result<UniqueFd> lasting_home(const Holder& holder) {
 }  // namespace
 
 Result<bool> shown_twice_in(const policy::BoxPlan& plan, const std::vector<Place>& places) {
-  if (plan.masks.empty()) return false;
   std::vector<std::string> paths;
+  bool denies = !plan.masks.empty();
+  for (const policy::BoxCommand& command : plan.commands) {
+    denies = denies || !command.masks.empty();
+    for (const policy::BoxMount& mount : command.mounts) paths.push_back(mount.path);
+  }
+  if (!denies) return false;
   for (const Place& place : places)
     if (place.kind == Place::Kind::mount && !lies_below(place.target, "/dev")) paths.push_back(place.target);
   if (!plan.workspace.empty()) paths.push_back(plan.workspace);

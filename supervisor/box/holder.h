@@ -50,7 +50,8 @@ struct Sources {
 };
 Result<Sources> open_all_sources(const Holder& holder);
 
-// Whether what is placed has names twice among the host's mounts that a deny could be got round by (host_mounts.h).
+// Whether what is placed, for a command of the plan as well, has names twice among the host's mounts that a deny could
+// be got round by (host_mounts.h).
 Result<bool> shown_twice_in(const policy::BoxPlan& plan, const std::vector<Place>& places);
 
 struct Held {

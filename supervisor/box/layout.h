@@ -49,7 +49,7 @@ struct LimitValue {
 struct Layout {
   std::vector<Place> places;
   std::vector<Cover> covers;
-  std::vector<Place> over;  // above what is covered: a command's own
+  std::vector<Place> over;  // above the places and what is generated, covered with them: a command's own
   std::vector<GeneratedFile> files;
   std::string staging;       // tmpfs of the launcher's mount namespace: root, mask/file, mask/directory
   std::string root_at;       // in it: where the root is built

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
-#include "policy/usage.h"
+#include "supervisor/box/command.h"
 #include "supervisor/box/compose.h"
 
 namespace alos::box {
@@ -31,7 +31,7 @@ Result<const policy::BoxCommand*> command_of(const policy::BoxPlan& plan, int32_
   if (index < 0) return nullptr;
   if (static_cast<size_t>(index) >= plan.commands.size()) return fail("run", "command", ERANGE);
   const policy::BoxCommand& command = plan.commands[static_cast<size_t>(index)];
-  TRY(check_command(command, argv));
+  TRY(check_command(plan, command, argv));
   return &command;
 }
 
@@ -61,14 +61,6 @@ void send_failure(LauncherReport report, const LaunchError& error) {
   report.error = error.error.code;
   report.say(error.error.text());
   send_report(report);
-}
-
-Result<void> check_command(const policy::BoxCommand& command, const std::vector<std::string>& argv) {
-  if (argv.empty() || command.program.empty()) return fail("run", command.rule, EINVAL);
-  const auto usage = TRY(policy::Usage::parse(command.usage));
-  if (const auto fits = usage.match(std::span(argv).subspan(1)); !fits)
-    return fail("run", command.rule, EACCES, fits.error().reason);
-  return {};
 }
 
 void Runs::begin(const LauncherOrder& order, std::vector<UniqueFd> fds) {

@@ -17,10 +17,6 @@ namespace alos::box {
 void send_report(const LauncherReport& report, std::span<const int> fds = {});
 void send_failure(LauncherReport report, const LaunchError& error);
 
-// What is still to be matched for a command of the plan, though the supervisor did: that its words are those of the
-// rule. Errors: what does not fit.
-Result<void> check_command(const policy::BoxCommand& command, const std::vector<std::string>& argv);
-
 // The boxes of a run beside its first, for shell.run. None of them ends the run by failing. Opening what a box shows
 // and finding its masks takes the launcher's one thread milliseconds, and longer in a large workspace; while a box
 // enters what was made, other orders are obeyed.

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct SourceFile {
 // out.
 struct Compiled {
   std::vector<SourceFile> sources;
+  std::map<std::string, std::string> programs;  // named by rules of `commands`: the file that each led to
   policy::BoxPlan plan;
   std::string rules;                       // the policy itself for whoever decides (policy/archive.h), still encoded
   std::vector<sock_filter> filter;         // strict filter, loaded last
@@ -91,7 +93,7 @@ void fields(A& a, SourceFile& s) {
 }
 template <class A>
 void fields(A& a, Compiled& c) {
-  a(c.sources, c.plan, c.rules, c.filter, c.rename_filter);
+  a(c.sources, c.programs, c.plan, c.rules, c.filter, c.rename_filter);
 }
 template <class A>
 void fields(A& a, RunRequest& r) {

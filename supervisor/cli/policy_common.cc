@@ -42,7 +42,7 @@ std::vector<std::string> policy_names() {
 }
 
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, read_project, policy_names};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, sys::real_path, policy_names};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");

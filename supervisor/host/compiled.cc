@@ -40,6 +40,8 @@ Result<box::Compiled> from_cache(const std::string& path) {
   if (compiled.sources.empty()) return fail("cache", path, EBADMSG);
   for (const box::SourceFile& source : compiled.sources)
     if (!unchanged(source)) return fail("cache", path, ESTALE, source.path);
+  for (const auto& [named, file] : compiled.programs)
+    if (sys::real_path(named) != file) return fail("cache", path, ESTALE, named);
   return compiled;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/paths.h"
+#include "policy/elevation.h"
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
 #include "syscall-broker/primitives/primitives.h"
@@ -264,57 +265,28 @@ class ShellRun final : public Primitive {
 
   bool prepares() const override { return true; }
 
-  // Which file the program is: looked for as a shell would in the agent's own view, so nothing is told that the agent
-  // could not see itself. What is not found may be where the script has it.
+  // Which file the program is, and which files a rule with more rights is handed: looked for in the agent's own view,
+  // so nothing is told that the agent could not see itself.
   Task<Attempt<bool>> prepare(Call& call) override {
     const wire::ShellRun& wanted = call.request().shell_run();
     ALOS_ATTEMPT(sound, check(wanted));
-    const std::string& program = wanted.argv(0);
-    const bool by_path = program.find('/') != program.npos;
-    const std::vector<std::string> places = places_of(call);
-    Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
-    std::vector<std::string> closed;  // something is there, and not for this caller
-    for (const std::string& place : places) {
-      std::string path = canonical_path(place).value_or(place);
-      auto search = co_await look_for(call, place);
-      if (search) {
-        call.program = {.path = std::move(path), .file = std::move(*search)};
-        co_return true;
-      }
-      if (!is_absent(search.error())) closed.push_back(std::move(path));
-      if (by_path) found = std::move(search);
-    }
-    const std::string asked = by_path ? canonical_path(places.front()).value_or("") : program;
-    const std::string place = call.agent().script().place_of(asked);
-    if (!place.empty() && std::ranges::find(closed, place) == closed.end()) {
-      auto taken = co_await take_to_be(call, place);
-      if (taken) co_return true;
-    }
-    co_return std::unexpected(std::move(found).error());
+    auto search = co_await find_program(call);
+    ALOS_ATTEMPT(program, std::move(search));
+    call.words.assign(wanted.argv().begin(), wanted.argv().end());
+    call.words[0] = call.program.file;
+    co_return co_await find_files(call);
   }
 
   Attempt<Plan> plan(Call& call) override {
-    const wire::ShellRun& wanted = call.request().shell_run();
-    std::vector<std::string> argv(wanted.argv().begin(), wanted.argv().end());
-    argv[0] = call.program.file;
-    auto request = policy::Request::command(argv);
+    auto request = policy::Request::command(call.words);
     if (!request) return give_up(request.error());
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Plan out;
     out.demands.push_back(std::move(*request));
     if (!decision.elevated) return out;
     // Files that a rule with more rights is handed must be the caller's own to hand over.
-    const auto bindings = decision.command->usage.match(std::span(argv).subspan(1));
-    if (!bindings) return give_up("shell.run", argv[0], EINVAL, bindings.error().reason);
-    for (const policy::Binding& binding : *bindings) {
-      const bool reading = binding.type == policy::ArgumentType::path_read;
-      if (!reading && binding.type != policy::ArgumentType::path_write) continue;
-      const std::string path = binding.value.starts_with('/') ? binding.value : cwd_of(call) + "/" + binding.value;
-      auto file = policy::Request::file(reading ? Right::read : Right::write, path);
-      if (!file) return give_up(file.error());
-      out.demands.push_back(std::move(*file));
-    }
-    if (wanted.env_size() > 0)
+    for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
+    if (call.request().shell_run().env_size() > 0)
       return std::unexpected(refused(out.demands[0].text(),
                                      "a run with more rights than its caller has a fixed environment",
                                      "run it without 'env'"));
@@ -332,8 +304,7 @@ class ShellRun final : public Primitive {
       co_return give_up("stdin", "content", EINVAL, "it is in the frame and attached");
 
     const int64_t begun = time_.now_ns();
-    const Script::Program program{.word = wanted.argv(0), .path = call.program.path, .file = call.program.file};
-    const auto line = call.agent().script().line_for(program, request.arguments());
+    const auto line = call.agent().script().line_for(called(call), request.arguments());
     auto work = line ? by_script(call, *line, decision) : in_a_box(call, std::move(env), decision);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(result, std::move(done));
@@ -353,9 +324,12 @@ class ShellRun final : public Primitive {
       co_return give_up("execve", printable(wanted.argv(0)), ENOENT,
                         "it is not where it was looked for, and no line of the script answers this call of it");
     Host::Run run;
-    if (decision.elevated) run.command = static_cast<int32_t>(*decision.elevated);
     run.argv.assign(wanted.argv().begin(), wanted.argv().end());
     if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.program.file;
+    if (decision.elevated) {
+      run.command = static_cast<int32_t>(*decision.elevated);
+      run.argv = call.words;
+    }
     run.env = std::move(env);
     run.cwd = cwd_of(call);
     ALOS_ATTEMPT(input, input_of(call));
@@ -435,12 +409,111 @@ class ShellRun final : public Primitive {
   // A place that the script names. Whatever keeps its caller from looking there keeps it from being taken for true.
   static Task<Attempt<bool>> take_to_be(Call& call, const std::string& place) {
     auto got = co_await call.agent().view();
-    ALOS_ATTEMPT(view, std::move(got));
+    if (!got) co_return give_up(got.error());
     auto search = co_await look_for(call, place);
-    if (!search && (view->is_brokered(place) || !is_absent(search.error())))
+    if (!search && ((*got)->is_brokered(place) || !is_absent(search.error())))
       co_return std::unexpected(std::move(search).error());
     call.program = {.path = place, .file = search ? *search : place, .there = false};
     co_return true;
+  }
+
+  // Looked for as a shell would. What is not found may be where the script has it.
+  static Task<Attempt<bool>> find_program(Call& call) {
+    const std::string& program = call.request().shell_run().argv(0);
+    const bool by_path = program.find('/') != program.npos;
+    const std::vector<std::string> places = places_of(call);
+    Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
+    std::vector<std::string> closed;  // something is there, and not for this caller
+    for (const std::string& place : places) {
+      std::string path = canonical_path(place).value_or(place);
+      auto search = co_await look_for(call, place);
+      if (search) {
+        call.program = {.path = std::move(path), .file = std::move(*search)};
+        co_return true;
+      }
+      if (!is_absent(search.error())) closed.push_back(std::move(path));
+      if (by_path) found = std::move(search);
+    }
+    const std::string asked = by_path ? canonical_path(places.front()).value_or("") : program;
+    const std::string place = call.agent().script().place_of(asked);
+    if (!place.empty() && std::ranges::find(closed, place) == closed.end()) {
+      auto taken = co_await take_to_be(call, place);
+      if (taken) co_return true;
+    }
+    co_return std::unexpected(std::move(found).error());
+  }
+
+  static Script::Program called(const Call& call) {
+    return {.word = call.request().shell_run().argv(0), .path = call.program.path, .file = call.program.file};
+  }
+
+  // What the script answers is run in no box: the names of its files are what is decided on.
+  static Task<Attempt<bool>> find_files(Call& call) {
+    ALOS_ATTEMPT(asked, policy::Request::command(call.words));
+    const policy::Decision decision = policy::decide(call.agent().policy(), asked);
+    if (!decision.elevated) co_return true;
+    const auto bindings = decision.command->usage.match(asked.arguments());
+    if (!bindings) co_return give_up("shell.run", call.words[0], EINVAL, bindings.error().reason);
+    const bool scripted = call.agent().script().line_for(called(call), asked.arguments()).has_value();
+    for (const policy::Binding& binding : *bindings) {
+      if (!policy::is_path(binding.type)) continue;
+      auto handed = co_await hand_over(call, *decision.command, binding, scripted);
+      ALOS_ATTEMPT(done, std::move(handed));
+    }
+    ALOS_ATTEMPT(run, policy::Request::command(call.words));
+    const policy::Decision again = policy::decide(call.agent().policy(), run);
+    if (again.effect == policy::Effect::allow && again.elevated != decision.elevated)
+      co_return give_up("shell.run", call.words[0], EINVAL,
+                        "no rule takes the real paths of the files among its words");
+    co_return true;
+  }
+
+  // A file among the words of a run with more rights: the path that the caller's own box leads to is what is decided on
+  // and what the run is given, because the run starts in another directory and sees more. There it leads to the same
+  // file. A component that the agent can put a link in place of lies in a tree that it writes, where the run follows
+  // no link (compose.cc); one that it can move away leaves what it put there, which is its own.
+  static Task<Attempt<bool>> hand_over(Call& call, const policy::CommandRule& rule, const policy::Binding& binding,
+                                       bool scripted) {
+    const Right right = binding.type == policy::ArgumentType::path_read ? Right::read : Right::write;
+    std::string value = binding.value.starts_with('/') ? binding.value : cwd_of(call) + "/" + binding.value;
+    ALOS_ATTEMPT(asked, path_argument(value));
+    if (auto no = not_handed(asked)) co_return std::unexpected(std::move(*no));
+    ALOS_ATTEMPT(by_name, policy::Request::file(right, asked));
+    if (scripted || policy::decide(call.agent().policy(), by_name).effect != policy::Effect::allow) {
+      call.files.push_back(std::move(by_name));  // and decided on as any other
+      co_return true;
+    }
+    auto search = co_await find(call, asked, {.rights = right, .absent = right, .beside = false});
+    ALOS_ATTEMPT(found, std::move(search));
+    const std::string& path = found.place.path;
+    if (!found.there() && right == Right::read) co_return give_up("open", path, ENOENT);
+    if (found.place.brokered) co_return give_up("open", path, EACCES, "it is read through the broker alone");
+    if (auto no = not_handed(path)) co_return std::unexpected(std::move(*no));
+    if (found.there() && S_ISDIR(found.st.st_mode) && leads_on(call, rule, path))
+      co_return std::unexpected(refused("shell.run " + printable(path),
+                                        "it is a directory that leads the run on to more than is its caller's",
+                                        "name the files, or a directory that the caller writes"));
+    ALOS_ATTEMPT(reached, policy::Request::file(right, asked, path));
+    call.files.push_back(std::move(reached));
+    std::string& word = call.words[binding.position + 1];
+    word.replace(word.size() - binding.value.size(), binding.value.size(), path);
+    co_return true;
+  }
+
+  static std::optional<Answer> not_handed(const std::string& path) {
+    const std::string why = policy::not_handed_over(path);
+    if (why.empty()) return std::nullopt;
+    return refused("shell.run " + printable(path), why, "give it another file, or its standard input");
+  }
+
+  // The rule's files lie below it, or links of the host may: those of what the caller writes are not followed.
+  static bool leads_on(const Call& call, const policy::CommandRule& rule, const std::string& directory) {
+    const auto below = [&](const policy::PathPattern& path) {
+      return lies_below(path.pattern.literal_prefix(), directory) && path.pattern.literal_prefix() != directory;
+    };
+    if (std::ranges::any_of(rule.read, below) || std::ranges::any_of(rule.write, below)) return true;
+    const auto writing = policy::Request::file(Right::write, directory);
+    return !writing || policy::decide(call.agent().policy(), *writing).effect != policy::Effect::allow;
   }
 
   // The path of the file that would be executed.

@@ -33,6 +33,8 @@ class TakenOver : public InBothModes {
     world().write("file", "in the workspace\n");
     world().write(".env", "alos-escape-token-masked\n");
     world().write(world().root() + "/secret/token", "alos-escape-token-outside\n", 0644);
+    world().write(world().root() + "/pub/plain", "for everybody\n");
+    fs::create_symlink("../secret/token", world().root() + "/pub/link");
   }
   void TearDown() override {
     if (world_) {
@@ -41,18 +43,24 @@ class TakenOver : public InBothModes {
   }
 
   std::string policy(const std::string& wall, const std::string& workspace = "layer") {
-    return world().policy("taken-over-" + workspace,
-                          "alos: 1\nabout: a broker in wrong hands\nextends: base\nvars: {workspace: dir}\n"
-                          "workspace: " +
-                              workspace +
-                              "\nfiles:\n"
-                              "  tree: {allow: rwx, path: $workspace/**}\n"
-                              "  secrets: {deny: rwx, path: $workspace/.env, reason: secret}\n"
-                              "commands:\n  show: {allow: \"/usr/bin/cat [-n]\", files: {r: [" +
-                              world().root() +
-                              "/secret/token]}}\n"
-                              "limits: {wall: " +
-                              wall + "}\n");
+    return world().policy(
+        "taken-over-" + workspace,
+        "alos: 1\nabout: a broker in wrong hands\nextends: base\nvars: {workspace: dir}\n"
+        "workspace: " +
+            workspace +
+            "\nfiles:\n"
+            "  tree: {allow: rwx, path: $workspace/**}\n"
+            "  secrets: {deny: rwx, path: $workspace/.env, reason: secret}\n"
+            "  pub: {allow: r, path: " +
+            world().root() +
+            "/pub/**}\n"
+            "commands:\n  show: {allow: \"/usr/bin/cat [-n]\", files: {r: [" +
+            world().root() +
+            "/secret/token]}}\n  show-a-file: {allow: \"/usr/bin/cat -- <file:path:r>\", files: {r: [" +
+            world().root() +
+            "/secret/token]}}\n"
+            "limits: {wall: " +
+            wall + "}\n");
   }
 
   Outcome attack(const std::string& what, std::map<std::string, std::string> env = {},
@@ -136,6 +144,32 @@ TEST_P(TakenOver, gets_from_the_supervisor_what_the_agent_may_have) {
   EXPECT_THAT(run.err, HasSubstr("its own -> ended 0\n"));
   EXPECT_THAT(run.err, ContainsRegex("the record of an end -> .*run\\.end.*\n"));
   EXPECT_EQ(world().call({"alos", "audit", "verify"}).code, 0);
+}
+
+// Which files a run with more rights is handed the launcher holds against the plan, and against what is there.
+TEST_P(TakenOver, hands_a_run_with_more_rights_what_the_agent_has_and_no_more) {
+  const std::string token = world().root() + "/secret/token", pub = world().root() + "/pub";
+  const std::vector<std::string> refused{token,
+                                         token.substr(1),
+                                         pub + "/../secret/token",
+                                         pub + "/link",
+                                         pub,
+                                         world().root(),
+                                         "/proc/self/root" + token,
+                                         "/dev/stdin",
+                                         "/etc/shadow",
+                                         world().workspace() + "/.env",
+                                         "file"};
+  std::string paths = pub + "/plain:" + world().workspace() + "/file";
+  for (const std::string& path : refused) paths += ":" + path;
+  const Outcome run = attack("supervisor", {{"ALOS_PATHS", paths}});
+  EXPECT_THAT(run.err, Not(HasSubstr("escape-token")));
+  EXPECT_THAT(run.err, AllOf(HasSubstr("for everybody\n"), HasSubstr("in the workspace\n")));
+  for (const std::string& path : refused) {
+    const size_t at = run.err.find("more files by " + path + " -> ");
+    ASSERT_NE(at, std::string::npos) << path << "\n" << run.err;
+    EXPECT_THAT(run.err.substr(at, run.err.find('\n', at) - at), Not(HasSubstr("-> ended"))) << path;
+  }
 }
 
 TEST_P(TakenOver, does_not_keep_the_supervisor_by_reading_nothing) {

@@ -34,7 +34,7 @@ Result<void> add_to(const std::string& path, const std::string& outside) {
   const char* const command = ::getenv("ALOS_COMMAND");  // the only one that the launcher is to take
   compiled.plan.commands = {{.rule = "key",
                              .usage = "/bin/sh (-c " + policy::Usage::escape(command ? command : "-") + ")",
-                             .program = "/bin/sh",
+                             .program = sys::real_path("/bin/sh"),
                              .mounts = {{.path = outside + "/key", .rights = read, .rule = "key", .source = {}}},
                              .masks = {},
                              .source = {}}};

@@ -299,6 +299,8 @@ void Attack::supervisor() {
   run("a rule that is not there", 3, 999, {"/bin/true"});
   run("no program", 4, -1, {});
   run("its own", 5, -1, {"/bin/true"});
+  uint32_t number = 6;
+  for (const std::string& path : paths()) run("more files by " + path, number++, 1, {"/usr/bin/cat", "--", path});
   Record lie;
   lie.number = 1;
   lie.action = "run.end";

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "policy/elevation.h"
 #include "policy/explain.h"
 #include "policy/lint.h"
 #include "policy/remedy.h"
@@ -183,6 +184,37 @@ TEST(Commands, a_program_that_runs_what_the_agent_feeds_it_is_not_elevated) {
     EXPECT_EQ(refused(kHead + "commands:\n  d:\n    allow: " + program + " a\n    files: {r: /etc/x.conf}\n"),
               "it loads")
         << program;
+}
+
+// What a rule names is the file: whoever runs it has followed the links to it.
+TEST(Commands, a_program_is_matched_by_its_name_and_by_the_file_that_it_leads_to) {
+  Files files{
+      {{"./p.yaml", kHead + "commands:\n  no: {deny: /bin/rm ...}\n  show: {allow: \"/bin/cat <f:path:r>\", files: "
+                            "{r: /etc/x.conf}}\n"}},
+      {},
+      Missing::refuse,
+      {},
+      {{"/bin/rm", "/usr/bin/rm"}, {"/bin/cat", "/usr/bin/cat"}}};
+  const auto loaded = files.load("./p.yaml");
+  ASSERT_TRUE(loaded) << render(loaded.error());
+  const CompiledPolicy policy = compile(loaded->policy);
+  for (const char* line : {"shell.run /bin/rm x", "shell.run /usr/bin/rm x"})
+    EXPECT_EQ(ask(policy, line).rule_name(), "no") << line;
+  for (const char* line : {"shell.run /bin/cat x", "shell.run /usr/bin/cat x"})
+    EXPECT_EQ(ask(policy, line).rule_name(), "show") << line;
+  EXPECT_EQ(ask(policy, "shell.run /sbin/rm x").rule_name(), "box");
+  EXPECT_EQ(plan_box(policy)->commands[0].program, "/usr/bin/cat") << "and that is what is executed";
+
+  files.links["/bin/cat"] = "/usr/bin/busybox";
+  EXPECT_THAT(render(files.load("./p.yaml").error()),
+              HasSubstr("rule 'show' gives /bin/cat, which is /usr/bin/busybox, more than the agent has: it is an "
+                        "interpreter"));
+}
+
+TEST(Commands, what_the_kernel_shows_is_handed_to_no_run) {
+  for (const char* path : {"/proc/self/root/etc/shadow", "/proc", "/dev/stdin", "/dev/fd/3", "/sys/kernel"})
+    EXPECT_THAT(not_handed_over(path), HasSubstr("leads to its own files")) << path;
+  for (const char* path : {"/", "/process", "/devices/x", "/w/proc/self"}) EXPECT_EQ(not_handed_over(path), "") << path;
 }
 
 TEST(Commands, an_elevated_run_and_the_agent_share_no_ground) {

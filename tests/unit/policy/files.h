@@ -16,6 +16,7 @@ struct Files {
   std::map<std::string, std::string> variables;
   Missing missing = Missing::refuse;
   std::vector<std::string> installed{};
+  std::map<std::string, std::string> links{};  // of programs
 
   Reader reader() const {
     return [this](const std::string& path) -> Result<std::string> {
@@ -24,9 +25,16 @@ struct Files {
       return found->second;
     };
   }
+  std::function<std::string(const std::string&)> real_path() const {
+    return [this](const std::string& path) {
+      const auto found = links.find(path);
+      return found == links.end() ? path : found->second;
+    };
+  }
   Checked<Loaded> load(const std::string& name) const {
-    return policy::load(name, {{"/shipped", "/installed"}, variables, missing, reader(), [this] { return installed; }},
-                        reader());
+    return policy::load(
+        name, {{"/shipped", "/installed"}, variables, missing, reader(), real_path(), [this] { return installed; }},
+        reader());
   }
 };
 

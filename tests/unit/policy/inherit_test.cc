@@ -134,7 +134,7 @@ TEST_F(Inheritance, asks_what_is_installed_only_to_suggest_it) {
     ++asked;
     return std::vector<std::string>{"coding"};
   };
-  const LoadOptions options{{"/shipped"}, {}, Missing::refuse, files.reader(), names};
+  const LoadOptions options{{"/shipped"}, {}, Missing::refuse, files.reader(), {}, names};
   EXPECT_TRUE(load("coding", options, files.reader()));
   EXPECT_EQ(asked, 0);
   EXPECT_FALSE(load("codng", options, files.reader()));

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "policy/box_plan.h"
+#include "supervisor/box/layout.h"
+
+namespace alos::box {
+
+// What the launcher holds against a command of more rights than the agent's, though the broker and the supervisor did:
+// an agent may have taken over the broker. Errors: {"run", rule, EACCES, what does not fit}.
+
+// That its words are those of the rule; that each file among them is named by an absolute, canonical path, which the
+// plan gives the agent's own box with that right, and no mask takes.
+Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand& command,
+                           const std::vector<std::string>& argv);
+
+// The same of what is there, among the box's places, the command's own with them: that no link leads on from these
+// files, nor from a directory handed over, and that the program's links do not end at one that may not be elevated.
+// `host` as in View.
+Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
+                              const std::vector<std::string>& argv, const std::vector<Place>& places,
+                              const UniqueFd& host);
+
+// The plan with the masks of a box that has the command's own mounts: these hold what the plan's exceptions leave out
+// of the agent's, and what denies take away in them is taken away.
+policy::BoxPlan plan_of_command(const policy::BoxPlan& plan, const policy::BoxCommand& command);
+
+}  // namespace alos::box

@@ -1,0 +1,223 @@
+// What a hostile review found in runs that a rule of `commands` gives more files than the agent has: ways to have such
+// a run read or write for the agent what only the run may.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "tests/integration/harness.h"
+
+namespace alos::test {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class ElevatedReview : public InBothModes {
+ protected:
+  void SetUp() override {
+    InBothModes::SetUp();
+    if (!world_) return;
+    outside_ = world().root() + "/outside";
+    files_ = "  pub: {allow: r, path: " + pub("**") + "}\n";
+    world().write("file", "in the workspace\n");
+    world().write(pub("plain"), "for everybody\n");
+    world().write(data("key"), "the key\n");
+  }
+  void TearDown() override {
+    if (world_) {
+      EXPECT_EQ(world_->leftovers(), "");
+    }
+  }
+
+  std::string pub(const std::string& name) const { return outside_ + "/pub/" + name; }
+  std::string data(const std::string& name) const { return outside_ + "/data/" + name; }
+
+  // The reply of one shell.run, and its exit code as "code". `usage` is the rule's, `files` what it gives.
+  json run(const std::string& usage, const std::string& files, const std::string& words,
+           const std::string& before = "") {
+    const std::string policy =
+        world().policy("elevated",
+                       "alos: 1\nabout: runs with more files\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                       "files:\n  tree: {allow: rwx, path: $workspace/**}\n" +
+                           files_ + "commands:\n  show: {allow: \"" + usage + "\", files: " + files + "}\n" +
+                           more_commands_ + "limits: {wall: 60s}\n");
+    const Outcome out = world().shell(
+        policy,
+        before + "\nalos-call shell.run " + options_ + "-- " + words + " 2>/dev/null; echo \"{\\\"code\\\":$?}\"", {},
+        {"--fresh"});
+    json reply;
+    std::istringstream in(out.out);
+    for (std::string line; std::getline(in, line);)
+      if (line.starts_with('{')) reply.update(json::parse(line, nullptr, false));
+    if (!reply.contains("code") || reply.size() < 2) return {{"out", out.out}, {"err", out.err}};
+    return reply;
+  }
+  static std::string output(const json& reply) { return reply.value("ok", json::object()).value("output", ""); }
+  static std::string rule(const json& reply) { return reply.value("ok", json::object()).value("rule", ""); }
+
+  std::string outside_, files_, more_commands_, options_;
+};
+
+// "/" is where a command starts that is called from where the agent writes; a relative name must mean the same there.
+TEST_P(ElevatedReview, a_relative_path_means_what_it_meant_to_the_caller) {
+  const std::string of_key = data("key").substr(1), own = "mkdir -p ." + outside_ + "/data; echo own > " + of_key;
+  const json read = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + of_key, own);
+  EXPECT_EQ(output(read), "own\n") << read;
+  EXPECT_EQ(rule(read), "show") << read;
+  const json write = run("/usr/bin/tee <file:path:w>", "{w: [" + data("key") + "]}", "tee " + of_key, own);
+  EXPECT_EQ(rule(write), "show") << write;
+  EXPECT_EQ(world().read(data("key")), "the key\n");
+  // What is given is what was decided on.
+  const json said = run("/usr/bin/ls [-d] <file:path:r>", "{r: [" + data("key") + "]}", "ls -d ../pub/./plain",
+                        "cd " + pub("") + "../pub");
+  EXPECT_EQ(output(said), pub("plain") + "\n") << said;
+}
+
+TEST_P(ElevatedReview, no_file_of_the_kernel_s_is_handed_to_a_run) {
+  const std::string rest = "/root" + data("key");
+  for (const std::string& path :
+       {"/proc/self" + rest, "/proc/self/cwd" + data("key"), "/proc/1" + rest, "/proc/thread-self" + rest,
+        "/proc/self/task/1" + rest, std::string("/proc/self/environ"), std::string("/dev/stdin"),
+        std::string("/dev/fd/0"), std::string("/sys/kernel/x"), "/usr/../proc/self" + rest, std::string("linked")}) {
+    SCOPED_TRACE(path);
+    const json reply =
+        run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + path, "ln -s /proc/version linked");
+    ASSERT_TRUE(reply.contains("denied")) << reply;
+    EXPECT_EQ(reply["denied"]["layer"], "broker") << reply;
+    EXPECT_THAT(reply["denied"].value("reason", ""), HasSubstr("which leads to its own files")) << reply;
+  }
+  const json magic = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat linked",
+                         "ln -s /proc/self" + rest + " linked");
+  EXPECT_FALSE(magic.contains("ok")) << magic;
+}
+
+TEST_P(ElevatedReview, a_link_of_the_host_hands_over_nothing_that_the_caller_has_not) {
+  fs::create_symlink("../data/key", pub("link"));
+  fs::create_symlink("plain", pub("another"));
+  fs::create_directory_symlink("../data", pub("directory"));
+  const std::string usage = "/usr/bin/cat [--] <file:path:r>", files = "{r: [" + data("") + "**]}";
+  for (const std::string& path : {pub("link"), pub("directory/key")}) {
+    SCOPED_TRACE(path);
+    const json read = run(usage, files, "cat " + path);
+    EXPECT_EQ(read.value("failed", json::object()).value("name", ""), "ENOENT") << read;
+    const json written = run("/usr/bin/tee <file:path:w>", "{w: [" + data("") + "**]}", "tee " + path);
+    EXPECT_FALSE(written.contains("ok")) << written;
+  }
+  EXPECT_EQ(world().read(data("key")), "the key\n");
+  const json own = run(usage, files, "cat " + pub("another"));
+  EXPECT_EQ(output(own), "for everybody\n") << own;
+  EXPECT_EQ(rule(own), "show") << own;
+  // A link that the agent makes when it was decided on the file in its place: the run follows none of its links.
+  const json raced =
+      run(usage, files, "cat file",
+          "(while :; do ln -sf " + data("key") + " other; mv other file; echo x > other; mv other file; done) &");
+  EXPECT_THAT(raced.dump(), Not(HasSubstr("the key"))) << raced;
+}
+
+// Denies hold for an elevated run as for the agent: in what the rule gives it, and in what it hides of the agent's.
+TEST_P(ElevatedReview, what_a_deny_takes_away_an_elevated_run_has_not_either) {
+  world().write(data("sub/a.secret"), "the secret\n");
+  world().write(data("sub/a.text"), "the text\n");
+  world().write(data("state/locked"), "locked\n");
+  world().write(data("state/open"), "open\n");
+  fs::create_hard_link(data("sub/a.secret"), data("sub/another"));
+  const std::string secrets = "  secrets: {deny: r, path: \"" + outside_ + "/**/*.secret\"}\n";
+  files_ = secrets;
+  const std::string files = "{r: [" + data("**") + "]}";
+  const json found = run("/usr/bin/grep -r the " + data("sub"), files, "grep -r the " + data("sub"));
+  EXPECT_EQ(rule(found), "show") << found;
+  EXPECT_THAT(found.dump(), AllOf(HasSubstr("the text"), Not(HasSubstr("the secret")))) << found;
+
+  for (const char* name : {"state/locked", "state/open"}) fs::permissions(data(name), fs::perms(0666));
+  options_ = "--stdin more ";
+  files_ = "  locked: {deny: w, path: " + data("state/locked") + "}\n";
+  for (const std::string name : {"open", "locked"}) {
+    const std::string words = "tee -a " + data("state/" + name);
+    const json wrote = run("/usr/bin/" + words, "{w: [" + data("state/**") + "]}", words);
+    EXPECT_EQ(rule(wrote), "show") << wrote;
+  }
+  EXPECT_EQ(world().read(data("state/open")), "open\nmore");
+  EXPECT_EQ(world().read(data("state/locked")), "locked\n");
+
+  options_.clear();
+  // The agent has the directory around it, without it, and without the secrets.
+  files_ = "  all: {allow: r, path: " + outside_ + "/**, except: " + data("sub/**") + "}\n" + secrets;
+  const json inside =
+      run("/usr/bin/grep -r the " + outside_, "{r: [" + data("sub/**") + "]}", "grep -r the " + outside_);
+  EXPECT_EQ(rule(inside), "show") << inside;
+  EXPECT_THAT(inside.dump(), AllOf(HasSubstr("the text"), HasSubstr("the key"), Not(HasSubstr("the secret"))))
+      << inside;
+}
+
+TEST_P(ElevatedReview, a_directory_that_leads_on_is_not_handed_over) {
+  files_ = "  all: {allow: r, path: " + outside_ + "/**, except: " + data("**") + "}\n";
+  fs::create_symlink("../data/key", pub("link"));
+  const std::string usage = "/usr/bin/grep -R the <directory:path:r>", files = "{r: [" + data("**") + "]}";
+  for (const std::string& path : {outside_, pub("")}) {
+    SCOPED_TRACE(path);
+    const json reply = run(usage, files, "grep -R the " + path);
+    ASSERT_TRUE(reply.contains("denied")) << reply;
+    EXPECT_THAT(reply["denied"].value("reason", ""), HasSubstr("leads the run on")) << reply;
+  }
+  const json own = run(usage, files, "grep -R the .", "ln -s " + data("key") + " key");
+  EXPECT_EQ(rule(own), "show") << own;
+  EXPECT_THAT(own.dump(), AllOf(HasSubstr("in the workspace"), Not(HasSubstr("the key")))) << own;
+}
+
+// A place that the agent writes and that lies in what the rule gives: there is but one way to it in the run.
+TEST_P(ElevatedReview, no_link_of_the_agent_s_is_followed_in_what_the_rule_gives) {
+  world().write(data("own/file"), "written by the agent\n");
+  for (const char* name : {"own", "own/file"}) fs::permissions(data(name), fs::perms(0777));
+  files_ = "  own: {allow: rw, path: " + data("own/**") + "}\n";
+  const std::string usage = "/usr/bin/cat " + data("own/file"), files = "{r: [" + data("**") + "]}";
+  const json before = run(usage, files, "cat " + data("own/file"));
+  EXPECT_EQ(output(before), "written by the agent\n") << before;
+  EXPECT_EQ(rule(before), "show") << before;
+  const json linked = run(usage, files, "cat " + data("own/file"), "ln -sf " + data("key") + " " + data("own/file"));
+  EXPECT_TRUE(fs::is_symlink(data("own/file")));
+  EXPECT_EQ(rule(linked), "show") << linked;
+  EXPECT_EQ(output(linked), "") << linked;
+}
+
+// Where /bin is a link the program's file has another path than the rule's.
+TEST_P(ElevatedReview, a_program_is_the_file_that_its_name_leads_to) {
+  if (!fs::is_symlink("/bin")) GTEST_SKIP() << "/bin is no link here";
+  more_commands_ = "  no: {deny: \"/bin/rm ...\", reason: leave it}\n";
+  const std::string usage = "/bin/cat " + data("key"), files = "{r: [" + data("key") + "]}";
+  for (const std::string name : {"rm", "/bin/rm", "/usr/bin/rm", "./mine"}) {
+    SCOPED_TRACE(name);
+    const json denied = run(usage, files, name + " file", "ln -s /bin/rm mine");
+    EXPECT_EQ(denied.value("denied", json::object()).value("rule", ""), "no") << denied;
+  }
+  for (const std::string name : {"cat", "/bin/cat", "/usr/bin/cat"}) {
+    const json allowed = run(usage, files, name + " " + data("key"));
+    EXPECT_EQ(output(allowed), "the key\n") << allowed;
+    EXPECT_EQ(rule(allowed), "show") << allowed;
+  }
+}
+
+// The compiled policy is cached: a link that leads elsewhere since makes it anew.
+TEST_P(ElevatedReview, a_program_whose_link_leads_to_an_interpreter_is_not_elevated) {
+  const std::string link = world().root() + "/tool";
+  files_ = "  tool: {allow: rx, path: " + link + "}\n";
+  const auto refused = [&] {
+    return run(link + " <file:path:r>", "{r: [" + data("key") + "]}", link + " file").dump();
+  };
+  fs::create_symlink("/usr/bin/cat", link);
+  EXPECT_THAT(refused(), HasSubstr("in the workspace"));
+  fs::remove(link);
+  fs::create_symlink(fs::canonical("/bin/sh"), link);
+  EXPECT_THAT(refused(),
+              AllOf(HasSubstr("which is " + fs::canonical("/bin/sh").string()), HasSubstr("an interpreter")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, ElevatedReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
+
+}  // namespace
+}  // namespace alos::test
