@@ -283,6 +283,7 @@ class ShellRun final : public Primitive {
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Plan out;
     out.demands.push_back(std::move(*request));
+    out.details.emplace_back("cwd", printable(cwd_of(call)));
     if (!decision.elevated) return out;
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));

@@ -272,6 +272,12 @@ TEST_P(Broker, a_command_has_its_code_signal_streams_environment_and_directory) 
   EXPECT_THAT(run.out, AllOf(HasSubstr("\"signal\":11"), HasSubstr("\ngiven\n"), HasSubstr("\n300000\n"),
                              HasSubstr("\n" + world().workspace() + "/sub\n"), HasSubstr("ALOS=1\n")))
       << run.err;
+  std::vector<std::string> where;
+  for (const json& record : records(id_of(run)))
+    if (record.value("action", "") == "shell.run" && record.value("outcome", "").empty())
+      where.push_back(record["detail"].value("cwd", ""));
+  EXPECT_EQ(std::ranges::count(where, world().workspace() + "/sub"), 1);
+  EXPECT_EQ(std::ranges::count(where, world().workspace()), 5);
 }
 
 TEST_P(Broker, a_commands_timeout_ends_all_that_it_started) {
