@@ -168,7 +168,14 @@ class Served::Notes final : public Journal {
       const std::scoped_lock lock(mutex_);
       recorded_[number - 1].waited_for = true;
     }
-    if (!silent_) then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
+    if (silent_)
+      kept_.push_back(std::move(then));
+    else
+      then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
+  }
+  // What was kept silent about; on the broker's thread.
+  void tell() {
+    for (const auto& then : std::exchange(kept_, {})) then({});
   }
   std::vector<Recorded> all() const {
     const std::scoped_lock lock(mutex_);
@@ -180,6 +187,7 @@ class Served::Notes final : public Journal {
   std::vector<Recorded> recorded_;
   int fail_;
   bool forgets_, silent_;
+  std::vector<std::function<void(Result<void>)>> kept_;
 };
 
 Served::Served(Setting setting)
@@ -257,6 +265,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
     if (told[1].revents != 0 && ::read(host.rested.get(), &times, sizeof times) > 0)
       (*broker)->advance(host.rest.state, host.rest.next_ns);
   }
+  notes_->tell();
   // What a client that left has begun; calls are not freed in their middle.
   for (int i = 0; i < 1000 && (*broker)->reactor().files().outstanding() > 0; ++i)
     (*broker)->wait({}, boot_ns() + 1'000'000);
