@@ -136,8 +136,7 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::Com
       host_(host),
       virtual_(time),
       time_(clock()),
-      agent_(
-          std::move(facts), std::move(policy), [&host] { host.want_identity(); }, std::move(script)),
+      agent_(std::move(facts), std::move(policy), std::move(script)),
       worker_(*reactor_),
       runs_(host),
       pipeline_(*reactor_, journal),
@@ -190,7 +189,6 @@ void Broker::listen(UniqueFd listener) {
 }
 
 void Broker::identity(Result<std::pair<View::Roots, FileRing::Personality>> found) {
-  ++events_;
   agent_.identity(reactor_->files(), std::move(found));
 }
 

@@ -34,12 +34,13 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
   ~Broker();
 
+  // Of its agent, before listen(): what files are reached by, or why they are not.
+  void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
   // Serves what connects there, for as long as the broker is. `listener`: SOCK_SEQPACKET, made in a box of this agent.
   void listen(UniqueFd listener);
   // What was asked of the host.
   void run_started(uint32_t run, Result<UniqueFd> listener);
   void run_ended(uint32_t run, bool executed, int status);
-  void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
 
   // Of a virtual clock: it is `now_ns`, if nothing has happened since rests() said `state`; 0: in any case. Never back.
   // False: something has.

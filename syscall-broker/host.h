@@ -22,8 +22,6 @@ class Host {
   };
 
   virtual ~Host() = default;
-  // Asks for the agent's kernel identity; answered by Broker::identity().
-  virtual void want_identity() = 0;
   // Answered by Broker::run_started() and, where it did start, run_ended().
   virtual void want_run(Run run) = 0;
   // It and all that it started is to end; run_ended() says when.

@@ -82,15 +82,6 @@ void LinkEnd::when_written(uint64_t number, std::function<void(Result<void>)> th
   pending_.records[number - pending_.records.front().number].waited_for = true;
 }
 
-void LinkEnd::want_identity() {
-  broker_->reactor().at_end_of_turn([this] {
-    if (identity_)
-      broker_->identity(std::exchange(identity_, fail("identity", "", EALREADY)));
-    else
-      broker_->identity(std::unexpected(identity_.error()));
-  });
-}
-
 void LinkEnd::flush() {
   flushing_ = false;
   Records part;
@@ -136,9 +127,8 @@ void LinkEnd::send() {
   if (outbox_.send(socket_.get()) && !outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
 }
 
-void LinkEnd::serve(Broker& broker, Result<std::pair<View::Roots, FileRing::Personality>> identity) {
+void LinkEnd::serve(Broker& broker) {
   broker_ = &broker;
-  identity_ = std::move(identity);
   ::fcntl(socket_.get(), F_SETFL, O_NONBLOCK);
   broker.reactor().watch(socket_.get(), POLLIN, readable_);
 }

@@ -29,12 +29,10 @@ class LinkEnd final : public Journal, public Host {
     Trees trees;  // of it
   };
   Result<Start> receive_start();
-  // `identity`: what is answered to who wants one.
-  void serve(Broker& broker, Result<std::pair<View::Roots, FileRing::Personality>> identity);
+  void serve(Broker& broker);
 
   uint64_t write(const Entry& entry) override;
   void when_written(uint64_t number, std::function<void(Result<void>)> then) override;
-  void want_identity() override;
   void want_run(Run run) override;
   void end_run(uint32_t number) override;
   void rests(Rest rest) override;
@@ -62,7 +60,6 @@ class LinkEnd final : public Journal, public Host {
   Readable readable_;
   Writable writable_;
   Broker* broker_ = nullptr;
-  Result<std::pair<View::Roots, FileRing::Personality>> identity_ = fail("identity", "", ENOENT);
   Records pending_;
   bool flushing_ = false;
   uint64_t number_ = 0;

@@ -108,8 +108,8 @@ Result<void> enter_private_root() {
   return {};
 }
 
-Result<Trees> close_private_root(const Trees& trees) {
-  Trees out{.box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered"))};
+Result<View::Roots> close_private_root(const Trees& trees) {
+  View::Roots out{.box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered"))};
   TRY(make_read_only());
   TRY(drop_capabilities());
   return out;

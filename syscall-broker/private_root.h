@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "syscall-broker/view.h"
 
 namespace alos::broker {
 
@@ -23,6 +24,6 @@ Result<void> enter_private_root();
 struct Trees {
   UniqueFd box, brokered;  // detached (open_tree(2))
 };
-Result<Trees> close_private_root(const Trees& trees);
+Result<View::Roots> close_private_root(const Trees& trees);
 
 }  // namespace alos::broker

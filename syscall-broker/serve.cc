@@ -24,7 +24,7 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
   TRY(enter_private_root());
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // after the last file of /proc that is written
   LinkEnd::Start start = TRY(out.link.receive_start());
-  Trees roots = TRY(close_private_root(start.trees));
+  View::Roots roots = TRY(close_private_root(start.trees));
   io_uring_params params{};
   if (start.begin.ring.size() != sizeof params) return fail("start", "ring", EBADMSG);
   std::memcpy(&params, start.begin.ring.data(), sizeof params);
@@ -36,12 +36,11 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
   if (start.begin.scripted) script = TRY(decode<std::vector<ScriptLine>>(start.script, "script"));
   out.broker = TRY(Broker::create(TRY(FileRing::map(std::move(ring), params)), std::move(facts), std::move(policy),
                                   out.link, out.link, time, Script(std::move(script))));
-  Result<std::pair<View::Roots, FileRing::Personality>> identity = fail("identity", "", ENOENT);
   if (start.identity)
-    identity = std::pair(View::Roots{std::move(roots.box), std::move(roots.brokered)}, *start.identity);
+    out.broker->identity(std::pair(std::move(roots), *start.identity));
   else
-    identity = std::unexpected(start.identity.error());
-  out.link.serve(*out.broker, std::move(identity));
+    out.broker->identity(std::unexpected(start.identity.error()));
+  out.link.serve(*out.broker);
   TRY(confine(Landlock::needed));
   out.broker->listen(std::move(start.listener));
   return {};

@@ -160,8 +160,7 @@ Task<std::optional<Found>> find_straight(const View& view, const std::string& as
 }  // namespace
 
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
-  auto got = co_await call.agent().view();
-  ALOS_ATTEMPT(view, std::move(got));
+  ALOS_ATTEMPT(view, call.agent().view());
   if (!wanted.beside) {
     if (auto straight = co_await find_straight(*view, asked, wanted)) {
       if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));

@@ -52,8 +52,7 @@ class FsMkdir final : public Primitive {
     auto search = co_await find(call, asked, {.rights = Right::create, .absent = Right::create, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "mkdir"));
-    auto got = co_await call.agent().view();
-    ALOS_ATTEMPT(view, std::move(got));
+    ALOS_ATTEMPT(view, call.agent().view());
     const int rc = co_await view->ring().mkdirat(view->who(), found.place.directory.get(), found.place.name.c_str(),
                                                  wanted.has_permissions() ? wanted.permissions() : kPermissions);
     if (rc != 0) co_return give_up(ring_error("mkdir", found.place.path, rc).error());
@@ -80,8 +79,7 @@ class FsRemove final : public Primitive {
     if (!found.there()) co_return give_up("unlink", found.place.path, ENOENT, "");
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version())
       co_return give_up("version", found.place.path, ESTALE, "it is not the version that was named");
-    auto got = co_await call.agent().view();
-    ALOS_ATTEMPT(view, std::move(got));
+    ALOS_ATTEMPT(view, call.agent().view());
     const int rc = co_await view->ring().unlinkat(view->who(), found.place.directory.get(), found.place.name.c_str(),
                                                   wanted.directory() ? AT_REMOVEDIR : 0);
     if (rc != 0) co_return give_up(ring_error("unlink", found.place.path, rc).error());
@@ -117,8 +115,7 @@ class FsRename final : public Primitive {
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
-    auto got = co_await call.agent().view();
-    ALOS_ATTEMPT(view, std::move(got));
+    ALOS_ATTEMPT(view, call.agent().view());
     const int rc = co_await view->ring().renameat2(view->who(), source.place.directory.get(), source.place.name.c_str(),
                                                    target.place.directory.get(), target.place.name.c_str(),
                                                    wanted.replace() ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));

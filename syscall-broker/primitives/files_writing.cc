@@ -50,8 +50,7 @@ struct Written {
 template <class Fill>
 Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode mode, mode_t permissions,
                                const std::string* if_version, bool sync, Fill fill) {
-  auto got = co_await call.agent().view();
-  ALOS_ATTEMPT(view, std::move(got));
+  ALOS_ATTEMPT(view, call.agent().view());
   auto made = co_await make_beside(*view, found.place, permissions);
   ALOS_ATTEMPT(fresh, std::move(made));
   Attempt<uint64_t> filled = co_await fill(fresh.fd);
@@ -122,8 +121,7 @@ class FsWrite final : public Primitive {
 
   Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content,
                                   const wire::FsWrite& wanted) {
-    auto got = co_await call.agent().view();
-    ALOS_ATTEMPT(view, std::move(got));
+    ALOS_ATTEMPT(view, call.agent().view());
     Found open;
     auto opened = co_await view->open(found.place, O_WRONLY);
     ALOS_ATTEMPT(fd, std::move(opened));
@@ -173,8 +171,7 @@ class FsAppend final : public Primitive {
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there() && wanted.create() && found.place.name != ".") {
       if (wanted.has_if_version()) co_return conflict(found.place.path);
-      auto got = co_await call.agent().view();
-      ALOS_ATTEMPT(view, std::move(got));
+      ALOS_ATTEMPT(view, call.agent().view());
       auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
       ALOS_ATTEMPT(node, std::move(made));
       found.node = std::move(node);

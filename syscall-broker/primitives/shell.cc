@@ -409,7 +409,7 @@ class ShellRun final : public Primitive {
 
   // A place that the script names. Whatever keeps its caller from looking there keeps it from being taken for true.
   static Task<Attempt<bool>> take_to_be(Call& call, const std::string& place) {
-    auto got = co_await call.agent().view();
+    auto got = call.agent().view();
     if (!got) co_return give_up(got.error());
     auto search = co_await look_for(call, place);
     if (!search && ((*got)->is_brokered(place) || !is_absent(search.error())))

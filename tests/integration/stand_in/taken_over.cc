@@ -44,7 +44,7 @@ void tell(const std::string& what, long answer) {
 
 class Attack {
  public:
-  Attack(UniqueFd link, io_uring ring, uint16_t who, Trees roots)
+  Attack(UniqueFd link, io_uring ring, uint16_t who, View::Roots roots)
       : link_(std::move(link)), ring_(ring), who_(who), roots_(std::move(roots)) {}
 
   std::vector<std::string> paths() const {
@@ -76,9 +76,9 @@ class Attack {
     entry->personality = who;
     return submit();
   }
-  int unlink_on_the_ring(uint16_t who, const std::string& path) {
+  int unlink_on_the_ring(uint16_t who, int dir, const std::string& path) {
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
-    ::io_uring_prep_unlinkat(entry, AT_FDCWD, path.c_str(), 0);
+    ::io_uring_prep_unlinkat(entry, dir, path.c_str(), 0);
     entry->personality = who;
     return submit();
   }
@@ -86,12 +86,6 @@ class Attack {
   int rename_on_the_ring(int root, const std::string& from, const std::string& to) {
     io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
     ::io_uring_prep_renameat(entry, root, from.c_str() + 1, root, to.c_str() + 1, 0);
-    entry->personality = who_;
-    return submit();
-  }
-  int unlink_below_on_the_ring(int root, const std::string& path) {
-    io_uring_sqe* entry = ::io_uring_get_sqe(&ring_);
-    ::io_uring_prep_unlinkat(entry, root, path.c_str() + 1, 0);
     entry->personality = who_;
     return submit();
   }
@@ -130,7 +124,7 @@ class Attack {
   UniqueFd link_;
   io_uring ring_;
   uint16_t who_ = 0;
-  Trees roots_;
+  View::Roots roots_;
 };
 
 // Those that serving takes; what can be done with their arguments is tried by name.
@@ -235,10 +229,10 @@ void Attack::files() {
   for (const std::string& path : paths()) {
     tell("ring, nobody, read " + path, open_on_the_ring(0, AT_FDCWD, path, O_RDONLY));
     tell("ring, nobody, write " + path, open_on_the_ring(0, AT_FDCWD, path, O_WRONLY));
-    tell("ring, nobody, unlink " + path, unlink_on_the_ring(0, path));
+    tell("ring, nobody, unlink " + path, unlink_on_the_ring(0, AT_FDCWD, path));
     tell("ring, agent, read " + path, open_on_the_ring(who_, AT_FDCWD, path, O_RDONLY));
     tell("ring, agent, write " + path, open_on_the_ring(who_, AT_FDCWD, path, O_WRONLY));
-    tell("ring, agent, unlink " + path, unlink_on_the_ring(who_, path));
+    tell("ring, agent, unlink " + path, unlink_on_the_ring(who_, AT_FDCWD, path));
     // Without a right asked for, which Landlock lets pass; and then as the agent from there.
     tell("ring, nobody, name " + path, open_on_the_ring(0, AT_FDCWD, path, O_PATH));
     tell("ring, agent, name " + path, open_on_the_ring(who_, AT_FDCWD, path, O_PATH));
@@ -255,7 +249,7 @@ void Attack::files() {
     tell("ring, in the box, rename " + path, rename_on_the_ring(roots_.box.get(), path, path + ".taken"));
     tell("ring, in the box, read what was " + path,
          open_on_the_ring(who_, roots_.box.get(), path.substr(1) + ".taken", O_RDONLY));
-    tell("ring, in the box, unlink " + path, unlink_below_on_the_ring(roots_.box.get(), path));
+    tell("ring, in the box, unlink " + path, unlink_on_the_ring(who_, roots_.box.get(), path.substr(1)));
     const std::string mine = path.substr(0, path.rfind('/')) + "/file";
     tell("ring, in the box, put another over " + path, rename_on_the_ring(roots_.box.get(), mine, path));
   }

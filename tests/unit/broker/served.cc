@@ -222,7 +222,6 @@ Served::Served(Setting setting)
 void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop) {
   struct Asked final : Host {
     explicit Asked(std::atomic<int>& asked_for) : boxes(asked_for) {}
-    void want_identity() override {}
     void want_run(Run run) override {
       ++boxes;
       broker->reactor().at_end_of_turn(
@@ -254,8 +253,8 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
                                time, Script(setting_.script));
   must(broker.has_value(), "broker");
   host.broker = broker->get();
-  (*broker)->listen(std::move(listener));
   (*broker)->identity(std::pair(std::move(roots), setting_.no_personality ? uint16_t{0} : personality));
+  (*broker)->listen(std::move(listener));
   for (;;) {
     pollfd told[] = {{.fd = stop.get(), .events = POLLIN, .revents = 0},
                      {.fd = host.rested.get(), .events = POLLIN, .revents = 0}};
