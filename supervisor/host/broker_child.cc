@@ -55,8 +55,8 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   // This end alone: the other is another open file.
   if (::fcntl(pair.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
-  sys::Pair complaints = TRY(sys::pipe(O_NONBLOCK));
-  if (::fcntl(complaints.b.get(), F_SETFL, 0) != 0) return fail_errno("fcntl", "alos-broker");
+  sys::Pair complaints = TRY(sys::pipe());
+  if (::fcntl(complaints.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
   BrokerChild out;
   const pid_t self = ::getpid();
   out.pid_ = ::fork();

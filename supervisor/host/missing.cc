@@ -9,6 +9,7 @@
 
 #include "base/find_program.h"
 #include "base/paths.h"
+#include "base/sys.h"
 
 namespace alos::host {
 namespace {
@@ -41,9 +42,9 @@ std::string absent(const std::string& program, const Outside& outside) {
 }  // namespace
 
 Outside find_outside(const std::string& program, const std::string& path) {
-  char found[PATH_MAX], real[PATH_MAX];
+  char found[PATH_MAX];
   if (!find_program(program, path, found)) return {};
-  return {found, ::realpath(found, real) ? real : found};
+  return {found, sys::real_path(found)};
 }
 
 std::string why_not_started(const std::string& program, int error, const Outside& outside) {

@@ -25,6 +25,7 @@
 #include "supervisor/host/compiled.h"
 #include "supervisor/host/crashes.h"
 #include "supervisor/host/guard.h"
+#include "supervisor/host/home.h"
 #include "supervisor/host/ids.h"
 #include "supervisor/host/inside.h"
 #include "supervisor/host/order.h"
@@ -332,33 +333,6 @@ Result<void> Start::take_layer() {
   if (layer_->pending && layer_->record.runs.size() > 1) order_.continued_since = layer_->record.runs.front().id;
   request_.layer = layer_->path;
   return {};
-}
-
-// Boxes with one home would hand each other descriptors there, and outlive their own end in each other.
-Result<UniqueFd> lock_home(const std::string& directory, const std::string& name, const std::string& run) {
-  const std::string path = directory + "/." + name + ".lock";
-  UniqueFd fd = TRY(sys::open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-  if (auto locked = sys::lock_soon(fd.get()); !locked) {
-    if (locked.error().code != EAGAIN) return std::unexpected(std::move(locked).error());
-    const std::string who = sys::read_file(fd.get(), 256).value_or("");
-    return fail("home", printable(name), EBUSY,
-                (who.empty() ? "another run" : "run " + printable(who)) +
-                    " uses it, and it is of one run at a time; wait for its end, or keep another name");
-  }
-  if (::ftruncate(fd.get(), 0) != 0) return fail_errno("ftruncate", path);
-  TRY(sys::write_all(fd.get(), run));
-  return fd;
-}
-
-// One directory name for each policy, that of a file included: two never share a home.
-std::string home_name(std::string_view policy) {
-  std::string out;
-  for (const char c : policy)
-    if (c == '/' || c == '%')
-      out += c == '/' ? "%2F" : "%25";
-    else
-      out += c;
-  return out;
 }
 
 Result<void> Start::take_home() {
