@@ -8,10 +8,13 @@
 #include <random>
 
 #include "syscall-broker/primitive_table.h"
+#include "tests/unit/broker/script_lines.h"
 
 namespace alos::broker {
 namespace {
 
+using test::line_of_command;
+using test::line_of_file;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Optional;
@@ -117,23 +120,13 @@ TEST(WordPattern, takes_no_longer_than_pattern_times_word) {
 }
 
 ScriptLine command(std::initializer_list<const char*> argv, uint32_t times = 0) {
-  ScriptLine out;
-  out.call = kScriptedRun;
-  for (const char* word : argv) {
-    if (word == std::string_view("**"))
-      out.any_rest = true;
-    else
-      out.argv.push_back(*WordPattern::parse(word));
-  }
+  ScriptLine out = line_of_command(argv);
   out.times = times;
   return out;
 }
 
 ScriptLine file(const char* call, const char* path, uint32_t times = 0) {
-  ScriptLine out;
-  out.call = call;
-  out.path = *policy::Pattern::parse(path);
-  out.fails = EIO;
+  ScriptLine out = line_of_file(call, path, EIO);
   out.times = times;
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "tests/unit/broker/script_lines.h"
 #include "tests/unit/broker/served.h"
 
 // What a script answers instead of boxes and files, and what stays as ever before it is asked.
@@ -17,23 +18,8 @@ using policy::Right;
 using testing::HasSubstr;
 
 ScriptLine command(std::initializer_list<const char*> argv, int code) {
-  ScriptLine out;
-  out.call = kScriptedRun;
-  for (const char* word : argv) {
-    if (word == std::string_view("**"))
-      out.any_rest = true;
-    else
-      out.argv.push_back(*WordPattern::parse(word));
-  }
+  ScriptLine out = line_of_command(argv);
   out.status = code << 8;
-  return out;
-}
-
-ScriptLine file(const char* call, const char* path, int error) {
-  ScriptLine out;
-  out.call = call;
-  out.path = *policy::Pattern::parse(path);
-  out.fails = error;
   return out;
 }
 
@@ -143,7 +129,7 @@ TEST_F(Scripted, it_is_recorded_before_and_after_and_the_record_says_so) {
 }
 
 TEST_F(Scripted, what_cannot_be_recorded_is_not_answered) {
-  Setting unrecorded = setting({command({"git"}, 0), file("fs.read", "/w/**", EIO)});
+  Setting unrecorded = setting({command({"git"}, 0), line_of_file("fs.read", "/w/**", EIO)});
   unrecorded.fail_journal = EIO;
   serve(std::move(unrecorded));
   EXPECT_EQ(run({"git"}).failed().operation(), "append");
@@ -389,7 +375,7 @@ TEST_F(Scripted, links_lead_to_what_is_decided_on) {
 // ---- files ----
 
 TEST_F(Scripted, a_call_of_files_fails_with_the_error_of_the_line) {
-  serve(setting({file("fs.write", "/w/out/**", ENOSPC)}));
+  serve(setting({line_of_file("fs.write", "/w/out/**", ENOSPC)}));
   const wire::Reply reply = client->call(write_request("/w/out/a", "content"));
   EXPECT_EQ(reply.failed().operation(), "fs.write");
   EXPECT_EQ(reply.failed().object(), "/w/out/a");
@@ -405,7 +391,7 @@ TEST_F(Scripted, a_call_of_files_fails_with_the_error_of_the_line) {
 }
 
 TEST_F(Scripted, what_only_looks_is_recorded_where_the_script_answers) {
-  serve(setting({file("fs.read", "/w/a", EIO)}));
+  serve(setting({line_of_file("fs.read", "/w/a", EIO)}));
   served->write("/w/a", "x");
   served->write("/w/b", "x");
   EXPECT_EQ(client->call(read_request("/w/a")).failed().name(), "EIO");
@@ -417,14 +403,14 @@ TEST_F(Scripted, what_only_looks_is_recorded_where_the_script_answers) {
 }
 
 TEST_F(Scripted, a_path_is_compared_with_what_is_reached) {
-  serve(setting({file("fs.read", "/w/real", EIO), file("fs.read", "/w/link", EBADF)}));
+  serve(setting({line_of_file("fs.read", "/w/real", EIO), line_of_file("fs.read", "/w/link", EBADF)}));
   served->write("/w/real", "x");
   std::filesystem::create_symlink("real", served->root() + "/w/link");
   EXPECT_EQ(client->call(read_request("/w/link")).failed().name(), "EIO");
 }
 
 TEST_F(Scripted, a_denied_path_is_denied_by_its_rule) {
-  serve(setting({file("fs.read", "/**", EIO), file("fs.write", "/**", EIO)}));
+  serve(setting({line_of_file("fs.read", "/**", EIO), line_of_file("fs.write", "/**", EIO)}));
   served->write("/w/secret/a", "x");
   std::filesystem::create_symlink("secret/a", served->root() + "/w/link");
   for (const char* path : {"/w/secret/a", "/w/secret/absent", "/w/link"})
@@ -436,7 +422,8 @@ TEST_F(Scripted, a_denied_path_is_denied_by_its_rule) {
 
 TEST_F(Scripted, every_primitive_of_files_can_fail) {
   std::vector<ScriptLine> script;
-  for (const std::string_view call : kScriptedFiles) script.push_back(file(std::string(call).c_str(), "/w/x/**", EIO));
+  for (const std::string_view call : kScriptedFiles)
+    script.push_back(line_of_file(std::string(call).c_str(), "/w/x/**", EIO));
   serve(setting(std::move(script)));
   served->write("/w/x/a", "x");
   wire::Request requests[10];
