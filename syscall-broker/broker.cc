@@ -33,6 +33,8 @@ class Broker::Channels final : public Channel::Owner {
   bool has_answers() const {
     return std::ranges::any_of(channels_, [](const auto& one) { return one.second->backlog() > 0; });
   }
+  // Somebody may be waiting for a connection.
+  bool is_stalled() const { return !stalled_.empty(); }
 
  private:
   struct Listener final : Completion {
@@ -46,6 +48,12 @@ class Broker::Channels final : public Channel::Owner {
     uint32_t run;
     bool over = false;
   };
+  static constexpr int64_t kRetryNs = 10'000'000;
+  struct Retry final : Timer {
+    explicit Retry(Channels& channels) : of(channels) {}
+    void due() override { of.again(); }
+    Channels& of;
+  };
 
   void accepted(Listener& listener, int result, bool more) {
     if (result >= 0) add(UniqueFd(result));
@@ -53,13 +61,15 @@ class Broker::Channels final : public Channel::Owner {
       std::erase_if(listeners_, [&](const auto& one) { return one.get() == &listener; });
       return;
     }
-    // Descriptors may run out for a moment: tried again when a connection ends.
-    if (!more) stalled_.push_back(&listener);
-    if (!more && !channels_.empty()) return;
-    again();
+    if (more) return;
+    if (result >= 0) return reactor_.accept(listener.socket.get(), listener);
+    // Descriptors may run out for a moment: tried again when a connection ends, and after a while.
+    stalled_.push_back(&listener);
+    if (!retry_.is_set()) reactor_.real_timers().set(retry_, boot_ns() + kRetryNs);
   }
 
   void again() {
+    reactor_.real_timers().cancel(retry_);
     for (Listener* listener : std::exchange(stalled_, {}))
       if (listener->over)
         std::erase_if(listeners_, [&](const auto& one) { return one.get() == listener; });
@@ -114,6 +124,7 @@ class Broker::Channels final : public Channel::Owner {
   Journal& journal_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Listener*> stalled_;
+  Retry retry_{*this};
   uint64_t changes_ = 0;
   static constexpr uint64_t kToldOneByOne = 64;
   uint64_t broken_ = 0;
@@ -166,7 +177,7 @@ uint64_t Broker::state() const {
 // A call that waits for time has one timer, and nothing else has any. An answer that its client has not taken may be
 // what that one waits for.
 void Broker::say_that_it_rests() {
-  if (told_ == state() || channels_->has_answers()) return;
+  if (told_ == state() || channels_->has_answers() || channels_->is_stalled()) return;
   auto [calls, clients] = pipeline_.unanswered();
   if (calls == 0 || reactor_->timers().size() != calls) return;
   told_ = state();

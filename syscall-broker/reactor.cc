@@ -218,6 +218,7 @@ bool Reactor::turn(const Time& time) {
   for (bool more = true; more;) {
     more = drain();
     timers_.run(time.now_ns());
+    if (real_timers_.size() > 0) real_timers_.run(boot_ns());
     taken = files_.run();
     for (std::vector<std::function<void()>> last; !at_end_.empty(); last.clear()) {
       last.swap(at_end_);
@@ -238,6 +239,7 @@ void Reactor::sleep(const Time& time, std::optional<int64_t> until_ns, bool soon
   const auto at_most = [&](int64_t ns) { length = std::max<int64_t>(0, length ? std::min(*length, ns) : ns); };
   if (until_ns) at_most(*until_ns - boot_ns());
   if (const auto next = timers_.next_ns(); next && time.real) at_most(*next - time.now_ns());
+  if (const auto next = real_timers_.next_ns()) at_most(*next - boot_ns());
   if (soon) at_most(1'000'000);
   io_uring_cqe* answer = nullptr;
   __kernel_timespec timeout{.tv_sec = length.value_or(0) / 1'000'000'000,

@@ -43,6 +43,7 @@ class Reactor {
 
   FileRing& files() { return files_; }
   Timers& timers() { return timers_; }
+  Timers& real_timers() { return real_timers_; }  // by CLOCK_BOOTTIME, whatever the clock of timers()
 
   // ---- begun now, answered by `to` ----
   void accept(int listener, Completion& to);  // again and again, until an answer without IORING_CQE_F_MORE
@@ -97,7 +98,7 @@ class Reactor {
   void forget(Watch*& watch);
 
   FileRing files_;
-  Timers timers_;
+  Timers timers_, real_timers_;
   io_uring ring_{};
   bool made_ = false;
   io_uring_buf_ring* buffers_ = nullptr;

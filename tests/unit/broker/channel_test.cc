@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -275,6 +279,34 @@ TEST_F(Channels, connections_at_once_are_bounded) {
   EXPECT_EQ(refused, 12);  // two are the test's own
   many.clear();
   EXPECT_TRUE(served.connect()->call(now()).has_clock_now());
+}
+
+// Of this process.
+int64_t processor_ns() {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return used.tv_sec * 1'000'000'000 + used.tv_nsec;
+}
+
+TEST(Connections, those_for_which_no_descriptor_is_left_wait_and_cost_nothing) {
+  const Served served(open_rules());
+  const std::string path = served.socket_path();
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  const UniqueFd client(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  wire::Request request;
+  request.mutable_clock_now();
+  EXPECT_TRUE(served.connect()->call(request).has_clock_now());  // and all that it opens for itself is open
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const int64_t used = processor_ns();
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  EXPECT_LT(processor_ns() - used, 100'000'000);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(served.connect()->call(request).has_clock_now());
 }
 
 TEST_F(Channels, sleeping_takes_its_time_and_no_more) {
