@@ -13,6 +13,7 @@ namespace alos::host {
 namespace {
 
 constexpr int64_t kLookEveryNs = 5'000'000;
+constexpr int64_t kShareOfTime = 5;  // for that part of it there is looking at most, however many processes there are
 
 }  // namespace
 
@@ -40,9 +41,11 @@ std::optional<int64_t> ClockDriver::next_look_ns() const {
 }
 
 std::optional<broker::Advance> ClockDriver::look(std::vector<pid_t> inits, std::optional<int64_t> wall_end_ns) {
-  look_ns_ = boot_ns() + kLookEveryNs;
+  const int64_t begun = boot_ns();
+  look_ns_ = begun + kLookEveryNs;
   if (std::ranges::find(inits, 0) != inits.end()) return std::nullopt;
   const auto wait = all_wait(inits, rests_->clients);
+  look_ns_ = std::max(look_ns_, begun + kShareOfTime * (boot_ns() - begun));
   if (!wait) {
     blind_ = true;
     rests_.reset();

@@ -22,6 +22,9 @@ limits: {wall: 8h}
 clock: {sleep: {each: 12h, total: 7d}}
 )";
 
+// Against hours, on a machine however slow.
+constexpr double kMoments = 15;
+
 double seconds_since(steady_clock::time_point begun) {
   return std::chrono::duration<double>(steady_clock::now() - begun).count();
 }
@@ -64,7 +67,7 @@ print((now.unix_ns - begun.unix_ns) / 3.6e12, (now.elapsed_ns - begun.elapsed_ns
 )");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "6.0 21600\n");
-  EXPECT_LT(took_, 2.0);
+  EXPECT_LT(took_, kMoments);
   EXPECT_EQ(outcome.end()["clock"].value("moved_ms", 0), 6 * 3'600'000);
 }
 
@@ -78,7 +81,7 @@ TEST_P(Clock, without_it_the_real_one_goes) {
 TEST_P(Clock, wall_is_reached_by_virtual_time) {
   const Outcome outcome = python("import alos\nwhile True: alos.clock.sleep(3600)");
   EXPECT_EQ(outcome.code, 124) << outcome.err;
-  EXPECT_LT(took_, 3.0);
+  EXPECT_LT(took_, kMoments);
   EXPECT_EQ(outcome.end().value("what", ""), "wall");
   EXPECT_EQ(outcome.end()["clock"].value("moved_ms", 0), 8 * 3'600'000);
 }
@@ -89,7 +92,7 @@ TEST_P(Clock, sleepers_wake_in_the_order_of_their_times) {
           "first) &"
           "(alos-call clock.sleep 10800000 >/dev/null; echo third) & wait");
   EXPECT_EQ(outcome.out, "first\nsecond\nthird\n") << outcome.err;
-  EXPECT_LT(took_, 3.0);
+  EXPECT_LT(took_, kMoments);
 }
 
 TEST_P(Clock, it_stands_while_a_process_works_or_sleeps_by_itself) {
@@ -108,7 +111,7 @@ TEST_P(Clock, a_command_that_sleeps_by_the_clock_moves_it_and_one_that_works_doe
   const Outcome sleeping =
       run("alos-call shell.run --raw --timeout-ms 36000000 -- alos-call clock.sleep 3600000; echo code $?");
   EXPECT_THAT(sleeping.out, HasSubstr("code 0")) << sleeping.err;
-  EXPECT_LT(took_, 3.0);
+  EXPECT_LT(took_, kMoments);
   const Outcome working = run("alos-call shell.run --raw --timeout-ms 1000 -- sleep 1.5; echo code $?");
   EXPECT_THAT(working.out, HasSubstr("code 0")) << "its time ran out while it was at work" << working.err;
   EXPECT_GE(took_, 1.5);

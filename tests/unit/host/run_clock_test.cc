@@ -1,12 +1,18 @@
 #include "supervisor/host/run_clock.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "base/sys.h"
+#include "supervisor/host/clock_driver.h"
 
 namespace alos::host {
 namespace {
@@ -30,6 +36,55 @@ TEST(RunClock, a_given_one_stands_and_never_goes_back) {
   EXPECT_EQ(clock.move_to(begun), 0);
   EXPECT_EQ(clock.now_ns(), begun + kHour);
   EXPECT_EQ(clock.wall_ns(), wall + kHour);
+}
+
+// A process that has one child, which has one, and so on; when it is ended, so are they.
+class Chain {
+ public:
+  explicit Chain(int length) {
+    int grown[2];
+    EXPECT_EQ(::pipe2(grown, O_CLOEXEC), 0);
+    const UniqueFd reading(grown[0]), writing(grown[1]);
+    first_ = grow(length, ::getpid(), writing.get());
+    char last = 0;
+    EXPECT_EQ(::read(reading.get(), &last, 1), 1);
+  }
+  ~Chain() {
+    ::kill(first_, SIGKILL);
+    ::waitpid(first_, nullptr, 0);
+  }
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+  pid_t first() const { return first_; }
+
+ private:
+  static pid_t grow(int length, pid_t parent, int grown) {
+    const pid_t pid = ::fork();
+    if (pid != 0) return pid;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
+    if (length > 1 ? grow(length - 1, ::getpid(), grown) < 0 : ::write(grown, "", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  pid_t first_ = 0;
+};
+
+TEST(ClockDriver, looking_at_many_processes_takes_a_part_of_the_time) {
+  RunClock clock(ClockKind::given, UniqueFd());
+  Events events;
+  ClockDriver driver(clock, events);
+  const Chain chain(300);
+  int64_t longest = 0;
+  for (int i = 0; i < 3; ++i) {
+    driver.rests({.state = 1, .next_ns = clock.now_ns() + kHour, .clients = {}});
+    const int64_t begun = boot_ns();
+    EXPECT_FALSE(driver.look({chain.first()}, std::nullopt)) << "the last of them waits for nothing that is brokered";
+    const int64_t took = boot_ns() - begun;
+    longest = std::max(longest, took);
+    ASSERT_TRUE(driver.next_look_ns());
+    EXPECT_GE(*driver.next_look_ns() - begun, 4 * took);
+  }
+  EXPECT_GT(longest, 2'000'000) << "so that it matters";
 }
 
 TEST(RunClock, a_real_one_goes) {
