@@ -68,33 +68,43 @@ Result<void> clone_child(const Holder& holder, const Layout& box, const sys::Pai
   return {};
 }
 
-// RLIMIT_NPROC bounds each box by itself. What is in force when its user namespace is made bounds all processes of the
+// These limits bound each box by itself. What is in force when its user namespace is made bounds all processes of the
 // namespace that makes it, which is the holder's: so all boxes of the run together (get_userns_rlimit_max() in
 // kernel/ucount.c, 5.14), and this process with what it starts. As root this would need another real id; there a cgroup
-// counts.
+// counts, and the rest is nobody else's.
 class BoundForAll {
  public:
-  explicit BoundForAll(const policy::Limits& limits) {
-    constexpr rlim_t kOwn = 2;
-    if (!limits.processes || ::getrlimit(RLIMIT_NPROC, &before_) != 0) return;
+  BoundForAll(__rlimit_resource what, rlim_t most) : what_(what) {
+    if (::getrlimit(what_, &before_) != 0) return;
     rlimit bound = before_;
-    bound.rlim_cur = std::min<rlim_t>(before_.rlim_cur, *limits.processes + kOwn);
-    set_ = ::setrlimit(RLIMIT_NPROC, &bound) == 0;
+    bound.rlim_cur = std::min(before_.rlim_cur, most);
+    set_ = ::setrlimit(what_, &bound) == 0;
   }
   ~BoundForAll() {
-    if (set_) ::setrlimit(RLIMIT_NPROC, &before_);
+    if (set_) ::setrlimit(what_, &before_);
   }
   BoundForAll(const BoundForAll&) = delete;
   BoundForAll& operator=(const BoundForAll&) = delete;
 
  private:
+  __rlimit_resource what_;
   rlimit before_{};
   bool set_ = false;
 };
 
+// The other half is the caller's.
+rlim_t half_of(__rlimit_resource what) {
+  rlimit now{};
+  return ::getrlimit(what, &now) == 0 ? now.rlim_cur / 2 : 0;
+}
+
 Result<void> clone_as_own(const Holder& holder, const Layout& box, const sys::Pair& report, Starting& out) {
   if (holder.privilege == Privilege::rootless) {
-    const BoundForAll bound(holder.plan().limits);
+    constexpr rlim_t kOwn = 2;
+    const auto processes = holder.plan().limits.processes;
+    const BoundForAll all_processes(RLIMIT_NPROC, processes ? *processes + kOwn : RLIM_INFINITY);
+    const BoundForAll queues(RLIMIT_MSGQUEUE, half_of(RLIMIT_MSGQUEUE));
+    const BoundForAll signals(RLIMIT_SIGPENDING, half_of(RLIMIT_SIGPENDING));
     return clone_child(holder, box, report, out);
   }
   TRY(take_effective_id(holder.run.host_uid));

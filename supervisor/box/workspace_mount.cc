@@ -9,6 +9,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
+#include <cstdlib>
+#include <optional>
+#include <string>
+
 #include "base/mount.h"
 #include "base/sys.h"
 
@@ -48,13 +53,46 @@ Result<UniqueFd> reopen(const std::string& path, const UniqueFd& checked) {
 
 }  // namespace
 
+namespace {
+
+// What the boxes of one run hold of these counts for the user who started it as well, all together: half of it at most.
+struct UserCount {
+  const char* path;
+  std::optional<uint64_t> callers{};  // none: a kernel without it
+};
+
+Result<std::array<UserCount, 2>> read_user_counts() {
+  std::array<UserCount, 2> out{{{"/proc/sys/user/max_inotify_instances"}, {"/proc/sys/user/max_inotify_watches"}}};
+  for (UserCount& count : out) {
+    const auto text = sys::read_file(count.path, 64);
+    if (!text && text.error().code == ENOENT) continue;
+    count.callers = std::strtoull(TRY(text).c_str(), nullptr, 10);
+  }
+  return out;
+}
+
+// Of the namespace that the caller is in: what he opens is that one's (set_lookup(), kernel/ucount.c).
+Result<void> bound_user_counts(const std::array<UserCount, 2>& counts) {
+  for (const UserCount& count : counts) {
+    if (!count.callers) continue;
+    const UniqueFd file = TRY(sys::open(count.path, O_WRONLY));
+    const std::string half = std::to_string(*count.callers / 2);
+    TRY(done(::write(file.get(), half.data(), half.size()), "write", count.path));
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid) {
   const int flags = CLONE_NEWNS | (privilege == Privilege::rootless ? CLONE_NEWUSER : 0);
+  const auto counts = TRY(read_user_counts());
   TRY(done(::unshare(flags), "unshare",
            privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace", "see 'alos doctor'"));
   if (privilege == Privilege::rootless) {
     const Identity same{.uid = uid, .gid = gid, .host_uid = uid, .host_gid = gid};
     TRY(write_maps(::getpid(), same, Setgroups::denied));
+    TRY(bound_user_counts(counts));
   }
   return done(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "private propagation");
 }

@@ -211,6 +211,42 @@ else:
   EXPECT_EQ(host.out, "made\n") << host.err;
 }
 
+// Each command of an agent has a box of its own; what they take is bounded together.
+TEST_P(KernelReview, counts_of_the_user_are_not_used_up_by_many_boxes_of_a_run) {
+  world().write("take.py", R"(
+import ctypes, errno, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+watched = 0
+while libc.inotify_init1(0) >= 0: watched += 1
+made = 0
+def make():
+    global made
+    made += 1
+    if libc.mq_open(b'/alos-test-%s-%d' % (sys.argv[1].encode(), made), os.O_RDWR | os.O_CREAT, 0o600, None) >= 0: return 'made'
+    return errno.errorcode[ctypes.get_errno()]
+while made < 100 and make() != 'EMFILE': pass
+open('taken-' + sys.argv[1], 'w').write('%d %d' % (watched, made))
+time.sleep(30)
+)");
+  const std::string policy = world().policy("many",
+                                            "alos: 1\nabout: many\nextends: [base]\nvars: {workspace: dir}\n"
+                                            "workspace: layer\nfiles:\n  all: {allow: rwx, path: $workspace/**}\n");
+  const auto boxes =
+      start(policy, {"/bin/sh", "-c",
+                     "for i in 1 2 3 4 5 6 7 8; do alos-call shell.run -- /usr/bin/python3 take.py $i & done;"
+                     "until [ -s taken-8 ] && [ $(ls taken-* | wc -l) = 8 ]; do sleep 0.1; done; sleep 0.2;"
+                     "cat taken-1; echo; echo used up; sleep 30"});
+  EXPECT_TRUE(wait_for(boxes, "used up"));
+  const Outcome host = world().call({"/usr/bin/python3", "-c", R"(
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.inotify_init1(0) >= 0, libc.mq_open(b'/alos-test-host', os.O_RDWR | os.O_CREAT, 0o600, None) >= 0)
+libc.mq_unlink(b'/alos-test-host')
+)"});
+  end(boxes);
+  EXPECT_EQ(host.out, "True True\n") << host.err;
+}
+
 TEST_P(KernelReview, message_queues_of_the_boxs_own_carry_messages) {
   const Outcome run = python(R"(
 import ctypes, os

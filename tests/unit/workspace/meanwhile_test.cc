@@ -87,7 +87,7 @@ TEST_P(Meanwhile, a_file_that_the_host_changes_keeps_its_mode) {
 
 // What a person was shown is what comes.
 TEST_P(Meanwhile, another_file_than_was_looked_at_does_not_come) {
-  run([this](World& world) {
+  run([](World& world) {
     world.agent([] { write("new", "agent"); });
     const std::string ours =
         GetParam() == Kernel::plain_copy ? world.open(Access::look).path + "/copy/new" : world.upper("new");
