@@ -26,6 +26,7 @@ using Words = std::vector<std::string>;
 
 // One line is three deep: list, line, argv.
 constexpr int kDepth = 3;
+constexpr size_t kMostKeys = 100;
 
 std::unexpected<Error> refuse(const std::string& where, std::string_view hint) {
   return fail("--script", where, 0, hint);
@@ -219,7 +220,8 @@ class LineReader {
   ScriptLine out_;
 };
 
-// What the parser takes and would not tell of: keys given twice, of which it keeps the last.
+// What the parser takes and would not tell of: keys given twice, of which it keeps the last. And what it is slow at: it
+// looks for each key among all before. Once something is wrong the rest is read for its form alone.
 class Watcher {
  public:
   explicit Watcher(std::string file) : file_(std::move(file)) {}
@@ -233,7 +235,9 @@ class Watcher {
     if (event == Json::parse_event_t::key && !keys_.insert(parsed.get<std::string>()).second && found_)
       found_ = refuse(fmt::format("{}[{}].{}", file_, lines_ - 1, printable(parsed.get<std::string>())),
                       "it is given twice");
-    return true;
+    if (keys_.size() > kMostKeys && found_)
+      found_ = refuse(fmt::format("{}[{}]", file_, lines_ - 1), "no line has that many keys");
+    return found_.has_value();
   }
   const Result<void>& found() const { return found_; }
 

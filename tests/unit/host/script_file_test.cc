@@ -163,5 +163,16 @@ TEST_F(ScriptFile, one_of_brackets_alone_costs_nothing) {
   EXPECT_THAT(read(std::string(half, '[') + std::string(half, ']')).error().text(), HasSubstr("deeper"));
 }
 
+// Each key is looked for among all before it: a hundred thousand took eight seconds.
+TEST_F(ScriptFile, one_of_keys_alone_costs_nothing) {
+  const auto of_keys = [](int count) {
+    std::string out = "[{";
+    for (int i = 0; i < count; ++i) out += "\"" + std::to_string(i) + "\":0,";
+    return out + "\"call\":\"shell.run\",\"argv\":[\"x\"],\"code\":0}]";
+  };
+  EXPECT_THAT(read(of_keys(10)).error().text(), AllOf(HasSubstr("s.json[0].0"), HasSubstr("has")));
+  EXPECT_THAT(read(of_keys(90'000)).error().text(), AllOf(HasSubstr("s.json[0]"), HasSubstr("that many keys")));
+}
+
 }  // namespace
 }  // namespace alos::host
