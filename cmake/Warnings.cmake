@@ -10,8 +10,13 @@ target_include_directories(alos_options INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(alos_options INTERFACE $<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-restrict>)
 target_link_options(alos_options INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 if(NOT ALOS_SANITIZE STREQUAL "")
-  target_compile_options(alos_options INTERFACE -fsanitize=${ALOS_SANITIZE} -fno-sanitize-recover=all)
+  # vptr finds out by a pipe whether memory can be read (IsAccessibleMemoryRange), and takes every object for a wrong one
+  # where no descriptor is left.
+  target_compile_options(alos_options INTERFACE -fsanitize=${ALOS_SANITIZE} -fno-sanitize=vptr -fno-sanitize-recover=all)
   target_link_options(alos_options INTERFACE -fsanitize=${ALOS_SANITIZE})
+  if(ALOS_SANITIZE MATCHES address)
+    target_compile_definitions(alos_options INTERFACE ALOS_ADDRESS_SANITIZER)  # compilers have no common word for it
+  endif()
   target_compile_options(alos_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(alos_options INTERFACE -D_FORTIFY_SOURCE=2)

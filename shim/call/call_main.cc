@@ -141,7 +141,7 @@ int run(Words words) {
 }  // namespace
 }  // namespace alos::call
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ALOS_ADDRESS_SANITIZER
 // The leak checker traces the process, which no box lets anything do.
 extern "C" const char* __asan_default_options();
 extern "C" const char* __asan_default_options() {

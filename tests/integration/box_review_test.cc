@@ -435,7 +435,7 @@ Flood flood(World& world, const std::string& policy, const Reader& reader) {
   return out;
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ALOS_ADDRESS_SANITIZER
 constexpr long kBoundedKib = 256 << 10;  // with the shadow of each of the run's programs, and what is quarantined
 #else
 constexpr long kBoundedKib = 96 << 10;

@@ -73,7 +73,7 @@ TEST(ClockDriver, looking_at_many_processes_takes_a_part_of_the_time) {
   RunClock clock(ClockKind::given, UniqueFd());
   Events events;
   ClockDriver driver(clock, events);
-  const Chain chain(300);
+  const Chain chain(60);
   int64_t longest = 0;
   for (int i = 0; i < 3; ++i) {
     driver.rests({.state = 1, .next_ns = clock.now_ns() + kHour, .clients = {}});
@@ -84,7 +84,7 @@ TEST(ClockDriver, looking_at_many_processes_takes_a_part_of_the_time) {
     ASSERT_TRUE(driver.next_look_ns());
     EXPECT_GE(*driver.next_look_ns() - begun, 4 * took);
   }
-  EXPECT_GT(longest, 2'000'000) << "so that it matters";
+  EXPECT_GT(longest, 1'250'000) << "else the pause is what it always is";
 }
 
 TEST(RunClock, a_real_one_goes) {
