@@ -124,11 +124,29 @@ class Checker {
     if (path.pattern.shape() == Pattern::Shape::glob)
       return problem(path, "rule '" + rule.name + "' gives " + shown(path) + " to a run",
                      "a path, or a tree as in /dir/**", "name the files, or the directory");
+    if (box_s_own(rule, path)) return;
     for (const FileRule& other : policy_.files) {
       if (other.effect != Effect::allow || other.brokered) continue;
       for (const PathPattern& own : other.paths)
         if (command_path(rule, path, rights, other, own)) return;
     }
+  }
+
+  // An agent that may name a file there has its own, and the run would have the host's.
+  bool box_s_own(const CommandRule& rule, const PathPattern& path) {
+    const bool mounted = std::ranges::any_of(policy_.files, [&](const FileRule& other) {
+      return other.effect == Effect::allow && !other.brokered &&
+             std::ranges::any_of(other.paths,
+                                 [&](const PathPattern& own) { return own.pattern.includes(path.pattern); });
+    });
+    for (const char* own : kBoxWritable) {
+      if (mounted || !path.pattern.overlaps(constant(own))) continue;
+      problem(path, "rule '" + rule.name + "' gives a run " + shown(path) + " of the host, where every box has its own",
+              "paths outside " + constant(own).literal_prefix() + ": the agent's files there are others than the run's",
+              "keep what the run needs elsewhere");
+      return true;
+    }
+    return false;
   }
 
   bool command_path(const CommandRule& rule, const PathPattern& path, Rights rights, const FileRule& other,

@@ -1,6 +1,10 @@
 #include "policy/elevation.h"
 
+#include <algorithm>
+
 #include "base/paths.h"
+#include "policy/box_plan.h"
+#include "policy/pattern.h"
 #include "policy/places.h"
 
 namespace alos::policy {
@@ -68,6 +72,11 @@ std::string not_handed_over(std::string_view path) {
       return std::string("a run with more rights has its own ") + own +
              ", which leads to its own files, and not to its caller's";
   return {};
+}
+
+bool is_made_for_boxes(std::string_view path) {
+  const auto matches = [&](const char* own) { return Pattern::parse(own)->matches(path); };
+  return std::ranges::any_of(kBoxReadable, matches) || std::ranges::any_of(kBoxPrograms, matches);
 }
 
 }  // namespace alos::policy

@@ -16,4 +16,12 @@ std::string not_elevated(std::string_view program);
 // the run, with more files than the caller. Empty: nothing is known against it. `path` is canonical.
 std::string not_handed_over(std::string_view path);
 
+// Every box has a file of alos's there, over whatever of the host is mounted around it; not so a run that was given
+// the host's. `path` is canonical.
+bool is_made_for_boxes(std::string_view path);
+
+// Of a file that is not the same to a run as to its caller.
+inline constexpr std::string_view kHidden =
+    "the run has the host's there, by its rule, and its caller what is its own box's";
+
 }  // namespace alos::policy

@@ -40,7 +40,18 @@ bool box_s_own(std::string_view path, Right right) {
          (right == Right::read && (any(policy::kBoxReadable) || any(policy::kBoxPrograms)));
 }
 
-Result<void> check_file(const policy::PlannedBox& box, const policy::BoxCommand& command,
+// What the command has of the host at `path` is another file than the agent's box has there: one that is the box's own,
+// or lies in a layer or a copy of which the command was given what is around the workspace.
+bool hides(const policy::BoxPlan& plan, const policy::BoxCommand& command, std::string_view path, bool mounted) {
+  const bool own = !mounted || policy::is_made_for_boxes(path);
+  const bool copied = !plan.workspace.empty() && plan.workspace_mode != policy::WorkspaceMode::direct &&
+                      lies_below(path, plan.workspace);
+  return std::ranges::any_of(command.mounts, [&](const policy::BoxMount& mount) {
+    return lies_below(path, mount.path) && (own || (copied && !lies_below(mount.path, plan.workspace)));
+  });
+}
+
+Result<void> check_file(const policy::BoxPlan& plan, const policy::PlannedBox& box, const policy::BoxCommand& command,
                         const policy::Binding& binding) {
   const std::string& path = binding.value;
   if (!is_canonical_path(path)) return refuse(command, path, "a file is named by its absolute, canonical path");
@@ -53,6 +64,7 @@ Result<void> check_file(const policy::PlannedBox& box, const policy::BoxCommand&
   if (kept.mask) return refuse(command, path, fmt::format("rule '{}' takes it from the agent", kept.mask->rule));
   if (kept.mounted ? !kept.allowed : !box_s_own(path, right))
     return refuse(command, path, "it is not the agent's own to hand over");
+  if (hides(plan, command, path, kept.mounted)) return refuse(command, path, policy::kHidden);
   return {};
 }
 
@@ -65,7 +77,7 @@ Pattern pattern_of(const policy::BoxMount& mount) {
 Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand& command,
                            const std::vector<std::string>& argv) {
   const policy::PlannedBox box(plan);
-  for (const policy::Binding& binding : TRY(files_of(command, argv))) TRY(check_file(box, command, binding));
+  for (const policy::Binding& binding : TRY(files_of(command, argv))) TRY(check_file(plan, box, command, binding));
   return {};
 }
 

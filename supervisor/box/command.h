@@ -14,7 +14,8 @@ namespace alos::box {
 // an agent may have taken over the broker. Errors: {"run", rule, EACCES, what does not fit}.
 
 // That its words are those of the rule; that each file among them is named by an absolute, canonical path, which the
-// plan gives the agent's own box with that right, and no mask takes.
+// plan gives the agent's own box with that right, and no mask takes; and that the command's own places show nothing
+// else there.
 Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand& command,
                            const std::vector<std::string>& argv);
 

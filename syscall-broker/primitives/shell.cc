@@ -478,7 +478,7 @@ class ShellRun final : public Primitive {
     const Right right = binding.type == policy::ArgumentType::path_read ? Right::read : Right::write;
     std::string value = binding.value.starts_with('/') ? binding.value : cwd_of(call) + "/" + binding.value;
     ALOS_ATTEMPT(asked, path_argument(value));
-    if (auto no = not_handed(asked)) co_return std::unexpected(std::move(*no));
+    if (auto no = not_handed(call, rule, right, asked)) co_return std::unexpected(std::move(*no));
     ALOS_ATTEMPT(by_name, policy::Request::file(right, asked));
     if (scripted || policy::decide(call.agent().policy(), by_name).effect != policy::Effect::allow) {
       call.files.push_back(std::move(by_name));  // and decided on as any other
@@ -489,7 +489,7 @@ class ShellRun final : public Primitive {
     const std::string& path = found.place.path;
     if (!found.there() && right == Right::read) co_return give_up("open", path, ENOENT);
     if (found.place.brokered) co_return give_up("open", path, EACCES, "it is read through the broker alone");
-    if (auto no = not_handed(path)) co_return std::unexpected(std::move(*no));
+    if (auto no = not_handed(call, rule, right, path)) co_return std::unexpected(std::move(*no));
     if (found.there() && S_ISDIR(found.st.st_mode) && leads_on(call, rule, path))
       co_return std::unexpected(refused("shell.run " + printable(path),
                                         "it is a directory that leads the run on to more than is its caller's",
@@ -501,10 +501,28 @@ class ShellRun final : public Primitive {
     co_return true;
   }
 
-  static std::optional<Answer> not_handed(const std::string& path) {
-    const std::string why = policy::not_handed_over(path);
+  static std::optional<Answer> not_handed(const Call& call, const policy::CommandRule& rule, Right right,
+                                          const std::string& path) {
+    std::string why = policy::not_handed_over(path);
+    if (why.empty() && hides(call, rule, right, path)) why = policy::kHidden;
     if (why.empty()) return std::nullopt;
     return refused("shell.run " + printable(path), why, "give it another file, or its standard input");
+  }
+
+  // What the rule gives of the host there is another file than the caller's box has: supervisor/box/command.cc holds it
+  // against the plan.
+  static bool hides(const Call& call, const policy::CommandRule& rule, Right right, const std::string& path) {
+    const policy::Policy& all = call.agent().policy().policy();
+    const auto asked = policy::Request::file(right, path);
+    const bool own = !asked || policy::is_made_for_boxes(path) ||
+                     policy::decide(call.agent().policy(), *asked).layer == policy::Layer::built_in;
+    const bool copied = !all.workspace.empty() && all.workspace_mode != policy::WorkspaceMode::direct &&
+                        lies_below(path, all.workspace);
+    const auto gives = [&](const policy::PathPattern& given) {
+      return given.pattern.matches(path) &&
+             (own || (copied && !lies_below(given.pattern.literal_prefix(), all.workspace)));
+    };
+    return std::ranges::any_of(rule.read, gives) || std::ranges::any_of(rule.write, gives);
   }
 
   // The rule's files lie below it, or links of the host may: those of what the caller writes are not followed.

@@ -185,6 +185,33 @@ TEST_P(ElevatedReview, no_link_of_the_agent_s_is_followed_in_what_the_rule_gives
   EXPECT_EQ(output(linked), "") << linked;
 }
 
+// A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the
+// rule gives that the host's.
+TEST_P(ElevatedReview, nothing_of_the_box_s_own_is_handed_to_a_run_that_has_the_host_s_there) {
+  const std::string usage = "/usr/bin/cat <file:path:r>";
+  const auto refused = [&](const std::string& files, const std::string& path, const std::string& before) {
+    SCOPED_TRACE(path);
+    const json reply = run(usage, files, "cat " + path, before);
+    ASSERT_TRUE(reply.contains("denied")) << reply;
+    EXPECT_EQ(reply["denied"]["layer"], "broker") << reply;
+    EXPECT_THAT(reply["denied"].value("reason", ""), HasSubstr("the run has the host's there")) << reply;
+  };
+  refused("{r: [/etc/**]}", "/etc/passwd", "");
+  refused("{r: [/etc/**]}", "mine", "ln -s /etc/passwd mine");
+  refused("{r: [" + world().root() + "/**]}", "file", "echo own > file");
+  const json other = run(usage, "{r: [/etc/**]}", "cat file", "echo own > file");
+  EXPECT_EQ(output(other), "own\n") << other;
+  EXPECT_EQ(rule(other), "show") << other;
+}
+
+TEST_P(ElevatedReview, a_rule_gives_no_run_the_host_s_where_every_box_has_its_own) {
+  for (const std::string files : {"{r: [/tmp/D/**]}", "{w: [/tmp/D/**]}", "{r: [/home/agent/D/**]}", "{r: [/home/**]}"})
+    EXPECT_THAT(run("/usr/bin/head <file:path:r>", files, "head /tmp/D/key", "mkdir -p /tmp/D; echo own > /tmp/D/key")
+                    .value("err", ""),
+                HasSubstr("where every box has its own"))
+        << files;
+}
+
 // Where /bin is a link the program's file has another path than the rule's.
 TEST_P(ElevatedReview, a_program_is_the_file_that_its_name_leads_to) {
   if (!fs::is_symlink("/bin")) GTEST_SKIP() << "/bin is no link here";

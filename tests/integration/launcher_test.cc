@@ -66,6 +66,14 @@ class Launcher : public InBothModes {
     }
   }
 
+  // With rules for commands, of which the first is number 1.
+  void use_commands(const std::string& files, const std::string& commands) {
+    policy_ = world().policy("launcher-commands",
+                             "alos: 1\nabout: runs with more files\nextends: base\nvars: {workspace: dir}\n"
+                             "workspace: layer\nfiles:\n" +
+                                 files + "commands:\n" + commands + "limits: {wall: 60s}\n");
+  }
+
   std::string carry_out(const std::string& script, const std::vector<std::string>& command = {"/bin/sleep", "60"},
                         std::map<std::string, std::string> env = {}) {
     env["ALOS_SCRIPT"] = script;
@@ -219,6 +227,34 @@ TEST_P(Launcher, a_command_gets_its_own_and_nothing_that_the_agent_could_have_wr
   EXPECT_THAT(out, Not(HasSubstr("wrote " + workspace)));
   EXPECT_THAT(out, HasSubstr("run 2: /bin/cat: " + outside_ + "/key: No such file"));
   EXPECT_THAT(out, HasSubstr("run 3 failed: request: "));
+}
+
+// What the box has of its own is not what a command sees there, if that was given the host's.
+TEST_P(Launcher, a_command_is_handed_nothing_that_its_own_places_hide) {
+  world().write(outside_ + "/pub/plain", "for everybody\n");
+  use_commands("  tree: {allow: rwx, path: $workspace/**}\n  pub: {allow: r, path: " + outside_ + "/pub/**}\n",
+               "  key: {allow: \"/usr/bin/cat <file:path:r>\", files: {r: [" + outside_ +
+                   "/key]}}\n"
+                   "  settings: {allow: \"/usr/bin/head <file:path:r>\", files: {r: [/etc/**]}}\n"
+                   "  wide: {allow: \"/usr/bin/tail <file:path:r>\", files: {r: [" +
+                   world().root() + "/**]}}\n");
+  const std::string out = carry_out(
+      "run\t2\t2\t/\thead\t/etc/passwd\n"
+      "run\t3\t3\t/\ttail\t" +
+      world().workspace() +
+      "/file\n"
+      "run\t4\t3\t/\ttail\t" +
+      outside_ +
+      "/pub/plain\n"
+      "run\t5\t1\t/\tcat\t" +
+      world().workspace() +
+      "/file\n"
+      "run\t6\t1\t/\tcat\t/etc/hostname\n");
+  for (const char* refused : {"run 2 failed: request: run settings", "run 3 failed: request: run wide"})
+    EXPECT_THAT(out, HasSubstr(refused));
+  EXPECT_THAT(out, HasSubstr("/etc/passwd: the run has the host's there"));
+  EXPECT_THAT(out, AllOf(HasSubstr("run 4: for everybody\n"), HasSubstr("run 5: in the workspace\n"),
+                         HasSubstr("run 6: box\n")));
 }
 
 TEST_P(Launcher, both_kinds_of_boxes_are_served_at_sockets_of_their_own) {

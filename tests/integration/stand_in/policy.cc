@@ -1,5 +1,5 @@
 // In the place of alos-policy: compiles by the real one (alos-policy-itself, beside this one), then adds what is
-// brokered, a deny in it, and a command of more rights, all below ALOS_OUTSIDE.
+// brokered, a deny in it, and before the policy's own commands one of more rights, all below ALOS_OUTSIDE.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -32,12 +32,13 @@ Result<void> add_to(const std::string& path, const std::string& outside) {
   secrets.denied = read;
   compiled.plan.brokered_masks.push_back(std::move(secrets));
   const char* const command = ::getenv("ALOS_COMMAND");  // the only one that the launcher is to take
-  compiled.plan.commands = {{.rule = "key",
-                             .usage = "/bin/sh (-c " + policy::Usage::escape(command ? command : "-") + ")",
-                             .program = sys::real_path("/bin/sh"),
-                             .mounts = {{.path = outside + "/key", .rights = read, .rule = "key", .source = {}}},
-                             .masks = {},
-                             .source = {}}};
+  compiled.plan.commands.insert(compiled.plan.commands.begin(),
+                                {.rule = "key",
+                                 .usage = "/bin/sh (-c " + policy::Usage::escape(command ? command : "-") + ")",
+                                 .program = sys::real_path("/bin/sh"),
+                                 .mounts = {{.path = outside + "/key", .rights = read, .rule = "key", .source = {}}},
+                                 .masks = {},
+                                 .source = {}});
   const UniqueFd file = TRY(sys::open(path, O_WRONLY | O_TRUNC));
   return sys::write_all(file.get(), encode(compiled));
 }

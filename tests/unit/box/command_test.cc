@@ -59,6 +59,33 @@ TEST(Command, is_handed_files_that_the_plan_gives_the_agent) {
     EXPECT_THAT(refused(write, word), HasSubstr("not the agent's own to hand over")) << word;
 }
 
+// The run would have the host's there.
+TEST(Command, is_not_handed_what_its_own_places_hide) {
+  const auto hides = [](const std::string& given, const std::string& path, const char* type = "r") {
+    BoxPlan agents = plan();
+    agents.mounts.push_back(mount("/tmp/shown", kRead));
+    agents.mounts.push_back(mount("/etc", kRead));
+    agents.workspace = "/w";
+    agents.workspace_mode = policy::WorkspaceMode::layer;
+    BoxCommand own = command("/usr/bin/cat <file:path:" + std::string(type) + ">");
+    own.mounts = {mount(given, *type == 'w' ? kRead | kWrite : kRead)};
+    const auto how = check_command(agents, own, {"cat", path});
+    return how ? "" : how.error().text();
+  };
+  const std::string why = "the run has the host's there";
+  EXPECT_THAT(hides("/tmp/d", "/tmp/d/key"), HasSubstr(why));
+  EXPECT_THAT(hides("/tmp/d", "/tmp/d"), HasSubstr(why));
+  EXPECT_THAT(hides("/tmp/d", "/tmp/d/key", "w"), HasSubstr(why));
+  EXPECT_THAT(hides("/home", "/home/agent/key"), HasSubstr(why));
+  EXPECT_THAT(hides("/home/agent/d", "/home/agent/d/key"), HasSubstr(why));
+  EXPECT_THAT(hides("/etc", "/etc/passwd"), HasSubstr(why)) << "though the agent has what is around it";
+  EXPECT_THAT(hides("/", "/w/a"), HasSubstr(why)) << "the layer's is another";
+  EXPECT_EQ(hides("/tmp/d", "/tmp/e"), "");
+  EXPECT_EQ(hides("/tmp/shown/d", "/tmp/shown/d/key"), "") << "the agent has the host's too";
+  EXPECT_EQ(hides("/etc", "/etc/timezone"), "");
+  EXPECT_EQ(hides("/w/d", "/w/d/a"), "") << "it is the layer's in both";
+}
+
 TEST(Command, is_handed_files_by_a_path_that_is_one) {
   for (const char* path : {"a", "w/a", "./a", "/w/../w/a", "/w//a", "/w/a/", "/w/./a"})
     EXPECT_THAT(refused("/usr/bin/cat <file:path:r>", path), HasSubstr("absolute, canonical path")) << path;
