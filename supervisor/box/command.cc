@@ -82,17 +82,18 @@ Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand
 }
 
 Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
-                              const std::vector<std::string>& argv, const std::vector<Place>& places,
+                              const std::vector<std::string>& argv, std::span<const Place> places, size_t agents,
                               const UniqueFd& host) {
   View view(plan, places, host);
+  const View agents_own(plan, places.first(agents), host);
   const Followed program = TRY(view.follow("/", command.program));
   if (const std::string why = policy::not_elevated(program.path); !program.links.empty() && !why.empty())
     return refuse(command, command.program, fmt::format("it leads to {}: {}", printable(program.path), why));
   for (const policy::Binding& binding : TRY(files_of(command, argv))) {
     const Followed file = TRY(view.follow("/", binding.value));
     if (!file.links.empty()) return refuse(command, binding.value, "a link leads on from it");
-    // Of what the agent writes the run follows no link (compose.cc).
-    if (file.end != Followed::End::there || view.writable(binding.value)) continue;
+    // Of what the agent writes the run follows no link (compose.cc); of what the command alone writes it does.
+    if (file.end != Followed::End::there || agents_own.writable(binding.value)) continue;
     const std::optional<UniqueFd> node = TRY(view.open(binding.value));
     if (node && S_ISDIR(TRY(sys::fstat(node->get())).st_mode))
       return refuse(command, binding.value,

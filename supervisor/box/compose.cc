@@ -171,8 +171,9 @@ Result<void> add_command(const Holder& holder, const policy::BoxPlan& plan, cons
                          std::vector<Place>& places) {
   std::vector<Place> own = TRY(command_places(holder, *request.command));
   TRY(seal_shared(own, places));
+  const size_t agents = places.size();
   std::ranges::move(own, std::back_inserter(places));
-  return check_command_in(plan, *request.command, request.argv, places, holder.host);
+  return check_command_in(plan, *request.command, request.argv, places, agents, holder.host);
 }
 
 std::vector<Place> take_behind(std::vector<Place>& places, size_t count) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,10 +21,10 @@ namespace alos::box {
 class View {
  public:
   // `host` is the directory that a layer or a copy was made of; none where the workspace is written directly.
-  View(const policy::BoxPlan& plan, const std::vector<Place>& places, const UniqueFd& host)
+  View(const policy::BoxPlan& plan, std::span<const Place> places, const UniqueFd& host)
       : plan_(plan), places_(places), host_(host) {}
 
-  const std::vector<Place>& places() const { return places_; }
+  std::span<const Place> places() const { return places_; }
   // The place that shows a path of the box, nullptr if none does.
   const Place* place_of(std::string_view path) const;
   // The places below a path, which it shows as a whole.
@@ -48,7 +49,7 @@ class View {
   bool layered(std::string_view path) const;
 
   const policy::BoxPlan& plan_;
-  const std::vector<Place>& places_;
+  std::span<const Place> places_;
   const UniqueFd& host_;
   std::map<std::string, OnTheWay> seen_;
 };

@@ -257,6 +257,24 @@ TEST_P(Launcher, a_command_is_handed_nothing_that_its_own_places_hide) {
                          HasSubstr("run 6: box\n")));
 }
 
+// Of a tree that the command writes, and the agent does not, the links are the host's.
+TEST_P(Launcher, a_directory_that_the_command_alone_writes_is_not_handed_to_it) {
+  const std::string out = outside_ + "/out";
+  world().write(outside_ + "/secret/token", "the secret\n");
+  world().write(out + "/dir/plain", "no secret\n");
+  fs::create_symlink("../../secret/token", out + "/dir/link");
+  use_commands("  tree: {allow: rwx, path: $workspace/**}\n  out: {allow: r, path: " + out + "/**}\n",
+               "  search: {allow: \"/usr/bin/grep [-R] <p:word> <dir:path:r>\", files: {r: [" + outside_ +
+                   "/secret/**], w: [" + out + "/dir/**]}}\n");
+  const std::string said = carry_out("run\t1\t1\t/\tgrep\t-R\tsecret\t" + out +
+                                     "/dir\n"
+                                     "run\t2\t1\t/\tgrep\t-R\tin\t" +
+                                     world().workspace() + "\n");
+  EXPECT_THAT(said, AllOf(HasSubstr("run 1 failed: sources: run search"), HasSubstr("it is a directory of the host"),
+                          Not(HasSubstr("the secret"))));
+  EXPECT_THAT(said, HasSubstr("/file:in the workspace\n")) << "what the agent writes is handed over";
+}
+
 TEST_P(Launcher, both_kinds_of_boxes_are_served_at_sockets_of_their_own) {
   const std::string speak =
       "/usr/bin/python3\t-c\timport socket, os; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); "
