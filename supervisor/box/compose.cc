@@ -148,16 +148,6 @@ Result<void> seal_written(std::vector<Place>& places) {
   return {};
 }
 
-// A program of more rights than the agent's obeys files of the directory that it is started in.
-std::string directory_of_command(const std::string& wanted, const std::vector<Place>& places) {
-  const Place* around = nullptr;
-  for (const Place& place : places)
-    if (place.kind == Place::Kind::mount && lies_below(wanted, place.target) &&
-        (!around || place.target.size() >= around->target.size()))
-      around = &place;
-  return around && (around->access & kLandlockWrite) == 0 ? wanted : "/";
-}
-
 Result<std::vector<Place>> command_places(const Holder& holder, const policy::BoxCommand& command) {
   const std::string& workspace = holder.plan().workspace;
   std::vector<Place> out = TRY(open_sources(command.mounts, workspace));
@@ -224,7 +214,9 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   order_places(box.places);
   const size_t agents = box.places.size();
   std::optional<policy::BoxPlan> with_command;
-  box.cwd = request.command ? directory_of_command(request.cwd, box.places) : request.cwd;
+  // A program of more rights than the agent's obeys files of the directory that it is started in, and a path leads
+  // wherever links and ".." on it do by then: no agent writes the box's root.
+  box.cwd = request.command ? "/" : std::move(request.cwd);
   if (request.command) {
     with_command = plan_of_command(plan, *request.command);
     ALOS_STEP(trace, Step::sources, add_command(holder, *with_command, request, box.places));

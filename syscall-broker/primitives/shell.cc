@@ -283,7 +283,7 @@ class ShellRun final : public Primitive {
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Plan out;
     out.demands.push_back(std::move(*request));
-    out.details.emplace_back("cwd", printable(cwd_of(call)));
+    out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
     if (!decision.elevated) return out;
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
@@ -327,12 +327,13 @@ class ShellRun final : public Primitive {
     Host::Run run;
     run.argv.assign(wanted.argv().begin(), wanted.argv().end());
     if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.program.file;
+    run.cwd = cwd_of(call);
     if (decision.elevated) {
       run.command = static_cast<int32_t>(*decision.elevated);
       run.argv = call.words;
+      run.cwd = "/";
     }
     run.env = std::move(env);
-    run.cwd = cwd_of(call);
     ALOS_ATTEMPT(input, input_of(call));
     run.stdio[0] = std::move(input);
     ALOS_ATTEMPT(out, make_pipe());

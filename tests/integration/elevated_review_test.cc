@@ -212,6 +212,18 @@ TEST_P(ElevatedReview, a_rule_gives_no_run_the_host_s_where_every_box_has_its_ow
         << files;
 }
 
+// It obeys files of the directory that it starts in: that is none of the agent's.
+TEST_P(ElevatedReview, a_run_starts_at_the_root_wherever_it_is_called) {
+  const std::string usage = "/usr/bin/pwd -P", files = "{r: [" + data("key") + "]}";
+  fs::create_directory_symlink(world().workspace(), pub("docs"));
+  for (const std::string& at : {std::string("/usr"), pub(""), pub("docs"), world().workspace()}) {
+    options_ = "--cwd " + at + " ";
+    const json reply = run(usage, files, "pwd -P");
+    EXPECT_EQ(output(reply), "/\n") << reply;
+    EXPECT_EQ(rule(reply), "show") << reply;
+  }
+}
+
 // Where /bin is a link the program's file has another path than the rule's.
 TEST_P(ElevatedReview, a_program_is_the_file_that_its_name_leads_to) {
   if (!fs::is_symlink("/bin")) GTEST_SKIP() << "/bin is no link here";

@@ -275,6 +275,24 @@ TEST_P(Launcher, a_directory_that_the_command_alone_writes_is_not_handed_to_it) 
   EXPECT_THAT(said, HasSubstr("/file:in the workspace\n")) << "what the agent writes is handed over";
 }
 
+// Links and ".." on the way are the kernel's to follow, once it is in the box.
+TEST_P(Launcher, a_command_starts_where_no_agent_writes) {
+  const std::string workspace = world().workspace();
+  world().write("src/deep/file", "x");
+  fs::create_symlink("src/deep", workspace + "/docs");
+  use_commands("  tree: {allow: r, path: $workspace/**}\n  sources: {allow: rwx, path: $workspace/src/**}\n",
+               "  where: {allow: \"/usr/bin/pwd -P\", files: {r: [" + outside_ + "/key]}}\n");
+  std::string script, expected;
+  int number = 0;
+  for (const std::string& at :
+       {workspace, workspace + "/docs", workspace + "/src/deep", "/usr/.." + workspace + "/src",
+        "/proc/self/cwd" + workspace + "/src", std::string("/usr"), std::string("src"), std::string("/not/there")}) {
+    script += "run\t" + std::to_string(++number) + "\t1\t" + at + "\tpwd\t-P\n";
+    expected += "run " + std::to_string(number) + ": /\n";
+  }
+  EXPECT_EQ(carry_out(script), expected + "ended\n");
+}
+
 TEST_P(Launcher, both_kinds_of_boxes_are_served_at_sockets_of_their_own) {
   const std::string speak =
       "/usr/bin/python3\t-c\timport socket, os; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); "
