@@ -1,6 +1,5 @@
 #include "syscall-broker/primitives/shell.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +12,7 @@
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
 #include "syscall-broker/primitives/primitives.h"
-#include "syscall-broker/primitives/shell_ended.h"
+#include "syscall-broker/primitives/shell_streams.h"
 
 namespace alos::broker {
 namespace {
@@ -24,84 +23,9 @@ constexpr uint64_t kTimeoutMs = 10 * 60'000, kLongestMs = uint64_t{24} * 3'600'0
 constexpr uint64_t kOutput = 1 << 20, kMostOutput = 64 << 20;
 constexpr size_t kArguments = 64 << 10;  // bytes of argv and env together; a frame has no more
 
-struct Pipe {
-  UniqueFd read, write;
-};
-
-Attempt<Pipe> make_pipe() {
-  int fds[2];
-  if (::pipe2(fds, O_CLOEXEC) != 0) return give_up("pipe2", "command", errno);
-  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-// A command's input, for as long as the command takes it. Frees itself.
-class Feed final : public Completion {
- public:
-  static void begin(Reactor& reactor, UniqueFd to, std::string bytes) {
-    (new Feed(reactor, std::move(to), std::move(bytes)))->write();
-  }
-
- private:
-  Feed(Reactor& reactor, UniqueFd to, std::string bytes)
-      : reactor_(reactor), to_(std::move(to)), bytes_(std::move(bytes)) {}
-  ~Feed() = default;
-  void write() { reactor_.write(to_.get(), std::string_view(bytes_).substr(done_), *this); }
-  void completed(int result, unsigned) override {
-    if (result > 0) done_ += static_cast<size_t>(result);
-    const bool more = result > 0 || result == -EINTR || result == -EAGAIN;
-    if (!more || done_ == bytes_.size())
-      delete this;
-    else
-      write();
-  }
-
-  Reactor& reactor_;
-  UniqueFd to_;
-  std::string bytes_;
-  size_t done_ = 0;
-};
-
-// One of a command's output streams. What does not fit the limit is read all the same, so that the command never waits
-// for somebody who has had enough.
-class Stream final : public Completion {
- public:
-  Stream(Call& call, bool error, uint64_t limit, std::function<void()> over)
-      : sent(call, error, limit), call_(call), over_(std::move(over)) {}
-
-  void begin(UniqueFd from) {
-    from_ = std::move(from);
-    read();
-  }
-  // The client has read: goes on, if it had to stop.
-  void go_on() {
-    if (paused_) read();
-  }
-  bool is_over() const { return !from_; }
-
-  Sent sent;
-
- private:
-  void read() {
-    paused_ = call_.channel().is_open() && call_.channel().backlog() >= Channel::kEnough;
-    if (!paused_) call_.reactor().read(from_.get(), buffer_, *this);
-  }
-
-  void completed(int result, unsigned) override {
-    if (result == -EINTR || result == -EAGAIN) return read();
-    if (result <= 0) {
-      from_.reset();
-      return over_();
-    }
-    sent.take(std::string_view(buffer_.data(), static_cast<size_t>(result)));
-    read();
-  }
-
-  Call& call_;
-  std::function<void()> over_;
-  UniqueFd from_;
-  bool paused_ = false;
-  std::array<char, 32 << 10> buffer_;
-};
+// So long is waited for the end of a command's output once nothing of it is left: its pipes end with it, unless it gave
+// one away.
+constexpr int64_t kEndNs = 1'000'000'000;
 
 }  // namespace
 
@@ -131,6 +55,8 @@ class Command final : public ShellRuns::Running, public Timer {
         runs_(runs) {}
   ~Command() override {
     call_.reactor().timers().cancel(*this);
+    call_.reactor().real_timers().cancel(end_of_output_);
+    if (feed_) feed_->stop();
     if (number_ != 0) runs_.remove(number_);
   }
 
@@ -144,8 +70,9 @@ class Command final : public ShellRuns::Running, public Timer {
     void await_resume() { command.call_.on_cancel(nullptr); }
     Command& command;
   };
-  Over run(Host::Run run, Pipe out, Pipe err, int64_t until_ns) {
+  Over run(Host::Run run, std::shared_ptr<Feed> feed, Pipe out, Pipe err, int64_t until_ns) {
     run_ = std::move(run);
+    feed_ = std::move(feed);
     out_ = std::move(out);
     err_ = std::move(err);
     until_ns_ = until_ns;
@@ -157,6 +84,15 @@ class Command final : public ShellRuns::Running, public Timer {
   Ended end;
 
  private:
+  struct EndOfOutput final : Timer {
+    explicit EndOfOutput(Command& of) : command(of) {}
+    void due() override {
+      command.output.cut();
+      command.error.cut();
+    }
+    Command& command;
+  };
+
   void launch() {
     number_ = runs_.add(*this);
     run_.number = number_;
@@ -180,24 +116,34 @@ class Command final : public ShellRuns::Running, public Timer {
 
   void started(Result<void> how) override {
     start = std::move(how);
-    if (!start) gone_ = true;
-    look();
+    if (!start) gone();
   }
 
   void ended(bool executed, int status) override {
     end.executed = executed;
     end.status = status;
+    gone();
+  }
+
+  void gone() {
     gone_ = true;
+    call_.reactor().timers().cancel(*this);
+    call_.reactor().real_timers().set(end_of_output_, boot_ns() + kEndNs);
+    if (feed_) feed_->stop();
     look();
   }
 
   void look() {
-    if (gone_ && output.is_over() && error.is_over() && waiting_) std::exchange(waiting_, {}).resume();
+    if (!gone_ || !output.is_over() || !error.is_over() || !waiting_) return;
+    // Not from within a stream: this ends with the call.
+    call_.reactor().at_end_of_turn([waiting = std::exchange(waiting_, {})] { waiting.resume(); });
   }
 
   Call& call_;
   ShellRuns& runs_;
   Host::Run run_;
+  std::shared_ptr<Feed> feed_;
+  EndOfOutput end_of_output_{*this};
   Pipe out_, err_;
   int64_t until_ns_ = 0;
   uint32_t number_ = 0;
@@ -335,12 +281,12 @@ class ShellRun final : public Primitive {
     }
     run.env = std::move(env);
     ALOS_ATTEMPT(input, input_of(call));
-    run.stdio[0] = std::move(input);
+    run.stdio[0] = std::move(input.read);
     ALOS_ATTEMPT(out, make_pipe());
     ALOS_ATTEMPT(err, make_pipe());
     const int64_t until = time_.now_ns() + static_cast<int64_t>(timeout_of(wanted)) * 1'000'000;
     const auto command = std::make_unique<Command>(call, runs_, output_limit_of(wanted));
-    auto over = command->run(std::move(run), std::move(out), std::move(err), until);
+    auto over = command->run(std::move(run), std::move(input.feed), std::move(out), std::move(err), until);
     co_await over;
     call.on_room(nullptr);
     if (!command->start) co_return give_up(command->start.error());
@@ -549,14 +495,20 @@ class ShellRun final : public Primitive {
     co_return std::move(found.place.path);
   }
 
+  struct Input {
+    UniqueFd read;
+    std::shared_ptr<Feed> feed;
+  };
+
   // Through a pipe; what is long is the client's own sealed memfd.
-  static Attempt<UniqueFd> input_of(Call& call) {
+  static Attempt<Input> input_of(Call& call) {
     const wire::ShellRun& wanted = call.request().shell_run();
-    if (call.request().attached()) return call.take_content();
+    if (call.request().attached()) return Input{call.take_content(), nullptr};
     auto pipe = make_pipe();
     if (!pipe) return std::unexpected(std::move(pipe).error());
-    if (!wanted.stdin().empty()) Feed::begin(call.reactor(), std::move(pipe->write), wanted.stdin());
-    return std::move(pipe->read);
+    Input out{std::move(pipe->read), nullptr};
+    if (!wanted.stdin().empty()) out.feed = Feed::begin(call.reactor(), std::move(pipe->write), wanted.stdin());
+    return out;
   }
 
   ShellRuns& runs_;

@@ -23,11 +23,14 @@ class Sent {
     call_.put(std::move(out));
   }
   uint64_t size() const { return size_; }
-  bool truncated() const { return size_ > limit_; }
+  // Something of it may be missing at its end.
+  void cut() { cut_ = true; }
+  bool truncated() const { return cut_ || size_ > limit_; }
 
  private:
   Call& call_;
   bool error_;
+  bool cut_ = false;
   uint64_t limit_, size_ = 0;
 };
 

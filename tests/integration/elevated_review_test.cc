@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <sstream>
 
@@ -222,6 +223,36 @@ TEST_P(ElevatedReview, a_run_starts_at_the_root_wherever_it_is_called) {
     EXPECT_EQ(output(reply), "/\n") << reply;
     EXPECT_EQ(rule(reply), "show") << reply;
   }
+}
+
+// Its standard streams, to a process of another box, which holds them open.
+TEST_P(ElevatedReview, a_command_that_gives_its_streams_away_ends_all_the_same) {
+  world().write("hold.py",
+                "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('/tmp/s')\ns.listen()\nheld = []\n"
+                "while True:\n  c = s.accept()[0]\n  held.append(socket.recv_fds(c, 1, 3)[1])\n  c.send(b'x')\n");
+  world().write("give.py",
+                "import socket, sys, time\nprint('before', flush=True)\nc = socket.socket(socket.AF_UNIX)\n"
+                "c.connect('/tmp/s')\nsocket.send_fds(c, [b'x'], [0, 1, 2])\nc.recv(1)\nprint('after', flush=True)\n"
+                "time.sleep(int(sys.argv[1]))\n");
+  const std::string usage = "/usr/bin/cat " + data("key"), files = "{r: [" + data("key") + "]}";
+  const std::string hold = "python3 hold.py & while ! [ -e /tmp/s ]; do sleep 0.05; done; ";
+  options_ = "--stdin " + std::string(80'000, 'x') + " ";  // more than a pipe holds, and nobody reads it
+  const auto begun = std::chrono::steady_clock::now();
+  const json ended = run(usage, files, "python3 give.py 0", hold);
+  EXPECT_EQ(output(ended), "before\nafter\n") << ended;
+  EXPECT_EQ(ended["ok"].value("code", -1), 0) << ended;
+  EXPECT_TRUE(ended["ok"].value("output_truncated", false)) << "it is not known to be all: " << ended;
+  options_ = "--timeout-ms 2000 ";
+  const json late = run(usage, files, "python3 give.py 50", hold);
+  EXPECT_EQ(output(late), "before\nafter\n") << late;
+  EXPECT_TRUE(late["ok"].value("timed_out", false)) << late;
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(25));
+  // Whose clients leave is no command under way any more.
+  const json more = run(usage, files, "echo room",
+                        hold +
+                            "for i in $(seq 32); do timeout 5 alos-call shell.run -- python3 give.py 20 & done "
+                            ">/dev/null 2>&1; sleep 8");
+  EXPECT_EQ(output(more), "room\n") << more;
 }
 
 // Where /bin is a link the program's file has another path than the rule's.
