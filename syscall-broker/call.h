@@ -87,6 +87,8 @@ class Call {
   } program;
   // Of the same: its words as they are to be run, and the files among them that a run with more rights is handed.
   std::vector<std::string> words;
+  // These name files that were not followed, for a run with more rights that a line of the script was to answer.
+  bool words_not_followed = false;
   std::vector<policy::Request> files;
 
   // Decides on what a path was found to lead to. Nothing where it is allowed.

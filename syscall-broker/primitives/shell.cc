@@ -252,6 +252,9 @@ class ShellRun final : public Primitive {
 
     const int64_t begun = time_.now_ns();
     const auto line = call.agent().script().line_for(called(call), request.arguments());
+    if (!line && call.words_not_followed)
+      co_return give_up("shell.run", printable(wanted.argv(0)), EAGAIN,
+                        "another call used up the line of the script that was to answer it; ask again");
     auto work = line ? by_script(call, *line, decision) : in_a_box(call, std::move(env), decision);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(result, std::move(done));
@@ -405,6 +408,7 @@ class ShellRun final : public Primitive {
     const bool scripted = call.agent().script().line_for(called(call), asked.arguments()).has_value();
     for (const policy::Binding& binding : *bindings) {
       if (!policy::is_path(binding.type)) continue;
+      call.words_not_followed = scripted;
       auto handed = co_await hand_over(call, *decision.command, binding, scripted);
       ALOS_ATTEMPT(done, std::move(handed));
     }

@@ -290,6 +290,27 @@ TEST_F(Scripted, an_elevated_command_must_fit_its_usage_line_and_its_caller_s_ri
   EXPECT_TRUE(client->call(more).has_denied());
 }
 
+// Its words name files that were not followed: no box is given those.
+TEST_F(Scripted, an_elevated_command_whose_line_another_call_used_up_does_not_run) {
+  ScriptLine once = command({"sort", "**"}, 0);
+  once.times = 1;
+  Setting both_begin = setting({once}, {command_rule(Effect::allow, "/bin/sort <what:path:r>", "sorting")});
+  both_begin.together = 2;
+  serve(std::move(both_begin));
+  for (const uint64_t id : {1, 2}) {
+    wire::Request both = request({"sort", "/w/a"});
+    both.set_id(id);
+    client->send(both);
+  }
+  const auto first = client->receive(), second = client->receive();
+  ASSERT_TRUE(first && second);
+  EXPECT_TRUE(first->has_shell_run());
+  EXPECT_EQ(second->failed().name(), "EAGAIN");
+  EXPECT_THAT(second->failed().hint(), HasSubstr("another call used up the line of the script"));
+  EXPECT_EQ(served->boxes_asked_for(), 0);
+  EXPECT_EQ(run({"sort", "/w/a"}).failed().name(), "ENOENT") << "that is followed, for it is to run";
+}
+
 TEST_F(Scripted, a_malformed_call_fails_as_ever) {
   serve(setting({command({"**"}, 0)}));
   EXPECT_EQ(run({""}).failed().name(), "EINVAL");

@@ -152,7 +152,8 @@ wire::Request write_request(const std::string& path, const std::string& content)
 
 class Served::Notes final : public Journal {
  public:
-  Notes(int fail, bool forgets, bool silent) : fail_(fail), forgets_(forgets), silent_(silent) {}
+  Notes(int fail, bool forgets, bool silent, size_t together)
+      : fail_(fail), forgets_(forgets), silent_(silent), together_(together) {}
   uint64_t write(const Entry& entry) override {
     if (forgets_) return 1;
     const std::scoped_lock lock(mutex_);
@@ -168,10 +169,13 @@ class Served::Notes final : public Journal {
       const std::scoped_lock lock(mutex_);
       recorded_[number - 1].waited_for = true;
     }
-    if (silent_)
+    if (silent_ || together_ > 1)
       kept_.push_back(std::move(then));
     else
       then(fail_ == 0 ? Result<void>{} : alos::fail("append", "audit", fail_));
+    if (silent_ || kept_.size() < together_) return;
+    together_ = 1;
+    tell();
   }
   // What was kept silent about; on the broker's thread.
   void tell() {
@@ -187,6 +191,7 @@ class Served::Notes final : public Journal {
   std::vector<Recorded> recorded_;
   int fail_;
   bool forgets_, silent_;
+  size_t together_;
   std::vector<std::function<void(Result<void>)>> kept_;
 };
 
@@ -194,7 +199,7 @@ Served::Served(Setting setting)
     : setting_(std::move(setting)),
       root_("/var/tmp/alos-served-" + random_hex(6)),
       agent_(::geteuid() == 0 ? kAgent : ::geteuid()),
-      notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets, setting_.silent)) {
+      notes_(std::make_unique<Notes>(setting_.fail_journal, setting_.forgets, setting_.silent, setting_.together)) {
   ::umask(0);  // as the broker's
   make_directory("/");
   if (setting_.brokered) make_directory(".brokered");

@@ -60,6 +60,7 @@ struct Setting {
   bool brokered = false;        // there is a tree that primitives alone reach: what is written to ".brokered/..."
   bool forgets = false;         // what is recorded is not kept
   bool silent = false;          // nobody is ever told that something is recorded
+  size_t together = 1;          // the first who wait for a record are told when they are so many
   std::vector<ScriptLine> script{};
   bool virtual_time = false;  // stands, and moves on when nothing but time is waited for
 };
