@@ -82,4 +82,15 @@ std::string outcome_of(const Answer& answer) {
   }
 }
 
+std::vector<std::pair<std::string, std::string>> details_of(const Answer& answer) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (!answer.reply.has_shell_run()) return out;
+  const wire::ShellRun::Result& run = answer.reply.shell_run();
+  out.emplace_back("code", std::to_string(run.code()));
+  if (run.signal() != 0) out.emplace_back("signal", std::to_string(run.signal()));
+  if (run.timed_out()) out.emplace_back("timed_out", "true");
+  if (!run.started()) out.emplace_back("started", "false");
+  return out;
+}
+
 }  // namespace alos::broker

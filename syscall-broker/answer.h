@@ -2,6 +2,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "alos/broker.pb.h"
 #include "base/result.h"
@@ -26,5 +28,8 @@ Answer refused(std::string_view request, std::string_view reason, std::string_vi
 
 // "ok", "denied", "failed ENOENT", "limit ...": for the journal.
 std::string outcome_of(const Answer& answer);
+// Of the same record, what "ok" does not say: how a command ended. "ok" says that it was carried out, whatever its
+// code.
+std::vector<std::pair<std::string, std::string>> details_of(const Answer& answer);
 
 }  // namespace alos::broker

@@ -88,6 +88,7 @@ void LinkEnd::flush() {
   size_t bytes = 0;
   for (Record& record : std::exchange(pending_.records, {})) {
     bytes += sizeof record + record.target.size() + record.reason.size() + record.source.size() + record.outcome.size();
+    for (const RecordDetail& detail : record.details) bytes += sizeof detail + detail.name.size() + detail.value.size();
     part.records.push_back(std::move(record));
     if (bytes < kFull) continue;
     put(message(part));

@@ -90,7 +90,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     const std::string outcome = outcome_of(out);
     if (effect) {
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
-      record(call, row, target(), outcome, {});
+      record(call, row, target(), outcome, details_of(out));
     } else if (call.recorded_ || call.scripted_) {
       const uint64_t number = record(call, row, target(), outcome, plan->details);
       written = co_await Written{journal_, number};

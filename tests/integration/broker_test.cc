@@ -276,6 +276,11 @@ TEST_P(Broker, a_command_has_its_code_signal_streams_environment_and_directory) 
   for (const json& record : records(id_of(run)))
     if (record.value("action", "") == "shell.run" && record.value("outcome", "").empty())
       where.push_back(record["detail"].value("cwd", ""));
+  std::vector<std::string> how;
+  for (const json& record : records(id_of(run)))
+    if (record.value("action", "") == "shell.run" && record.value("outcome", "") == "ok")
+      how.push_back(record["detail"].value("code", "") + record["detail"].value("signal", ""));
+  EXPECT_THAT(how, testing::ElementsAre("7", "13911", "0", "0", "0", "0"));
   EXPECT_EQ(std::ranges::count(where, world().workspace() + "/sub"), 1);
   EXPECT_EQ(std::ranges::count(where, world().workspace()), 5);
 }

@@ -113,6 +113,30 @@ TEST_F(Scripted, a_command_fails_to_begin_with_the_error_of_the_line) {
   EXPECT_EQ(served->journal().back().outcome, "failed EAGAIN");
 }
 
+TEST_F(Scripted, how_a_command_ended_is_recorded) {
+  ScriptLine killed = command({"git", "killed"}, 0), slow = command({"git", "slow"}, 0);
+  killed.status = SIGKILL;
+  slow.takes_ms = 60'000;
+  Setting timed = setting({command({"git", "fails"}, 1), killed, slow, command({"git"}, 0)});
+  timed.virtual_time = true;
+  serve(std::move(timed));
+  using Details = std::vector<std::pair<std::string, std::string>>;
+  const auto ended = [&](std::vector<std::string> argv) {
+    wire::Request asked = request(std::move(argv));
+    asked.mutable_shell_run()->set_timeout_ms(100);
+    client->call(asked);
+    const Recorded last = served->journal().back();
+    EXPECT_EQ(last.outcome, "ok");
+    Details out = last.details;
+    std::erase_if(out, [](const auto& detail) { return detail.first == "scripted"; });
+    return out;
+  };
+  EXPECT_EQ(ended({"git", "fails"}), (Details{{"code", "1"}}));
+  EXPECT_EQ(ended({"git", "killed"}), (Details{{"code", "137"}, {"signal", "9"}}));
+  EXPECT_EQ(ended({"git", "slow"}), (Details{{"code", "137"}, {"signal", "9"}, {"timed_out", "true"}}));
+  EXPECT_EQ(ended({"git"}), (Details{{"code", "0"}}));
+}
+
 TEST_F(Scripted, it_is_recorded_before_and_after_and_the_record_says_so) {
   serve(setting({command({"nothing"}, 0), command({"git"}, 0)}));
   run({"git", "x"});
