@@ -267,12 +267,19 @@ class Planner {
     return covers(taking, region) && taking.rights.has(region.united);
   }
 
+  static bool written(Ground ground) { return ground == Ground::layered || ground == Ground::direct; }
+  // The launcher mounts it or refuses: nobody can make what is missing.
+  static bool certain(const Region& region) {
+    return !region.rule->optional && region.path->pattern.shape() != Pattern::Shape::glob;
+  }
+
   // Another mount lies between this region and everything that the taking is about: strictly deeper, because two that
   // may expand to one node are one mount with the rights of both.
   bool shadowed(const Region& region, const Taking& taking, const std::string& prefix) const {
     return std::ranges::any_of(regions_, [&](const Region& nearer) {
-      return depth(nearer) > depth(region) && lies_below(prefix, nearer.prefix) &&
-             lies_below(nearer.prefix, region.prefix) && nearer.path->pattern.includes(taking.path->pattern) &&
+      return depth(nearer) > depth(region) && (certain(nearer) || !written(region.ground)) &&
+             lies_below(prefix, nearer.prefix) && lies_below(nearer.prefix, region.prefix) &&
+             nearer.path->pattern.includes(taking.path->pattern) &&
              region.path->pattern.includes(nearer.path->pattern) &&
              !nearer.path->pattern.includes(region.path->pattern) && !unmade(nearer, taking);
     });
@@ -295,9 +302,14 @@ class Planner {
     }
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||
-          (taking.exception && region.ground == Ground::own) || !region.path->pattern.overlaps(taking.path->pattern) ||
-          shadowed(region, taking, prefix))
+          (taking.exception && region.ground == Ground::own) || !region.path->pattern.overlaps(taking.path->pattern))
         continue;
+      if (shadowed(region, taking, prefix)) {
+        // Not seen there; yet its files may have other names in what is written, and a layer may hold changes of it.
+        if (region.ground == Ground::direct && coverable(taking)) add(Enforcer::mask);
+        if (region.ground == Ground::layered) add(Enforcer::layer);
+        continue;
+      }
       if (!expressible(taking, region)) {
         wrong = true;
       } else if (covers(taking, region) && region.ground != Ground::own) {
@@ -432,6 +444,7 @@ class Planner {
         text += policy_.workspace_mode == WorkspaceMode::copy ? "; writes go to a copy"
                                                               : "; writes go to a layer above the host's files";
       if (region.ground == Ground::direct) text += "; writes reach the host at once";
+      if (held(region)) text += "; directories on the way to it cannot be renamed";
       out_.enforced.push_back({region.rule, region.path, {Enforcer::mount}, std::move(text)});
       const auto [known, fresh] = by_path.emplace(std::pair(mount.path, mount.tree), mount);
       if (!fresh) {
@@ -441,6 +454,15 @@ class Planner {
     }
     for (auto& [path, mount] : by_path) out_.box.mounts.push_back(std::move(mount));
     brokers_view();
+  }
+
+  // Directories lie between it and a tree that is written for good, whose own they are. The launcher pins them.
+  bool held(const Region& region) const {
+    return std::ranges::any_of(regions_, [&](const Region& around) {
+      const bool copy = around.ground == Ground::layered && policy_.workspace_mode == WorkspaceMode::copy;
+      return (copy || around.ground == Ground::direct) && around.rights.overlaps(kWrite) &&
+             depth(region) > depth(around) + 1 && around.path->pattern.includes(region.path->pattern);
+    });
   }
 
   void brokers_view() {

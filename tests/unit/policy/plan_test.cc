@@ -230,7 +230,9 @@ TEST(Plan, an_exception_leaves_what_another_rule_allows) {
   EXPECT_EQ(same.masks[0].denied, kWrite);
   const BoxPlan inner =
       box(with_rules("  a: {allow: rw, path: /s/**, except: /s/x/**}\n  b: {allow: r, path: /s/x/**}\n"));
-  EXPECT_THAT(inner.masks, IsEmpty()) << "the inner mount says it";
+  ASSERT_THAT(inner.masks, SizeIs(1)) << "files of it have other names in what is written";
+  EXPECT_EQ(inner.masks[0].pattern, "/s/x/**");
+  EXPECT_EQ(inner.masks[0].denied, kWrite) << "and no more than the inner mount says";
   ASSERT_THAT(inner.mounts, SizeIs(2));
   EXPECT_EQ(inner.mounts[1].rights, kRead);
   EXPECT_THAT(refused(with_rules("  a: {allow: rw, path: /s/**, except: /s/x/**}\n  b: {allow: r, path: /s/x/y/**}\n")),
@@ -269,6 +271,57 @@ TEST(Plan, a_deny_below_an_inner_mount_reaches_the_rights_of_the_outer_one) {
   ASSERT_THAT(plan.masks, SizeIs(1));
   EXPECT_EQ(plan.masks[0].pattern, "/s/in/x");
   EXPECT_TRUE(plan.masks[0].pin_parents);
+}
+
+// By other names of its files, and by what a layer holds of it already.
+TEST(Plan, what_an_inner_mount_denies_holds_in_what_is_written_around_it) {
+  const std::string rules =
+      "  a: {allow: rw, path: $workspace/**}\n  b: {allow: rx, path: $workspace/x/b/**}\n"
+      "  c: {deny: w, path: $workspace/x/b/**}\n";
+  const BoxPlan direct = box(with_rules(rules, "workspace: direct\n"));
+  ASSERT_THAT(direct.masks, SizeIs(1));
+  EXPECT_EQ(direct.masks[0].denied, kWrite);
+  EXPECT_FALSE(direct.masks[0].pin_parents) << "the mount is there or the launch is refused: nothing need exist in it";
+  EXPECT_THAT(direct.layer_denies, IsEmpty());
+  for (const char* mode : {"layer", "copy"}) {
+    const BoxPlan apart = box(with_rules(rules, std::string("workspace: ") + mode + "\n"));
+    EXPECT_THAT(apart.masks, IsEmpty()) << mode;
+    ASSERT_THAT(apart.layer_denies, SizeIs(1)) << mode;
+    EXPECT_EQ(apart.layer_denies[0].pattern, "/w/x/b/**") << mode;
+  }
+}
+
+// What is not mounted keeps nothing.
+TEST(Plan, an_inner_mount_that_may_be_missing_is_not_relied_on) {
+  for (const char* inner :
+       {"  b: {allow: rx, optional: true, path: /s/x/b/**}\n", "  b: {allow: rx, path: \"/s/x/b*/**\"}\n"}) {
+    const BoxPlan plan =
+        box(with_rules(std::string("  a: {allow: rw, path: /s/**}\n  c: {deny: w, path: /s/x/b/**}\n") + inner));
+    ASSERT_THAT(plan.masks, SizeIs(1)) << inner;
+    EXPECT_TRUE(plan.masks[0].pin_parents) << inner;
+  }
+  EXPECT_THAT(refused(with_rules("  a: {allow: rw, path: /s/**}\n  b: {allow: rx, path: \"/s/x/*/b/**\"}\n"
+                                 "  c: {deny: w, path: \"/s/x/*/b/**\"}\n")),
+              HasSubstr("a match made later could be used"));
+  const BoxPlan own =
+      box(with_rules("  b: {allow: rw, optional: true, path: /home/agent/cache/**}\n"
+                     "  c: {deny: w, path: /home/agent/cache/kept}\n"));
+  EXPECT_THAT(own.masks, SizeIs(1)) << "the home around it is the box's own";
+}
+
+TEST(Plan, says_that_directories_on_the_way_to_a_mount_are_held) {
+  const auto says = [](const std::string& rules) {
+    const auto out = planned(with_rules(rules));
+    EXPECT_TRUE(out);
+    std::string last;
+    for (const Enforcement& each : out->enforced)
+      if (each.rule->name == "b") last = each.text;
+    return last;
+  };
+  const char* held = "directories on the way to it cannot be renamed";
+  EXPECT_THAT(says("  a: {allow: rw, path: /s/**}\n  b: {allow: rx, path: /s/x/b/**}\n"), HasSubstr(held));
+  EXPECT_THAT(says("  a: {allow: rw, path: /s/**}\n  b: {allow: rx, path: /s/b/**}\n"), Not(HasSubstr(held)));
+  EXPECT_THAT(says("  a: {allow: r, path: /s/**}\n  b: {allow: rx, path: /s/x/b/**}\n"), Not(HasSubstr(held)));
 }
 
 TEST(Plan, an_exception_inside_another_rules_mount_is_refused) {
