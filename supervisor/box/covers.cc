@@ -124,6 +124,18 @@ class Walk {
     return add({Cover::Kind::hide, path, false, 0});
   }
 
+  // The directories between a tree that the box writes and a place in it are the tree's own. Renamed, they would take
+  // what the place shows along, to a name with the tree's rights, and the next box would be given what the agent made
+  // at the place's path. Whatever the place's rights: what is mounted is there for as long as it is.
+  Result<void> hold_nested() {
+    for (const Place& nested : view_.places()) {
+      if (nested.kind != Place::Kind::mount || nested.target == "/") continue;
+      const std::string parent = parent_of(nested.target);
+      if (renamed_for_good(parent)) TRY(pin_above(nested.target, view_.place_of(parent)));
+    }
+    return {};
+  }
+
   // Other names of what is hidden or not to be written: without these, a hard link would show the secret, or change
   // what is not to be changed. Other trees than the workspace are gone through only where the count of a file's names
   // says that some are still missing.
@@ -487,21 +499,37 @@ class Walk {
   // hidden whole, whatever is in it.
   Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
 
-  Result<void> pin_parents(const std::string& path) {
-    const Place* place = view_.place_of(path);
+  Result<void> pin_parents(const std::string& path) { return pin_above(path, view_.place_of(path)); }
+
+  // As far as `place` goes.
+  Result<void> pin_above(const std::string& path, const Place* place) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
       std::string parent = path.substr(0, at);
       if (!place || !lies_below(parent, place->target)) break;  // nothing above what is placed can be renamed
       const bool top = parent == place->target;
       const auto known = covers_.find(parent);
       if (known != covers_.end() && known->second.kind == Cover::Kind::pin) break;  // with all above it
-      if (known == covers_.end()) TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
+      if (known == covers_.end() && !restricted_above(parent, 0))
+        TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
       if (top) break;
     }
     return {};
   }
 
+  // A restriction goes for all below it. In what cannot be written nothing needs to be held in its place either.
+  bool restricted_above(const std::string& path, uint64_t attributes) const {
+    attributes |= MOUNT_ATTR_RDONLY;
+    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
+      const auto above = covers_.find(path.substr(0, at));
+      if (above != covers_.end() && above->second.kind == Cover::Kind::restrict &&
+          (above->second.attributes & attributes) == attributes)
+        return true;
+    }
+    return false;
+  }
+
   Result<void> add(Cover cover) {
+    if (cover.kind == Cover::Kind::restrict && restricted_above(cover.target, cover.attributes)) return {};
     if (covers_.size() >= kMost)
       return fail("mask", printable(cover.target), E2BIG,
                   "more than 10000 paths match the policy's denies; where an earlier run made them, `alos diff` shows "
@@ -549,6 +577,7 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
   }
   TRY(walk.through_links());
   TRY(walk.check_present());
+  TRY(walk.hold_nested());
   TRY(hide_sockets(walk, plan, view, sockets));
   TRY(walk.other_names(merged));
   return walk.take();
