@@ -20,19 +20,27 @@ Attempt<void> must_be_a_name(const View::Place& place, std::string_view operatio
   return {};
 }
 
-// What a rule takes away by name below a directory would have another name once that is renamed. In the agent's box
-// such files are covered, and the cover goes along; what is reached through the broker alone can come to be there after
-// that was looked for.
-Attempt<void> must_carry_no_denial(const Call& call, const Found& source) {
-  if (!source.place.brokered || !S_ISDIR(source.st.st_mode)) return {};
+const policy::FileRule* takes_away_below(const Call& call, std::string_view directory) {
   const auto may_match = [&](const std::vector<policy::PathPattern>& patterns) {
-    return std::ranges::any_of(
-        patterns, [&](const policy::PathPattern& one) { return one.pattern.may_match_below(source.place.path); });
+    return std::ranges::any_of(patterns,
+                               [&](const policy::PathPattern& one) { return one.pattern.may_match_below(directory); });
   };
   for (const policy::FileRule& rule : call.agent().policy().rules())
-    if (may_match(rule.effect == policy::Effect::deny ? rule.paths : rule.except))
-      return give_up("rename", source.place.path, EPERM,
-                     "rule '" + rule.name + "' takes away what may lie in it, which would have another name then");
+    if (may_match(rule.effect == policy::Effect::deny ? rule.paths : rule.except)) return &rule;
+  return nullptr;
+}
+
+// What a rule takes away by name below a directory would have another name once that is renamed, and what may be made
+// elsewhere would come to have such a name. In the agent's box such files are covered, and the cover stays; what is
+// reached through the broker alone can come to be there after that was looked for.
+Attempt<void> must_carry_no_denial(const Call& call, const Found& source, const Found& target) {
+  if (!source.place.brokered || !S_ISDIR(source.st.st_mode)) return {};
+  if (const policy::FileRule* rule = takes_away_below(call, source.place.path))
+    return give_up("rename", source.place.path, EPERM,
+                   "rule '" + rule->name + "' takes away what may lie in it, which would have another name then");
+  if (const policy::FileRule* rule = takes_away_below(call, target.place.path))
+    return give_up("rename", target.place.path, EPERM,
+                   "rule '" + rule->name + "' takes away what may lie in it then; make the directory there instead");
   return {};
 }
 
@@ -109,12 +117,12 @@ class FsRename final : public Primitive {
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
     if (!source.there()) co_return give_up("rename", source.place.path, ENOENT, "");
-    ALOS_ATTEMPT(carries, must_carry_no_denial(call, source));
     const policy::Rights onto =
         wanted.replace() ? policy::Rights(Right::create) | Right::write : policy::Rights(Right::create);
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
+    ALOS_ATTEMPT(carries, must_carry_no_denial(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
     const int rc = co_await view->ring().renameat2(view->who(), source.place.directory.get(), source.place.name.c_str(),
                                                    target.place.directory.get(), target.place.name.c_str(),

@@ -110,8 +110,8 @@ TEST(Covers, whatever_is_placed_no_directory_above_it_can_be_renamed_for_good) {
   const auto one_of = [&](size_t n) { return static_cast<size_t>(random() % n); };
   size_t held = 0;
   for (int round = 0; round < 4000; ++round) {
-    Nested box(std::array{WorkspaceMode::none, WorkspaceMode::layer, WorkspaceMode::copy,
-                          WorkspaceMode::direct}[one_of(4)]);
+    Nested box(
+        std::array{WorkspaceMode::none, WorkspaceMode::layer, WorkspaceMode::copy, WorkspaceMode::direct}[one_of(4)]);
     for (size_t n = 1 + one_of(6); n > 0; --n) {
       std::string path = one_of(2) == 0 ? "/w" : "/s";
       for (size_t depth = one_of(5); depth > 0; --depth) path += one_of(2) == 0 ? "/a" : "/b";
@@ -122,10 +122,9 @@ TEST(Covers, whatever_is_placed_no_directory_above_it_can_be_renamed_for_good) {
       ASSERT_EQ(std::ranges::count(pinned, directory), 1) << directory << " in\n" << box.shown();
     held += box.renamable().size();
     for (const std::string& directory : pinned)
-      ASSERT_TRUE(std::ranges::any_of(box.places(),
-                                      [&](const Place& place) {
-                                        return place.target != directory && lies_below(place.target, directory);
-                                      }))
+      ASSERT_TRUE(std::ranges::any_of(
+          box.places(),
+          [&](const Place& place) { return place.target != directory && lies_below(place.target, directory); }))
           << directory << " holds nothing in\n"
           << box.shown();
   }
@@ -174,8 +173,8 @@ TEST_F(Restricted, what_makes_read_only_is_one_mount_for_all_below_it) {
 
 // The names of what may only not be run are the box's to change.
 TEST_F(Restricted, what_may_be_written_is_held_piece_by_piece) {
-  EXPECT_THAT(covered(policy::kExecute, true),
-              ElementsAre("pin /t", "/t/kept", "/t/kept/a", "/t/kept/a/b", "/t/kept/a/b/f", "/t/kept/a/f", "/t/kept/f"));
+  EXPECT_THAT(covered(policy::kExecute, true), ElementsAre("pin /t", "/t/kept", "/t/kept/a", "/t/kept/a/b",
+                                                           "/t/kept/a/b/f", "/t/kept/a/f", "/t/kept/f"));
 }
 
 }  // namespace

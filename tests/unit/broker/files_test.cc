@@ -514,6 +514,16 @@ TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_from_under_a_denial) {
   EXPECT_TRUE(rename("/v/d/plain", "/v/d/other").has_fs_rename()) << "a file has but its own name";
 }
 
+// What may be made by one name would come to be there by one that is denied.
+TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_to_where_a_denial_reaches_into_it) {
+  served.write(".brokered/v/d/in/a.key", "made by the agent");
+  served.write(".brokered/v/d/in/deep/a", "made by the agent");
+  const wire::Reply reply = rename("/v/d/in", "/v/in");
+  EXPECT_EQ(reply.failed().name(), "EPERM") << reply.DebugString();
+  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("'keys'"));
+  EXPECT_TRUE(rename("/v/d/in/deep", "/v/d/in/other").has_fs_rename()) << "no pattern reaches there";
+}
+
 TEST_F(FilesBrokeredWithoutDenial, directories_are_renamed) {
   EXPECT_TRUE(rename("/v/d", "/v/e").has_fs_rename());
 }
