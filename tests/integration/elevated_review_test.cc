@@ -121,6 +121,21 @@ TEST_P(ElevatedReview, a_link_of_the_host_hands_over_nothing_that_the_caller_has
   EXPECT_THAT(raced.dump(), Not(HasSubstr("the key"))) << raced;
 }
 
+// Nor does it take away what the agent's boxes mount: the next one would be given what is there then.
+TEST_P(ElevatedReview, a_run_that_writes_a_tree_renames_no_directory_above_what_the_agent_is_given_of_it) {
+  world().write(data("x/b/f"), "orig\n");
+  ASSERT_EQ(world().call({"chmod", "-R", "a+rwX", data("")}).code, 0);
+  const std::string given = "  b: {allow: rx, path: " + data("x/b/**") + "}\n", move = data("x") + " " + data("y");
+  for (const std::string& denied : {std::string(), "  d: {deny: w, path: " + data("x/b/**") + "}\n"}) {
+    SCOPED_TRACE(denied);
+    files_ = given + denied;
+    const json moved = run("/usr/bin/mv " + move, "{w: [" + data("**") + "]}", "mv " + move);
+    EXPECT_EQ(rule(moved), "show") << moved;
+    EXPECT_THAT(moved.dump(), HasSubstr("busy"));
+    EXPECT_EQ(world().read(data("x/b/f")), "orig\n");
+  }
+}
+
 // Denies hold for an elevated run as for the agent: in what the rule gives it, and in what it hides of the agent's.
 TEST_P(ElevatedReview, what_a_deny_takes_away_an_elevated_run_has_not_either) {
   world().write(data("sub/a.secret"), "the secret\n");
