@@ -50,7 +50,7 @@ class BrokerAttack : public InBothModes {
                            limits + "}\n");
     const std::string w = world().workspace();
     Outcome run = world().run(policy, {w + "/broker", what, w, secret_, std::to_string(count)},
-                              {.timeout = std::chrono::seconds(150)});
+                              {.timeout = std::chrono::seconds(150)}, {"--fresh"});
     EXPECT_EQ(run.code, 0) << run.err;
     EXPECT_THAT(run.out, AllOf(HasSubstr("tried\n"), Not(HasSubstr("ESCAPED")), Not(HasSubstr("alos-escape-token"))));
     return run;
