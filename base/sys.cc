@@ -5,6 +5,7 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include <memory>
 
 #include "base/digest.h"
+#include "base/let_go.h"
 #include "base/paths.h"
 
 namespace alos::sys {
@@ -242,7 +244,9 @@ Result<Message> receive_message(int socket, std::span<std::byte> data, size_t ma
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = control.data();
-  message.msg_controllen = CMSG_SPACE(sizeof(int) * max_fds);
+  // Room for all that a message can have: what does not fit the kernel closes itself, and waits where let_go() does
+  // not.
+  message.msg_controllen = control.size();
   const ssize_t n = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
   if (n < 0) return fail_errno("recvmsg", "");
   Message out;
@@ -256,8 +260,9 @@ Result<Message> receive_message(int socket, std::span<std::byte> data, size_t ma
       out.fds.emplace_back(fd);
     }
   }
-  if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) return fail("recvmsg", "", EMSGSIZE);
-  return out;
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && out.fds.size() <= max_fds) return out;
+  let_go(std::move(out.fds));
+  return fail("recvmsg", "", EMSGSIZE);
 }
 
 Result<UniqueFd> memfd(const std::string& name, std::string_view content, bool sealed) {
@@ -294,6 +299,15 @@ Result<void> lock_soon(int fd) {
     locked = lock(fd);
   }
   return locked;
+}
+
+uint64_t raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const uint64_t before = limit.rlim_cur;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  return before;
 }
 
 Result<bool> is_locked(int fd) {

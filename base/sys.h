@@ -72,8 +72,11 @@ struct Message {
   std::vector<UniqueFd> fds;
 };
 // At most data.size() bytes and `max_fds` descriptors; a truncated message (MSG_TRUNC, MSG_CTRUNC) is EMSGSIZE and
-// whatever descriptors came with it are closed.
+// whatever descriptors came with it are let go (base/let_go.h).
 Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds);
+
+// The soft limit of open descriptors becomes the hard one. Returns what it was, 0 if that is not known.
+uint64_t raise_open_files();
 
 // An exclusive lock of the whole file that belongs to the open file description: it lasts over fork and exec, until the
 // last descriptor of it is closed (fcntl_locking(2), F_OFD_SETLK). Errors: EAGAIN where somebody has it. `fd` is

@@ -40,6 +40,9 @@ class Broker::Channels final : public Channel::Owner {
   struct Listener final : Completion {
     Listener(Channels& channels, UniqueFd listening, uint32_t of_run)
         : of(channels), socket(std::move(listening)), run(of_run) {}
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    ~Listener() { of.reactor_.let_go(std::move(socket)); }
     void completed(int result, unsigned flags) override {
       of.accepted(*this, result, (flags & IORING_CQE_F_MORE) != 0);
     }
@@ -81,7 +84,8 @@ class Broker::Channels final : public Channel::Owner {
     ++changes_;
     ucred peer{};
     socklen_t size = sizeof peer;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || channels_.size() >= kChannels) return;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || channels_.size() >= kChannels)
+      return reactor_.let_go(std::move(socket));
     auto channel = std::make_shared<Channel>(reactor_, std::move(socket), *this);
     channel->client = peer.pid;
     channels_[channel.get()] = channel;

@@ -34,32 +34,40 @@ void Channel::receive() {
 }
 
 // Descriptors are in this process whatever becomes of the frame: they are owned before its bytes are looked at.
-UniqueFd Channel::take_descriptor(bool& more) {
-  UniqueFd out;
+std::vector<UniqueFd> Channel::take_descriptors() {
+  std::vector<UniqueFd> out;
   for (cmsghdr* part = CMSG_FIRSTHDR(&in_); part; part = CMSG_NXTHDR(&in_, part)) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
     for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= part->cmsg_len; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
-      more = more || out;
-      out.reset(fd);
+      out.emplace_back(fd);
     }
   }
   return out;
 }
 
 Result<Received> Channel::read_frame(std::string_view frame) {
-  bool more = (in_.msg_flags & MSG_CTRUNC) != 0;
-  UniqueFd descriptor = take_descriptor(more);
+  std::vector<UniqueFd> descriptors = take_descriptors();
+  auto out = understand(frame, descriptors);
+  reactor_.let_go(std::move(descriptors));
+  return out;
+}
+
+// Takes the descriptor that is content.
+Result<Received> Channel::understand(std::string_view frame, std::vector<UniqueFd>& descriptors) const {
+  const bool more = (in_.msg_flags & MSG_CTRUNC) != 0 || descriptors.size() > 1;
   if (more) return fail("frame", "it has more descriptors than the one that is allowed", EBADMSG);
   if ((in_.msg_flags & MSG_TRUNC) != 0) return fail("frame", "it is too long", EMSGSIZE);
   Received out;
   TRY(decode(frame, out.request));
-  if (out.request.attached() != static_cast<bool>(descriptor))
-    return fail("frame", descriptor ? "a descriptor came that it does not speak of" : "its descriptor is missing",
+  if (out.request.attached() == descriptors.empty())
+    return fail("frame",
+                out.request.attached() ? "its descriptor is missing" : "a descriptor came that it does not speak of",
                 EBADMSG);
-  if (descriptor) TRY(check_content(descriptor));
-  out.content = std::move(descriptor);
+  if (descriptors.empty()) return out;
+  TRY(check_content(descriptors.front()));
+  out.content = std::move(descriptors.front());
   return out;
 }
 
@@ -71,8 +79,7 @@ void Channel::received(int result, unsigned flags) {
     return;
   }
   if (result <= 0) {
-    bool more = false;
-    if (result == 0) take_descriptor(more);  // an empty message looks like the end, and may bring one
+    if (result == 0) reactor_.let_go(take_descriptors());  // an empty message looks like the end, and may bring one
     reactor_.release(flags);
     if (!open_) return tell_if_idle();
     return end({"", "", result < 0 ? -result : 0, ""});

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
@@ -48,6 +49,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
   Channel(Reactor& reactor, UniqueFd socket, Owner& owner)
       : reactor_(reactor), socket_(std::move(socket)), owner_(owner), receiver_(*this), sender_(*this) {}
 
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  ~Channel() { reactor_.let_go(std::move(socket_)); }
+
   void start() { receive(); }
   // Queued, sent as the client reads. After the end: dropped.
   void reply(const wire::Reply& reply, UniqueFd descriptor = {});
@@ -78,7 +83,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void receive();
   void received(int result, unsigned flags);
   Result<Received> read_frame(std::string_view frame);
-  UniqueFd take_descriptor(bool& more);
+  Result<Received> understand(std::string_view frame, std::vector<UniqueFd>& descriptors) const;
+  std::vector<UniqueFd> take_descriptors();
   void send();
   void sent(int result);
   void end(const Error& why);
@@ -94,7 +100,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   msghdr in_{}, out_{};
   iovec out_part_{};
-  alignas(cmsghdr) char in_control_[CMSG_SPACE(sizeof(int))]{};
+  // All that a message can have: what does not fit the kernel closes, and waits where let_go() does not.
+  alignas(cmsghdr) char in_control_[CMSG_SPACE(sizeof(int) * Reactor::kDescriptors)]{};
   alignas(cmsghdr) char out_control_[CMSG_SPACE(sizeof(int))]{};
   std::deque<Outgoing> queue_;
   size_t backlog_ = 0;

@@ -39,8 +39,8 @@ Result<void> give_up_files() {
 // What serving takes, and what the C library does for it.
 constexpr const char* kCalls[] = {
     // descriptors
-    "read", "write", "close", "fstat", "recvmsg", "sendmsg", "sendto", "recvfrom", "shutdown", "getsockopt",
-    "getdents64", "ftruncate", "copy_file_range", "eventfd2", "pipe2", "poll", "ppoll",
+    "read", "write", "close", "close_range", "fstat", "recvmsg", "sendmsg", "sendto", "recvfrom", "shutdown",
+    "getsockopt", "getdents64", "ftruncate", "copy_file_range", "eventfd2", "pipe2", "poll", "ppoll",
     // the rings; making one is over
     "io_uring_enter",
     // where a descriptor leads: what readlink shows of the host besides is names of links

@@ -1,10 +1,15 @@
 #include "syscall-broker/reactor.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <iterator>
+#include <utility>
 
 #include "base/clock.h"
+#include "base/let_go.h"
 #include "syscall-broker/frame.h"
 
 namespace alos::broker {
@@ -12,6 +17,17 @@ namespace {
 
 constexpr unsigned kEntries = 256;
 constexpr uint16_t kGroup = 0;
+// Descriptors of the broker's own: connections, files and pipes of calls.
+constexpr uint64_t kOwnDescriptors = 1024;
+
+// Every frame that is received may bring as many descriptors as a message can have. What there is no room for the
+// kernel closes, in the thread that receives, and waits where let_go() does not.
+unsigned frames_at_once() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+  const uint64_t left = limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, kOwnDescriptors);
+  return static_cast<unsigned>(std::clamp<uint64_t>(left / Reactor::kDescriptors, 1, Reactor::kBuffers));
+}
 
 // Of a cancellation itself nothing is told.
 class Nobody final : public Completion {
@@ -65,14 +81,16 @@ Result<void> Reactor::set_up() {
   if (const int rc = ::io_uring_register_buf_ring(&ring_, &registration, 0); rc != 0)
     return fail("io_uring_register", "buffers", -rc);
   ::io_uring_buf_ring_init(buffers_);
-  for (unsigned i = 0; i < kBuffers; ++i)
+  const unsigned frames = frames_at_once();
+  for (unsigned i = 0; i < frames; ++i)
     ::io_uring_buf_ring_add(buffers_, memory_.get() + i * kMaxFrame, kMaxFrame, static_cast<uint16_t>(i),
                             ::io_uring_buf_ring_mask(kBuffers), static_cast<int>(i));
-  ::io_uring_buf_ring_advance(buffers_, kBuffers);
+  ::io_uring_buf_ring_advance(buffers_, static_cast<int>(frames));
   return restrict(ring_);
 }
 
 Reactor::~Reactor() {
+  alos::let_go(std::move(leaving_));
   if (!made_) return;
   ::io_uring_queue_exit(&ring_);  // ends what is under way; nobody is told any more
   std::free(buffers_);
@@ -142,6 +160,18 @@ void Reactor::release(unsigned flags) {
   ::io_uring_buf_ring_add(buffers_, memory_.get() + id * kMaxFrame, kMaxFrame, static_cast<uint16_t>(id),
                           ::io_uring_buf_ring_mask(kBuffers), 0);
   ::io_uring_buf_ring_advance(buffers_, 1);
+}
+
+void Reactor::let_go(std::vector<UniqueFd> fds) {
+  if (fds.empty()) return;
+  if (leaving_.empty()) at_end_of_turn([this] { alos::let_go(std::exchange(leaving_, {})); });
+  std::ranges::move(fds, std::back_inserter(leaving_));
+}
+
+void Reactor::let_go(UniqueFd fd) {
+  std::vector<UniqueFd> one;
+  one.push_back(std::move(fd));
+  let_go(std::move(one));
 }
 
 // ---- what others wait for ----

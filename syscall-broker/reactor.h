@@ -34,6 +34,8 @@ class Reactor {
  public:
   // Where frames are received: at most that many wait to be looked at.
   static constexpr unsigned kBuffers = 32;
+  // As many as a frame can have (net/core/scm.c, SCM_MAX_FD).
+  static constexpr size_t kDescriptors = 253;
 
   // Errors: {"io_uring_setup", "control ring", errno} and the like.
   static Result<std::unique_ptr<Reactor>> create(FileRing files);
@@ -58,6 +60,10 @@ class Reactor {
   static bool has_buffer(unsigned flags) { return (flags & IORING_CQE_F_BUFFER) != 0; }
   std::string_view buffer(unsigned flags, size_t size) const;
   void release(unsigned flags);
+
+  // At the end of the turn, as base/let_go.h says.
+  void let_go(std::vector<UniqueFd> fds);
+  void let_go(UniqueFd fd);
 
   // Called once at the end of the turn in which it was asked for, before anything is waited for.
   void at_end_of_turn(std::function<void()> what) { at_end_.push_back(std::move(what)); }
@@ -106,6 +112,7 @@ class Reactor {
   std::vector<Watch*> watched_;
   Watch files_ready_;
   std::vector<std::function<void()>> at_end_;
+  std::vector<UniqueFd> leaving_;
 };
 
 }  // namespace alos::broker

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -86,17 +85,6 @@ int fail_launch(const LaunchError& error) {
   return 1;
 }
 
-// Sending descriptors fails while the user has more of them in flight than the sender's soft limit (net/core/scm.c):
-// the launcher's goes up, so that no box of the same user keeps the next from starting. Returns what it was.
-uint64_t raise_open_files() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
-  const uint64_t before = limit.rlim_cur;
-  limit.rlim_cur = limit.rlim_max;
-  (void)::setrlimit(RLIMIT_NOFILE, &limit);
-  return before;
-}
-
 // What the caller handed on and a box must not have: protection from the kernel's end by memory (a service's negative
 // oom_score_adj), memory laid out without chance (setarch -R).
 Result<void> leave_callers_traits() {
@@ -140,7 +128,9 @@ int run() {
   LaunchTimes times = LaunchTimes::from_environment();
   times.mark("launcher.main");
   ::umask(0);  // modes are explicit; overlayfs copies up with this umask
-  const uint64_t open_files = raise_open_files();
+  // Sending descriptors fails while the user has more of them in flight than the sender's soft limit (net/core/scm.c):
+  // the launcher's goes up, so that no box of the same user keeps the next from starting.
+  const uint64_t open_files = sys::raise_open_files();
   ::setsid();  // a terminal's signals are the supervisor's
   auto kept = keep_needed_capabilities();
   // Received in any case: a socket that is closed with the order still in it takes the report of what failed along.

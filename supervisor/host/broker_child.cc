@@ -9,9 +9,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
+#include "base/let_go.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -80,7 +82,13 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
 bool BrokerChild::receive(const Events& events) {
   std::string buffer(broker::kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
-  if (!got || got->size == 0) return false;
+  if (!got) return false;
+  // alos-broker sends pipes and files along.
+  if (std::ranges::any_of(got->fds, is_socket)) {
+    let_go(std::move(got->fds));
+    return false;
+  }
+  if (got->size == 0) return false;
   const std::string_view body = std::string_view(buffer).substr(1, got->size - 1);
   switch (buffer[0]) {
     case broker::Records::kTag: {
@@ -136,18 +144,12 @@ short BrokerChild::events() const {
   return unread_.empty() ? POLLIN : POLLIN | POLLOUT;
 }
 
-void BrokerChild::put(std::string words, std::span<const int> fds) {
+void BrokerChild::put(std::string words, std::vector<UniqueFd> fds) {
   if (is_stuck_ || unread_.size() >= kMostUnread) {
     is_stuck_ = true;
     return;
   }
-  std::vector<UniqueFd> own;
-  for (const int fd : fds) {
-    auto copy = sys::dup(fd);
-    if (!copy) return void(is_stuck_ = true);
-    own.push_back(std::move(*copy));
-  }
-  unread_.put(std::move(words), std::move(own));
+  unread_.put(std::move(words), std::move(fds));
   if (unread_.size() == 1) is_stuck_ = !send();
 }
 
@@ -159,13 +161,14 @@ void BrokerChild::answer(const broker::AllRecorded& recorded) {
   put(broker::message(recorded));
 }
 
-void BrokerChild::answer(const broker::Identity& identity, std::span<const int> fds) {
-  put(broker::message(identity), fds);
+void BrokerChild::answer(const broker::Identity& identity, std::vector<UniqueFd> trees) {
+  put(broker::message(identity), std::move(trees));
 }
 
-void BrokerChild::answer(const broker::RunStarted& started, const UniqueFd& listener) {
-  const int fd = listener.get();
-  put(broker::message(started), listener ? std::span(&fd, 1) : std::span<const int>());
+void BrokerChild::answer(const broker::RunStarted& started, UniqueFd listener) {
+  std::vector<UniqueFd> fds;
+  if (listener) fds.push_back(std::move(listener));
+  put(broker::message(started), std::move(fds));
 }
 
 void BrokerChild::answer(const broker::RunEnded& ended) {
@@ -181,7 +184,9 @@ void BrokerChild::finish() {
 }
 
 void BrokerChild::end() {
-  socket_.reset();
+  std::vector<UniqueFd> sockets = unread_.take_fds();
+  sockets.push_back(std::move(socket_));
+  let_go(std::move(sockets));
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);  // a child that was not reaped: the number is its own
   ::waitpid(pid_, nullptr, 0);

@@ -47,8 +47,8 @@ class BrokerChild {
 
   // Answers never wait for it: what it does not read yet is kept, up to a bound.
   void answer(const broker::AllRecorded& recorded);
-  void answer(const broker::Identity& identity, std::span<const int> fds);
-  void answer(const broker::RunStarted& started, const UniqueFd& listener);
+  void answer(const broker::Identity& identity, std::vector<UniqueFd> trees);
+  void answer(const broker::RunStarted& started, UniqueFd listener);
   void answer(const broker::RunEnded& ended);
   void advance(const broker::Advance& to);
 
@@ -59,7 +59,7 @@ class BrokerChild {
   pid_t pid() const { return pid_; }
 
  private:
-  void put(std::string words, std::span<const int> fds = {});
+  void put(std::string words, std::vector<UniqueFd> fds = {});
 
   UniqueFd socket_, complaints_;
   size_t complained_ = 0;

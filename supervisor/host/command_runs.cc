@@ -74,8 +74,10 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   // Its end alone: init's is another open file. Nothing of an agent's making is ever waited for here.
   if (!run.over && ::fcntl(fds[1].get(), F_SETFL, O_NONBLOCK) == 0) run.control = std::move(fds[1]);
   // A run with more rights does not speak for the agent, who could have it do so by its arguments.
-  const UniqueFd none;
-  told_.started({report.run, 0, ""}, report.has_listener && !run.elevated ? fds[2] : none);
+  UniqueFd listener;
+  if (report.has_listener && !run.elevated) listener = std::move(fds[2]);
+  fds.clear();
+  told_.started({report.run, 0, ""}, std::move(listener));
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
   if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
 }

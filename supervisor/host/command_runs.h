@@ -20,8 +20,8 @@ namespace alos::host {
 class CommandRuns {
  public:
   struct Told {
-    // `listener` is the told one's to pass on.
-    std::function<void(const broker::RunStarted&, const UniqueFd& listener)> started;
+    // Nobody can have connected to `listener` yet.
+    std::function<void(const broker::RunStarted&, UniqueFd listener)> started;
     std::function<void(const broker::RunEnded&)> ended;
   };
   explicit CommandRuns(Told told) : told_(std::move(told)) {}

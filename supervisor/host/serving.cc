@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/let_go.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/host/say.h"
@@ -32,8 +33,8 @@ Serving::Serving(const SupervisorOrder& order, const UniqueFd& launcher, UniqueF
       clock_(clock),
       driver_(clock, events),
       runs_({.started =
-                 [this](const broker::RunStarted& started, const UniqueFd& listener) {
-                   if (broker_) broker_->answer(started, listener);
+                 [this](const broker::RunStarted& started, UniqueFd listener) {
+                   if (broker_) broker_->answer(started, std::move(listener));
                  },
              .ended =
                  [this](const broker::RunEnded& ended) {
@@ -66,7 +67,7 @@ void Serving::look(std::span<const pollfd> fds) {
 
 void Serving::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
   if (report.kind == LauncherReport::Kind::identity || report.kind == LauncherReport::Kind::identity_failed)
-    return identity_found(report, fds);
+    return identity_found(report, std::move(fds));
   runs_.heard(report, std::move(fds));
 }
 
@@ -99,7 +100,7 @@ void Serving::start_broker() {
 
 // Who connects is refused from now on; the run goes on without primitives.
 void Serving::no_broker(const std::string& why) {
-  listener_.reset();
+  let_go(std::move(listener_));
   say(fmt::format("alos: primitives are not served in this run any more: {}\n", why));
   events_.write("broker", {{"state", "gone"}, {"reason", why}});
 }
@@ -132,7 +133,7 @@ void Serving::broker_gone() {
 
 void Serving::end() {
   box_gone_ = true;
-  listener_.reset();
+  (void)listener_.release();  // the end of this process closes it, and waits for nothing that was sent to it
   if (!broker_) return;
   broker_->finish();
   pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
@@ -168,7 +169,7 @@ void Serving::want_identity() {
   }
 }
 
-void Serving::identity_found(const LauncherReport& report, const std::vector<UniqueFd>& fds) {
+void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
   identity_ordered_ = false;
   if (!broker_) return;
   if (report.kind == LauncherReport::Kind::identity_failed) {
@@ -176,10 +177,8 @@ void Serving::identity_found(const LauncherReport& report, const std::vector<Uni
     return broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
   }
   identity_given_ = true;
-  std::vector<int> trees;
-  for (const UniqueFd& fd : fds) trees.push_back(fd.get());
   broker_->answer(broker::Identity{.error = 0, .text = "", .personality = static_cast<uint16_t>(report.personality)},
-                  trees);
+                  std::move(fds));
 }
 
 }  // namespace alos::host

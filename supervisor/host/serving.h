@@ -53,7 +53,7 @@ class Serving {
   void broker_gone();
   void say_complaints();
   void want_identity();
-  void identity_found(const box::LauncherReport& report, const std::vector<UniqueFd>& fds);
+  void identity_found(const box::LauncherReport& report, std::vector<UniqueFd> fds);
 
   const SupervisorOrder& order_;
   const UniqueFd& launcher_;

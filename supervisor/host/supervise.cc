@@ -67,6 +67,7 @@ class Supervisor {
     clock_started_ns_ = clock_.now_ns();
     times_.mark("supervisor.main");
     watch_signals();
+    (void)sys::raise_open_files();  // for as many as a message can have, here and in the broker (base/let_go.h)
     if (auto ready = record_.intent(order_); !ready) return refuse(ready.error());
     times_.mark("supervisor.intent-recorded");
     while (!over()) step();

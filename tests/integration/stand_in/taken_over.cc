@@ -108,6 +108,9 @@ class Attack {
   void identities();
   void silent();
   void fork_away();
+  void lingering();
+
+  std::vector<UniqueFd> given;  // what came with the first frame of the agent's, for lingering()
 
  private:
   int submit() {
@@ -131,6 +134,7 @@ class Attack {
 constexpr long kServing[] = {SYS_read,
                              SYS_write,
                              SYS_close,
+                             SYS_close_range,
                              SYS_fstat,
                              SYS_fcntl,
                              SYS_recvmsg,
@@ -349,6 +353,46 @@ void Attack::fork_away() {
   tell("clone3", pid);
 }
 
+// Descriptors that the agent made, to the supervisor, in a way that ALOS_WAY says.
+void Attack::lingering() {
+  const std::string way = ::getenv("ALOS_WAY") ? ::getenv("ALOS_WAY") : "";
+  std::vector<int> fds;
+  for (const UniqueFd& fd : given) fds.push_back(fd.get());
+  if (fds.empty()) return;
+  fds.resize(3, fds.back());
+  WantRun wanted;
+  wanted.run = 1;
+  wanted.argv = {"/bin/true"};
+  wanted.cwd = "/";
+  // While the supervisor writes these down the descriptors are closed here: the last close is its own.
+  Record one;
+  one.action = "fs.read";
+  one.outcome = "done";
+  Records before;
+  before.records.resize(200, one);
+  for (int i = 0; i < 4; ++i) put(message(before));
+  if (way == "stdio") put(message(wanted), fds);
+  if (way == "records") put(message(Records{}), fds);
+  if (way == "empty") put("", fds);
+  if (way == "long") put(std::string(kLongestMessage + 1, Records::kTag), fds);
+  if (way == "many") {
+    while (fds.size() < 200) fds.push_back(fds.back());
+    put(message(wanted), fds);
+  }
+  if (way == "queue")
+    for (int i = 0; i < 5; ++i) put("?", fds);
+  given.clear();
+  say("sent");
+  silent();
+}
+
+std::vector<UniqueFd> first_given(const UniqueFd& listener) {
+  const UniqueFd client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  std::string words(64, '\0');
+  auto got = sys::receive_message(client.get(), std::as_writable_bytes(std::span(words)), 3);
+  return got ? std::move(got->fds) : std::vector<UniqueFd>();
+}
+
 int run() {
   ::umask(0);
   if (auto left = enter_private_root(); !left) return say(left.error().text()), 1;
@@ -362,16 +406,20 @@ int run() {
   if (::io_uring_queue_mmap(kInheritedRing, &params, &ring) != 0) return say("io_uring_queue_mmap"), 1;
   for (unsigned i = 0; i < ring.sq.ring_entries; ++i) ring.sq.array[i] = i;
   const std::string what = ::getenv("ALOS_ATTACK") ? ::getenv("ALOS_ATTACK") : "";
+  std::vector<UniqueFd> given;
+  if (what == "lingering") given = first_given(start->listener);
   auto roots = close_private_root(start->trees);
   if (!roots) return say(roots.error().text()), 1;
   if (auto confined = confine(Landlock::needed); !confined) return say(confined.error().text()), 1;
   Attack attack(UniqueFd(kLink), ring, start->identity.value_or(0), std::move(*roots));
+  attack.given = std::move(given);
   const std::map<std::string, void (Attack::*)()> all{
       {"calls", &Attack::calls},           {"processes", &Attack::processes},
       {"files", &Attack::files},           {"ring", &Attack::ring},
       {"supervisor", &Attack::supervisor}, {"flood", &Attack::flood},
       {"silent", &Attack::silent},         {"runs", &Attack::runs},
-      {"identities", &Attack::identities}, {"fork", &Attack::fork_away}};
+      {"identities", &Attack::identities}, {"fork", &Attack::fork_away},
+      {"lingering", &Attack::lingering}};
   const auto chosen = all.find(what);
   if (chosen == all.end()) return say("no such attack: " + what), 1;
   (attack.*chosen->second)();

@@ -1,0 +1,88 @@
+#include "base/let_go.h"
+
+#include <linux/close_range.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <iterator>
+#include <mutex>
+#include <semaphore>
+#include <utility>
+
+#include "base/sys.h"
+
+namespace alos {
+namespace {
+
+struct Ending {
+  unsigned above;  // every descriptor that is to be closed
+  bool has_own = false;
+  std::binary_semaphore copied{0}, closed{0};
+};
+
+// Returns when the process's own descriptors are closed, so that those of this thread are the last.
+void* hold_until_closed(void* given) {
+  auto& ending = *static_cast<Ending*>(given);
+  ending.has_own = ::syscall(SYS_close_range, ending.above, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+  ending.copied.release();
+  ending.closed.acquire();
+  return nullptr;
+}
+
+unsigned above(const std::vector<UniqueFd>& fds) {
+  int most = 0;
+  for (const UniqueFd& fd : fds) most = std::max(most, fd.get());
+  return static_cast<unsigned>(most) + 1;
+}
+
+bool close_by_ending(std::vector<UniqueFd>& fds) {
+  Ending ending{.above = above(fds)};
+  pthread_t thread{};
+  if (::pthread_create(&thread, nullptr, hold_until_closed, &ending) != 0) return false;
+  ending.copied.acquire();
+  if (ending.has_own) fds.clear();
+  ending.closed.release();
+  // Its descriptors are closed after this, while it ends (kernel/exit.c, do_exit: exit_mm, then exit_files).
+  ::pthread_join(thread, nullptr);
+  return ending.has_own;
+}
+
+// Never destroyed: the end of the process closes what is in it.
+struct Kept {
+  std::mutex mutex;
+  std::vector<UniqueFd> fds;
+};
+Kept& kept() {
+  static auto& out = *new Kept;
+  return out;
+}
+
+}  // namespace
+
+bool is_socket(const UniqueFd& fd) {
+  const auto st = sys::fstat(fd.get());
+  return !st || S_ISSOCK(st->st_mode);
+}
+
+void let_go(std::vector<UniqueFd> fds) {
+  std::vector<UniqueFd> sockets;
+  for (UniqueFd& fd : fds)
+    if (fd && is_socket(fd)) sockets.push_back(std::move(fd));
+  if (sockets.empty()) return;
+  Kept& from_before = kept();
+  const std::scoped_lock lock(from_before.mutex);
+  std::ranges::move(from_before.fds, std::back_inserter(sockets));
+  from_before.fds.clear();
+  if (!close_by_ending(sockets)) from_before.fds = std::move(sockets);
+}
+
+void let_go(UniqueFd fd) {
+  std::vector<UniqueFd> one;
+  one.push_back(std::move(fd));
+  let_go(std::move(one));
+}
+
+}  // namespace alos
