@@ -1,0 +1,113 @@
+#include "base/let_go.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+
+#include "base/sys.h"
+
+namespace alos {
+namespace {
+
+// A connection whose last close waits for a minute: its peer reads nothing, and what was sent fills all queues.
+struct Lingering {
+  UniqueFd socket, peer;
+  Lingering() {
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener.get(), 1), 0);
+    EXPECT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    socket.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    peer.reset(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    EXPECT_EQ(::fcntl(socket.get(), F_SETFL, O_NONBLOCK), 0);
+    const std::string much(1 << 20, 'x');
+    for (int i = 0; i < 3; ++i) {
+      while (::send(socket.get(), much.data(), much.size(), 0) > 0) {
+      }
+      ::usleep(10'000);
+    }
+    const linger minute{.l_onoff = 1, .l_linger = 60};
+    EXPECT_EQ(::setsockopt(socket.get(), SOL_SOCKET, SO_LINGER, &minute, sizeof minute), 0);
+  }
+};
+
+bool is_open(int fd) {
+  return ::fcntl(fd, F_GETFD) >= 0;
+}
+
+template <class F>
+bool at_once(F what) {
+  const auto begun = std::chrono::steady_clock::now();
+  what();
+  return std::chrono::steady_clock::now() - begun < std::chrono::seconds(5);
+}
+
+TEST(LetGo, closes_a_socket_that_lingers_at_once) {
+  Lingering one;
+  const int fd = one.socket.get();
+  EXPECT_TRUE(at_once([&] { let_go(std::move(one.socket)); }));
+  EXPECT_FALSE(is_open(fd));
+}
+
+TEST(LetGo, closes_what_nobody_received_at_once) {
+  Lingering one;
+  auto pair = sys::socketpair(SOCK_SEQPACKET);
+  ASSERT_TRUE(pair);
+  const int fd = one.socket.get();
+  const std::byte word{};
+  ASSERT_TRUE(sys::send_message(pair->a.get(), std::span(&word, 1), std::span(&fd, 1)));
+  one.socket.reset();  // not the last
+  EXPECT_TRUE(at_once([&] { let_go(std::move(pair->b)); }));
+}
+
+TEST(LetGo, of_a_message_that_is_refused_is_done_at_once) {
+  Lingering one;
+  auto pair = sys::socketpair(SOCK_SEQPACKET);
+  ASSERT_TRUE(pair);
+  const std::vector<int> many(200, one.socket.get());
+  const std::byte word{};
+  ASSERT_TRUE(sys::send_message(pair->a.get(), std::span(&word, 1), many));
+  one.socket.reset();
+  std::byte room{};
+  EXPECT_TRUE(at_once([&] { EXPECT_FALSE(sys::receive_message(pair->b.get(), std::span(&room, 1), 1)); }));
+}
+
+TEST(LetGo, the_other_side_sees_the_end_and_nothing_else_is_closed) {
+  auto pair = sys::socketpair(SOCK_STREAM);
+  auto pipe = sys::pipe();
+  ASSERT_TRUE(pair && pipe);
+  std::vector<UniqueFd> gone;
+  gone.push_back(std::move(pair->a));
+  gone.emplace_back();
+  gone.push_back(std::move(pipe->b));
+  let_go(std::move(gone));
+  char byte = 0;
+  EXPECT_EQ(::read(pair->b.get(), &byte, 1), 0);
+  EXPECT_EQ(::read(pipe->a.get(), &byte, 1), 0);
+  EXPECT_TRUE(is_open(pair->b.get()));
+}
+
+TEST(LetGo, many_times_leaves_nothing_open) {
+  const UniqueFd before(::dup(0));
+  for (int i = 0; i < 500; ++i) {
+    auto pair = sys::socketpair(SOCK_STREAM);
+    ASSERT_TRUE(pair);
+    let_go(std::move(pair->a));
+  }
+  const UniqueFd after(::dup(0));
+  EXPECT_LE(after.get(), before.get() + 1);
+}
+
+}  // namespace
+}  // namespace alos
