@@ -1,7 +1,6 @@
 #include "syscall-broker/link_end.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,21 +8,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/print.h"
 #include "base/sys.h"
+#include "syscall-broker/record_parts.h"
 
 namespace alos::broker {
-namespace {
-
-// A record is cut by the log anyway; here so that a message of several stays below what the other side takes.
-constexpr size_t kLongestText = 8192, kFull = 48 << 10;
-
-std::string cut(std::string_view text) {
-  if (text.size() <= kLongestText) return std::string(text);
-  return fmt::format("{}...[cut, {} bytes in all]", text.substr(0, kLongestText), text.size());
-}
-
-}  // namespace
-
 Result<LinkEnd::Start> LinkEnd::receive_start() {
   std::string buffer(kLongestMessage, '\0');
   auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3));
@@ -58,18 +47,8 @@ Result<void> LinkEnd::receive_identity(Start& out) {
 }
 
 uint64_t LinkEnd::write(const Entry& entry) {
-  Record out;
+  Record out = record_of(entry);
   out.number = ++number_;
-  out.parent = entry.parent;
-  out.action = cut(entry.action);
-  out.target = cut(entry.target);
-  out.decision = entry.decision;
-  out.rule = cut(entry.rule);
-  out.source = cut(entry.source);
-  out.reason = cut(entry.reason);
-  out.layer = cut(entry.layer);
-  out.outcome = cut(entry.outcome);
-  for (const auto& [name, value] : entry.details) out.details.push_back({cut(name), cut(value)});
   pending_.records.push_back(std::move(out));
   if (!std::exchange(flushing_, true)) broker_->reactor().at_end_of_turn([this] { flush(); });
   return number_;
@@ -84,18 +63,7 @@ void LinkEnd::when_written(uint64_t number, std::function<void(Result<void>)> th
 
 void LinkEnd::flush() {
   flushing_ = false;
-  Records part;
-  size_t bytes = 0;
-  for (Record& record : std::exchange(pending_.records, {})) {
-    bytes += sizeof record + record.target.size() + record.reason.size() + record.source.size() + record.outcome.size();
-    for (const RecordDetail& detail : record.details) bytes += sizeof detail + detail.name.size() + detail.value.size();
-    part.records.push_back(std::move(record));
-    if (bytes < kFull) continue;
-    put(message(part));
-    part.records.clear();
-    bytes = 0;
-  }
-  if (!part.records.empty()) put(message(part));
+  for (const Records& part : parts_of(std::exchange(pending_.records, {}))) put(message(part));
 }
 
 void LinkEnd::want_run(Run run) {
@@ -107,7 +75,10 @@ void LinkEnd::want_run(Run run) {
   wanted.argv = std::move(run.argv);
   wanted.env = std::move(run.env);
   wanted.cwd = std::move(run.cwd);
-  put(message(wanted), std::move(fds));
+  std::string words = message(wanted);
+  if (words.size() <= kLongestMessage) return put(std::move(words), std::move(fds));
+  broker_->reactor().at_end_of_turn(
+      [this, number = run.number] { broker_->run_started(number, fail("run", "argv and env", E2BIG)); });
 }
 
 void LinkEnd::end_run(uint32_t number) {
@@ -124,8 +95,16 @@ void LinkEnd::put(std::string text, std::vector<UniqueFd> fds) {
 }
 
 void LinkEnd::send() {
-  // That the supervisor is gone is noticed in the other direction.
-  if (outbox_.send(socket_.get()) && !outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
+  if (auto sent = outbox_.send(socket_.get()); !sent) return cannot_send(sent.error());
+  if (!outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
+}
+
+// That the supervisor is gone is noticed in the other direction. Otherwise what was to be recorded will not be: the
+// supervisor is to know that by the way this process ends.
+void LinkEnd::cannot_send(const Error& why) {
+  if (why.code == EPIPE || why.code == ECONNRESET) return;
+  print_error("alos-broker: what it did cannot be told to its supervisor: {}\n", why.text());
+  ::_exit(1);
 }
 
 void LinkEnd::serve(Broker& broker) {
@@ -137,8 +116,14 @@ void LinkEnd::serve(Broker& broker) {
 void LinkEnd::end() {
   flush();
   pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
-  while (outbox_.send(socket_.get()) && !outbox_.empty()) ::poll(&room, 1, -1);
-  ::_exit(0);
+  for (;;) {
+    if (auto sent = outbox_.send(socket_.get()); !sent) {
+      cannot_send(sent.error());
+      ::_exit(1);
+    }
+    if (outbox_.empty()) ::_exit(0);
+    ::poll(&room, 1, -1);
+  }
 }
 
 void LinkEnd::receive() {

@@ -53,6 +53,7 @@ class LinkEnd final : public Journal, public Host {
   bool take(std::string_view text, std::vector<UniqueFd> fds);
   void put(std::string text, std::vector<UniqueFd> fds = {});
   void send();
+  void cannot_send(const Error& why);
   void flush();
   [[noreturn]] void end();
 
