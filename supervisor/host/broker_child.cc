@@ -73,7 +73,7 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   const std::span<const int> fds(all, begin.scripted ? 3 : 2);
   const std::string words = broker::message(begin);
   if (auto sent = sys::send_message(out.socket_.get(), std::as_bytes(std::span(words)), fds); !sent) {
-    out.end();
+    (void)out.end();
     return std::unexpected(std::move(sent).error());
   }
   return out;
@@ -183,14 +183,17 @@ void BrokerChild::finish() {
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
-void BrokerChild::end() {
+bool BrokerChild::end() {
   std::vector<UniqueFd> sockets = unread_.take_fds();
   sockets.push_back(std::move(socket_));
   let_go(std::move(sockets));
-  if (pid_ <= 0) return;
-  ::kill(pid_, SIGKILL);  // a child that was not reaped: the number is its own
-  ::waitpid(pid_, nullptr, 0);
+  if (pid_ <= 0) return false;
+  // A child that was not reaped: the number is its own. One that is ending keeps the status that it has.
+  ::kill(pid_, SIGKILL);
+  int status = -1;
+  const bool reaped = ::waitpid(pid_, &status, 0) == pid_;
   pid_ = -1;
+  return reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace alos::host

@@ -54,8 +54,8 @@ class BrokerChild {
 
   // It is to send what it has to say and to end.
   void finish();
-  // Ends it, and waits until it has.
-  void end();
+  // Ends it, and waits until it has. True: it had ended by itself, having said all that it had to say.
+  bool end();
   pid_t pid() const { return pid_; }
 
  private:

@@ -45,6 +45,7 @@ Result<void> RunRecord::end(const SupervisorOrder& order, const Ending& ending, 
   record.parent = intent_;
   record.charge = audit::Charge::supervisor;
   if (!totals.not_held.empty()) record.detail.add("not_held", totals.not_held);
+  if (totals.lost_records) record.detail.add("calls", "a broker ended before it had said everything");
   record.detail.add("code", static_cast<uint64_t>(ending.code))
       .add("executed", ending.executed ? "yes" : "no")
       .add("wall_ms", totals.wall_ms)

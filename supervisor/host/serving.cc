@@ -123,7 +123,8 @@ void Serving::from_broker() {
 
 // Calls that were under way end for their clients with the connection; the next connection has a new one.
 void Serving::broker_gone() {
-  broker_->end();
+  const bool said_all = broker_->end();
+  lost_records_ = lost_records_ || !said_all || !finishing_;
   say_complaints();
   broker_.reset();
   driver_.works();
@@ -136,13 +137,11 @@ void Serving::end() {
   (void)listener_.release();  // the end of this process closes it, and waits for nothing that was sent to it
   if (!broker_) return;
   broker_->finish();
+  finishing_ = true;
   pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
   const int64_t until = boot_ns() + 2'000'000'000;
   while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
-  if (!broker_) return;
-  broker_->end();
-  say_complaints();
-  broker_.reset();
+  if (broker_) broker_gone();
 }
 
 // Nothing of it is an order to a terminal.

@@ -43,6 +43,8 @@ class Serving {
   void box_is_gone() { box_gone_ = true; }
   // Its last records are still to come; nothing is served meanwhile, because nobody is left in the box.
   void end();
+  // Whether a broker ended otherwise than when it was told to: what it had decided and not yet said is in no record.
+  bool lost_records() const { return lost_records_; }
   // None where nothing was ever served.
   const std::optional<CallRecord>& calls() const { return calls_; }
 
@@ -71,6 +73,7 @@ class Serving {
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;
+  bool lost_records_ = false, finishing_ = false;
   CommandRuns runs_;
 };
 

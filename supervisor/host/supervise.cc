@@ -90,7 +90,8 @@ class Supervisor {
   }
 
   void record_end() {
-    const RunRecord::Totals totals{.wall_ms = wall_ms(), .usage = usage_, .not_held = given_up_};
+    const RunRecord::Totals totals{
+        .wall_ms = wall_ms(), .usage = usage_, .not_held = given_up_, .lost_records = serving_.lost_records()};
     const auto recorded = record_.end(order_, *ending_, totals);
     if (recorded) return;
     unrecorded_ = recorded.error().text();
@@ -489,9 +490,13 @@ class Supervisor {
   // The run went on; a program that swallowed a denial and ended with 0 does not make it one that went well.
   void fail_on_denials() {
     const auto& calls = serving_.calls();
-    if (!order_.fail_on_deny || !calls || calls->denied() == 0) return;
+    const bool unknown = serving_.lost_records();
+    if (unknown)
+      say("alos: a broker of this run ended before it had said everything: what it denied may not be recorded\n");
+    if (!order_.fail_on_deny || !calls || (calls->denied() == 0 && !unknown)) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;
+    if (calls->denied() == 0) return say("alos: --fail-on deny: fails, for what is not known was perhaps denied\n");
     say(fmt::format("alos: --fail-on deny: {} denied:\n", calls->denied()));
     for (const std::string& denial : calls->first_denials()) say(fmt::format("  {}\n", denial));
     if (calls->denied() > calls->first_denials().size()) say("  (--events has all of them)\n");
@@ -550,6 +555,7 @@ class Supervisor {
                      {"stopped", stops_},
                      {"continued", continues_}};
     if (serving_.calls()) end["calls"] = serving_.calls()->counts();
+    if (serving_.lost_records()) end["calls_unknown"] = true;
     if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);

@@ -1,5 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <fstream>
 
 #include "tests/integration/harness.h"
 
@@ -9,6 +13,18 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
+
+// The supervisor takes the place of the front, and the broker is its child.
+bool end_broker_of(pid_t supervisor) {
+  const std::string task = "/proc/" + std::to_string(supervisor) + "/task/" + std::to_string(supervisor);
+  std::ifstream children(task + "/children");
+  for (pid_t child = 0; children >> child;) {
+    std::string name;
+    std::getline(std::ifstream("/proc/" + std::to_string(child) + "/comm"), name);
+    if (name == "alos-broker") return ::kill(child, SIGKILL) == 0;
+  }
+  return false;
+}
 
 class FailOn : public InBothModes {
  protected:
@@ -52,6 +68,33 @@ TEST_P(FailOn, the_first_denials_are_named_once_each_and_all_are_counted) {
   EXPECT_THAT(outcome.err, HasSubstr("6 denied"));
   EXPECT_THAT(outcome.err, HasSubstr("  fs.read /srv/3"));
   EXPECT_THAT(outcome.err, Not(HasSubstr("  fs.read /srv/4 (rule")));
+}
+
+TEST_P(FailOn, no_denial_is_lost_among_records_that_are_long) {
+  std::ifstream script(std::string(ALOS_BROKER_DIRECTORY) + "/long_records.py");
+  world().write("long.py", {std::istreambuf_iterator<char>(script), {}});
+  const std::string policy =
+      world().policy("long",
+                     "alos: 1\nabout: long records\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+                     "  tree: {allow: rwx, path: $workspace/**}\nlimits: {wall: 60s}\n");
+  const Outcome outcome = world().shell(policy, "/usr/bin/python3 long.py", {}, {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_EQ(outcome.out, "answered all\n") << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("4 denied"));
+  EXPECT_EQ(outcome.end()["calls"].value("fs.read denied", 0), 4) << outcome.end();
+  EXPECT_EQ(outcome.end()["calls"].value("fs.rename", 0), 27) << outcome.end();
+  EXPECT_FALSE(outcome.end().contains("calls_unknown"));
+}
+
+TEST_P(FailOn, a_broker_that_is_ended_leaves_it_unknown_what_was_denied) {
+  auto argv = world().run_arguments("strict", {"--fail-on", "deny"});
+  for (const char* word : {"--", "/bin/sh", "-c", "alos-call clock.now; echo called; sleep 5"}) argv.emplace_back(word);
+  const auto running = world().start(argv);
+  ASSERT_TRUE(wait_for(running, "called\n"));
+  ASSERT_TRUE(end_broker_of(running.pid));
+  int status = 0;
+  ASSERT_EQ(::waitpid(running.pid, &status, 0), running.pid);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
 }
 
 TEST_P(FailOn, an_unknown_word_is_refused_and_nothing_runs) {
