@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/paths.h"
 
 namespace alos::host {
@@ -12,12 +13,13 @@ namespace {
 // Intents that wait for their end: more than calls can be under way.
 constexpr size_t kMostIntents = 200'000;
 // Names of primitives are few; what a broker in wrong hands makes up is not counted.
-constexpr size_t kMostCounts = 64;
+constexpr size_t kMostCounts = 64, kLongestAction = 64;
 // Different denials that are told one by one; later ones share a count.
 constexpr size_t kMostDenials = 1024;
 
 // Whose records these may be. "run.end" is nothing that a broker says.
 bool is_broker_s(std::string_view action) {
+  if (action.size() > kLongestAction) return false;
   return std::ranges::any_of(std::initializer_list<std::string_view>{"fs.", "shell.", "clock.", "policy.", "channel."},
                              [&](std::string_view kind) { return action.starts_with(kind); });
 }
@@ -70,7 +72,9 @@ broker::AllRecorded CallRecord::take(const broker::Records& records) {
     const bool denied = record.decision != policy::Effect::allow;
     if (denied) {
       count_denial(record);
-      const std::string what = record.rule + "\n" + record.target;
+      // Its digest: what an agent makes up may be long.
+      const Digest key = digest(record.rule + "\n" + record.target);
+      const std::string what(key.begin(), key.end());
       const bool own = denials_.size() < kMostDenials || denials_.contains(what);
       events_.write_repeated("denied",
                              {{"request", record.target},
@@ -81,7 +85,8 @@ broker::AllRecorded CallRecord::take(const broker::Records& records) {
                               {"primitive", record.action}},
                              ++denials_[own ? what : ""]);
     }
-    if ((denied || !record.outcome.empty()) && (counts_.size() < kMostCounts || counts_.contains(record.action)))
+    const bool counted = (denied || !record.outcome.empty()) && record.action.size() <= kLongestAction;
+    if (counted && (counts_.size() < kMostCounts || counts_.contains(record.action)))
       ++counts_[denied ? record.action + " denied" : record.action];
   }
   const auto flushed = log_.flush(audit::Durability::process);
