@@ -359,6 +359,7 @@ void Attack::lingering() {
   std::vector<int> fds;
   for (const UniqueFd& fd : given) fds.push_back(fd.get());
   if (fds.empty()) return;
+  say("sends " + way);  // who sends it is ended
   fds.resize(3, fds.back());
   WantRun wanted;
   wanted.run = 1;
@@ -382,7 +383,6 @@ void Attack::lingering() {
   if (way == "queue")
     for (int i = 0; i < 5; ++i) put("?", fds);
   given.clear();
-  say("sent");
   silent();
 }
 
