@@ -161,7 +161,8 @@ TEST_P(LongBrokerAttack, swaps_a_directory_with_a_link_below_a_million_opens) {
 
 TEST_P(LongBrokerAttack, makes_a_hundred_thousand_files) {
   const Outcome run = attack("many", 100'000);
-  EXPECT_THAT(run.out, ContainsRegex("made (100000, ok|[0-9]+, (failed ENOSPC|limit audit|failed EDQUOT))\n"));
+  EXPECT_THAT(run.out, ContainsRegex("made (100000, ok|[0-9]+, (failed ENOSPC|limit audit|failed EDQUOT))\n"))
+      << run.err;
 }
 
 INSTANTIATE_TEST_SUITE_P(LongModes, LongBrokerAttack, testing::Values(Mode::root, Mode::rootless), NameOfMode());
