@@ -18,28 +18,35 @@ namespace alos {
 namespace {
 
 struct Ending {
-  unsigned above;  // every descriptor that is to be closed
+  std::vector<unsigned> numbers{};  // of what is to be closed, in order
   bool has_own = false;
   std::binary_semaphore copied{0}, closed{0};
 };
 
+// A table of this thread's own, of nothing but these: what else the process closes is closed then, not when this ends.
+bool keep_only(const std::vector<unsigned>& numbers) {
+  if (::syscall(SYS_close_range, numbers.back() + 1, ~0U, CLOSE_RANGE_UNSHARE) != 0) return false;
+  unsigned from = 0;
+  for (const unsigned number : numbers) {
+    if (from < number) (void)::syscall(SYS_close_range, from, number - 1, 0);
+    from = number + 1;
+  }
+  return true;
+}
+
 // Returns when the process's own descriptors are closed, so that those of this thread are the last.
 void* hold_until_closed(void* given) {
   auto& ending = *static_cast<Ending*>(given);
-  ending.has_own = ::syscall(SYS_close_range, ending.above, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+  ending.has_own = keep_only(ending.numbers);
   ending.copied.release();
   ending.closed.acquire();
   return nullptr;
 }
 
-unsigned above(const std::vector<UniqueFd>& fds) {
-  int most = 0;
-  for (const UniqueFd& fd : fds) most = std::max(most, fd.get());
-  return static_cast<unsigned>(most) + 1;
-}
-
 bool close_by_ending(std::vector<UniqueFd>& fds) {
-  Ending ending{.above = above(fds)};
+  Ending ending;
+  for (const UniqueFd& fd : fds) ending.numbers.push_back(static_cast<unsigned>(fd.get()));
+  std::ranges::sort(ending.numbers);
   pthread_t thread{};
   if (::pthread_create(&thread, nullptr, hold_until_closed, &ending) != 0) return false;
   ending.copied.acquire();
