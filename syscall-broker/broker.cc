@@ -99,8 +99,10 @@ class Broker::Channels final : public Channel::Owner {
   void closed(Channel& channel, const Error& why) override {
     ++changes_;
     pipeline_.left(channel);
+    if (why.operation.empty()) return;
     // Whoever breaks the protocol again and again is told of less and less.
-    if (why.operation.empty() || (++broken_ > kToldOneByOne && !std::has_single_bit(broken_))) return;
+    ++broken_;
+    if (broken_ > kToldOneByOne && !std::has_single_bit(broken_)) return;
     const std::string reason = why.text();
     Journal::Entry entry;
     entry.action = "channel.close";
