@@ -63,8 +63,9 @@ std::vector<LimitValue> resource_limits(const Holder& holder) {
   return out;
 }
 
-std::vector<GeneratedFile> generated_files() {
-  return {
+// `over`: what is mounted above them, and shows what the host has there, or has not.
+std::vector<GeneratedFile> generated_files(const std::vector<Place>& over) {
+  std::vector<GeneratedFile> out{
       {"/etc/passwd",
        "root:x:0:0:root:/root:/usr/sbin/nologin\nagent:x:1000:1000:agent:/home/agent:/bin/bash\n"
        "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"},
@@ -75,6 +76,10 @@ std::vector<GeneratedFile> generated_files() {
       {"/etc/nsswitch.conf",
        "passwd: files\ngroup: files\nhosts: files\nnetworks: files\nprotocols: files\nservices: files\n"},
   };
+  std::erase_if(out, [&](const GeneratedFile& file) {
+    return std::ranges::any_of(over, [&](const Place& place) { return lies_below(file.path, place.target); });
+  });
+  return out;
 }
 
 constexpr uint64_t kOwn = kLandlockRead | kLandlockWrite | kLandlockExecute;
@@ -228,7 +233,7 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
     box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));
   }
-  box.files = generated_files();
+  box.files = generated_files(box.over);
   box.drop_groups = holder.privilege == Privilege::root;
   box.limits = resource_limits(holder);
   box.landlock_abi = holder.landlock_abi;

@@ -220,6 +220,28 @@ TEST_P(ElevatedReview, nothing_of_the_box_s_own_is_handed_to_a_run_that_has_the_
   EXPECT_EQ(rule(other), "show") << other;
 }
 
+// A host without one of the files that every box has: a run that is given the host's directory has none there either.
+TEST_P(ElevatedReview, a_run_with_a_directory_of_the_host_s_has_what_the_host_has_there) {
+  if (GetParam() != Mode::root) return;  // who may mount for the test
+  const std::string policy =
+      world().policy("elevated",
+                     "alos: 1\nabout: runs with more files\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                     "files:\n  tree: {allow: rwx, path: $workspace/**}\n"
+                     "commands:\n  list: {allow: \"/usr/bin/ls /etc\", files: {r: [/etc/**]}}\n");
+  std::vector<std::string> argv{"/usr/bin/unshare",
+                                "-m",
+                                "/bin/sh",
+                                "-ec",
+                                "cp -a /etc " + outside_ + "/etc; rm -f " + outside_ + "/etc/hosts; mount --bind " +
+                                    outside_ + "/etc /etc; \"$@\"",
+                                "sh"};
+  std::ranges::move(world().run_arguments(policy, {"--fresh"}), std::back_inserter(argv));
+  argv.insert(argv.end(), {"--", "/bin/sh", "-c", "alos-call shell.run --raw -- /usr/bin/ls /etc"});
+  const Outcome run = world().call(argv);
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("\npasswd\n"), Not(HasSubstr("\nhosts\n"))));
+}
+
 TEST_P(ElevatedReview, a_rule_gives_no_run_the_host_s_where_every_box_has_its_own) {
   for (const std::string files : {"{r: [/tmp/D/**]}", "{w: [/tmp/D/**]}", "{r: [/home/agent/D/**]}", "{r: [/home/**]}"})
     EXPECT_THAT(run("/usr/bin/head <file:path:r>", files, "head /tmp/D/key", "mkdir -p /tmp/D; echo own > /tmp/D/key")
