@@ -1,12 +1,14 @@
-# Writes COUNT files by the broker, one after the other, and says what came of each; then looks which are there. The
-# arguments are the workspace and COUNT.
+# Writes COUNT files by the broker, one after the other, and on until TIMES of them came to nothing, but not for ever; says
+# what came of each; then looks which are there. The arguments are the workspace, COUNT and TIMES.
 import sys
 
 import alos
 
-w, count = sys.argv[1], int(sys.argv[2])
+w, count, times = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 acknowledged = []
-for n in range(count):
+n = -1
+while n + 1 < count or (n + 1 - len(acknowledged) < times and n + 1 < 20 * count):
+    n += 1
     try:
         alos.fs.write(f"{w}/f{n}", f"content {n}")
         acknowledged.append(n)
@@ -17,11 +19,12 @@ for n in range(count):
         print("failed", n, error.name, flush=True)
     except alos.NoBroker:
         print("none", n, flush=True)
-for n in acknowledged:
+for one in acknowledged:
     try:
-        content = open(f"{w}/f{n}").read()
+        content = open(f"{w}/f{one}").read()
     except OSError as error:
         content = repr(error)
-    if content != f"content {n}":
-        print("LOST", n, content)
+    if content != f"content {one}":
+        print("LOST", one, content)
+print("written", n + 1)
 print("looked", flush=True)
