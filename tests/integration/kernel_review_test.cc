@@ -213,6 +213,8 @@ else:
 
 // Each command of an agent has a box of its own; what they take is bounded together.
 TEST_P(KernelReview, counts_of_the_user_are_not_used_up_by_many_boxes_of_a_run) {
+  // As root a box's counts are its own id's, which tests that run beside this one may have taken as well.
+  if (GetParam() == Mode::root) return;
   world().write("take.py", R"(
 import ctypes, errno, os, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
