@@ -131,7 +131,8 @@ TEST_P(BrokerAttack, files_without_end_end) {
 
 TEST_P(BrokerAttack, a_hundred_thousand_files_are_made_or_refused) {
   const Outcome run = attack("many", 20'000);
-  EXPECT_THAT(run.out, ContainsRegex("made (20000, ok|[0-9]+, (failed ENOSPC|limit audit|failed EDQUOT))\n"));
+  EXPECT_THAT(run.out, ContainsRegex("made (20000, ok|[0-9]+, (failed ENOSPC|limit audit|failed EDQUOT))\n"))
+      << run.err;
 }
 
 TEST_P(BrokerAttack, what_is_no_request_closes_its_connection_and_no_other) {
