@@ -15,6 +15,7 @@
 
 #include "base/digest.h"
 #include "base/let_go.h"
+#include "base/passed_fds.h"
 #include "base/paths.h"
 
 namespace alos::sys {
@@ -210,13 +211,9 @@ Result<Pair> socketpair(int type) {
   return Pair{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-namespace {
-constexpr size_t kMaxFds = 253;  // SCM_MAX_FD
-}
-
 Result<void> send_message(int socket, std::span<const std::byte> data, std::span<const int> fds) {
-  if (fds.size() > kMaxFds) return fail("sendmsg", "descriptors", EINVAL);
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
+  if (fds.size() > kMostPassedFds) return fail("sendmsg", "descriptors", EINVAL);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostPassedFds)> control{};
   iovec part{.iov_base = const_cast<std::byte*>(data.data()), .iov_len = data.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -237,8 +234,8 @@ Result<void> send_message(int socket, std::span<const std::byte> data, std::span
 }
 
 Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds) {
-  if (max_fds > kMaxFds) return fail("recvmsg", "descriptors", EINVAL);
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFds)> control{};
+  if (max_fds > kMostPassedFds) return fail("recvmsg", "descriptors", EINVAL);
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostPassedFds)> control{};
   iovec part{.iov_base = data.data(), .iov_len = data.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -251,15 +248,7 @@ Result<Message> receive_message(int socket, std::span<std::byte> data, size_t ma
   if (n < 0) return fail_errno("recvmsg", "");
   Message out;
   out.size = static_cast<size_t>(n);
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (size_t i = 0; i < count; ++i) {
-      int fd;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      out.fds.emplace_back(fd);
-    }
-  }
+  out.fds = take_passed_fds(message);
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 && out.fds.size() <= max_fds) return out;
   let_go(std::move(out.fds));
   return fail("recvmsg", "", EMSGSIZE);

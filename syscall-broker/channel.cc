@@ -34,21 +34,8 @@ void Channel::receive() {
 }
 
 // Descriptors are in this process whatever becomes of the frame: they are owned before its bytes are looked at.
-std::vector<UniqueFd> Channel::take_descriptors() {
-  std::vector<UniqueFd> out;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&in_); part; part = CMSG_NXTHDR(&in_, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
-    for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= part->cmsg_len; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof fd);
-      out.emplace_back(fd);
-    }
-  }
-  return out;
-}
-
 Result<Received> Channel::read_frame(std::string_view frame) {
-  std::vector<UniqueFd> descriptors = take_descriptors();
+  std::vector<UniqueFd> descriptors = take_passed_fds(in_);
   auto out = understand(frame, descriptors);
   reactor_.let_go(std::move(descriptors));
   return out;
@@ -79,7 +66,7 @@ void Channel::received(int result, unsigned flags) {
     return;
   }
   if (result <= 0) {
-    if (result == 0) reactor_.let_go(take_descriptors());  // an empty message looks like the end, and may bring one
+    if (result == 0) reactor_.let_go(take_passed_fds(in_));  // an empty message looks like the end, and may bring one
     reactor_.release(flags);
     if (!open_) return tell_if_idle();
     return end({"", "", result < 0 ? -result : 0, ""});

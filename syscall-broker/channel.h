@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/passed_fds.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "syscall-broker/answer.h"
@@ -84,7 +85,6 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void received(int result, unsigned flags);
   Result<Received> read_frame(std::string_view frame);
   Result<Received> understand(std::string_view frame, std::vector<UniqueFd>& descriptors) const;
-  std::vector<UniqueFd> take_descriptors();
   void send();
   void sent(int result);
   void end(const Error& why);
@@ -101,7 +101,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   msghdr in_{}, out_{};
   iovec out_part_{};
   // All that a message can have: what does not fit the kernel closes, and waits where let_go() does not.
-  alignas(cmsghdr) char in_control_[CMSG_SPACE(sizeof(int) * Reactor::kDescriptors)]{};
+  alignas(cmsghdr) char in_control_[CMSG_SPACE(sizeof(int) * kMostPassedFds)]{};
   alignas(cmsghdr) char out_control_[CMSG_SPACE(sizeof(int))]{};
   std::deque<Outgoing> queue_;
   size_t backlog_ = 0;

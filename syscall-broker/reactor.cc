@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/let_go.h"
+#include "base/passed_fds.h"
 #include "syscall-broker/frame.h"
 
 namespace alos::broker {
@@ -26,7 +27,7 @@ unsigned frames_at_once() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
   const uint64_t left = limit.rlim_cur - std::min<uint64_t>(limit.rlim_cur, kOwnDescriptors);
-  return static_cast<unsigned>(std::clamp<uint64_t>(left / Reactor::kDescriptors, 1, Reactor::kBuffers));
+  return static_cast<unsigned>(std::clamp<uint64_t>(left / kMostPassedFds, 1, Reactor::kBuffers));
 }
 
 // Of a cancellation itself nothing is told.

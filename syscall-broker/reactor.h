@@ -34,8 +34,6 @@ class Reactor {
  public:
   // Where frames are received: at most that many wait to be looked at.
   static constexpr unsigned kBuffers = 32;
-  // As many as a frame can have (net/core/scm.c, SCM_MAX_FD).
-  static constexpr size_t kDescriptors = 253;
 
   // Errors: {"io_uring_setup", "control ring", errno} and the like.
   static Result<std::unique_ptr<Reactor>> create(FileRing files);
