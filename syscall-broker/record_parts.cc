@@ -37,9 +37,11 @@ Record record_of(const Journal::Entry& entry, size_t longest) {
 Record record_of(const Journal::Entry& entry) {
   size_t longest = kLongestText;
   Record out = record_of(entry, longest);
-  while (encode(out).size() > kMost && longest > kShortestText) out = record_of(entry, longest /= 2);
+  const auto fits = [&] { return encode(out).size() <= kMost; };
+  if (fits()) return out;
+  while (longest > kShortestText && !fits()) out = record_of(entry, longest /= 2);
   const size_t all = out.details.size();
-  while (encode(out).size() > kMost) {
+  while (!fits()) {
     out.details.resize(out.details.size() / 2);
     if (out.details.empty()) break;  // what is left is short
     out.details.back() = {"cut", fmt::format("{} details in all", all)};

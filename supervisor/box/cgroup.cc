@@ -14,19 +14,13 @@
 
 #include "base/clock.h"
 #include "base/sys.h"
+#include "supervisor/box/kernel_file.h"
 #include "supervisor/box/limit_holders.h"
 
 namespace alos::box {
 namespace {
 
 using Kind = CgroupStep::Kind;
-
-Result<void> write_value(const std::string& path, std::string_view value) {
-  const UniqueFd fd = TRY(sys::open(path, O_WRONLY));
-  if (::write(fd.get(), value.data(), value.size()) != static_cast<ssize_t>(value.size()))
-    return fail_errno("write", path);
-  return {};
-}
 
 // The first number of the file, or the one that stands after `key` at the beginning of a line.
 std::optional<uint64_t> number_in(const std::string& path, std::string_view key = {}) {

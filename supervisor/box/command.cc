@@ -33,11 +33,9 @@ Result<std::vector<policy::Binding>> files_of(const policy::BoxCommand& command,
 }
 
 bool box_s_own(std::string_view path, Right right) {
-  const auto any = [&](const auto& patterns) {
-    return std::ranges::any_of(patterns, [&](const char* text) { return Pattern::parse(text)->matches(path); });
-  };
-  return any(policy::kBoxWritable) ||
-         (right == Right::read && (any(policy::kBoxReadable) || any(policy::kBoxPrograms)));
+  const auto matches = [&](const char* text) { return Pattern::parse(text)->matches(path); };
+  return std::ranges::any_of(policy::kBoxWritable, matches) ||
+         (right == Right::read && policy::is_made_for_boxes(path));
 }
 
 // What the command has of the host at `path` is another file than the agent's box has there: one that is the box's own,

@@ -11,23 +11,16 @@
 
 #include "base/child.h"
 #include "base/sys.h"
+#include "supervisor/box/kernel_file.h"
 
 namespace alos::box {
 namespace {
 
-Result<void> write_proc(const std::string& path, std::string_view text) {
-  const UniqueFd fd = TRY(sys::open(path, O_WRONLY));
-  // One write: the kernel takes a map whole or not at all.
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    return fail_errno("write", path);
-  return {};
-}
-
 Result<void> write_lines(pid_t pid, std::string_view uid_line, std::string_view gid_line, Setgroups setgroups) {
   const std::string proc = fmt::format("/proc/{}/", pid);
-  if (setgroups == Setgroups::denied) TRY(write_proc(proc + "setgroups", "deny"));
-  TRY(write_proc(proc + "gid_map", gid_line));
-  return write_proc(proc + "uid_map", uid_line);
+  if (setgroups == Setgroups::denied) TRY(write_value(proc + "setgroups", "deny"));
+  TRY(write_value(proc + "gid_map", gid_line));
+  return write_value(proc + "uid_map", uid_line);
 }
 
 }  // namespace

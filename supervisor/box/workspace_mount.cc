@@ -16,6 +16,7 @@
 
 #include "base/mount.h"
 #include "base/sys.h"
+#include "supervisor/box/kernel_file.h"
 
 namespace alos::box {
 namespace {
@@ -51,10 +52,6 @@ Result<UniqueFd> reopen(const std::string& path, const UniqueFd& checked) {
   return fd;
 }
 
-}  // namespace
-
-namespace {
-
 // What the boxes of one run hold of these counts for the user who started it as well, all together: half of it at most.
 struct UserCount {
   const char* path;
@@ -73,26 +70,22 @@ Result<std::array<UserCount, 2>> read_user_counts() {
 
 // Of the namespace that the caller is in: what he opens is that one's (set_lookup(), kernel/ucount.c).
 Result<void> bound_user_counts(const std::array<UserCount, 2>& counts) {
-  for (const UserCount& count : counts) {
-    if (!count.callers) continue;
-    const UniqueFd file = TRY(sys::open(count.path, O_WRONLY));
-    const std::string half = std::to_string(*count.callers / 2);
-    TRY(done(::write(file.get(), half.data(), half.size()), "write", count.path));
-  }
+  for (const UserCount& count : counts)
+    if (count.callers) TRY(write_value(count.path, std::to_string(*count.callers / 2)));
   return {};
 }
 
 }  // namespace
 
 Result<void> enter_holder(Privilege privilege, uid_t uid, gid_t gid) {
-  const int flags = CLONE_NEWNS | (privilege == Privilege::rootless ? CLONE_NEWUSER : 0);
-  const auto counts = TRY(read_user_counts());
-  TRY(done(::unshare(flags), "unshare",
-           privilege == Privilege::rootless ? "user and mount namespace" : "mount namespace", "see 'alos doctor'"));
   if (privilege == Privilege::rootless) {
+    const auto counts = TRY(read_user_counts());
+    TRY(done(::unshare(CLONE_NEWNS | CLONE_NEWUSER), "unshare", "user and mount namespace", "see 'alos doctor'"));
     const Identity same{.uid = uid, .gid = gid, .host_uid = uid, .host_gid = gid};
     TRY(write_maps(::getpid(), same, Setgroups::denied));
     TRY(bound_user_counts(counts));
+  } else {
+    TRY(done(::unshare(CLONE_NEWNS), "unshare", "mount namespace", "see 'alos doctor'"));
   }
   return done(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount", "private propagation");
 }
