@@ -32,6 +32,8 @@ class _Broken(Exception):
 @dataclass
 class _Call:
     primitive: str  # the field of Request
+    ident: int = 0
+    sent: bool = False  # or about to be: an interrupt from there on gives it up
     output: Deque[Tuple[bytes, bool]] = field(default_factory=collections.deque)
     content: bytearray = field(default_factory=bytearray)  # of a file, before what its result holds
     end: Optional[Any] = None  # an Error, or the Reply
@@ -75,44 +77,36 @@ class Connection:
     def call(self, primitive: str, message: Any, on_output: Optional[OnOutput] = None) -> Tuple[Any, Optional[int]]:
         """The Result of `message`, and the descriptor where that is what was asked for. What a command writes is given to
         `on_output` by this thread; what that raises gives up the call."""
-        ident = self.send(primitive, message)
+        mine = _Call(primitive)
         try:
-            return self.wait(ident, on_output)
+            self._send(mine, message)
+            return self._wait(mine, on_output)
         except BaseException:
-            self._give_up(ident)
+            self._give_up(mine)
             raise
 
     def send(self, primitive: str, message: Any) -> int:
         """To be waited for once. What cannot be sent is told by wait()."""
-        name, _, content = PRIMITIVES[primitive]
-        request = wire.Request()
-        call = getattr(request, primitive)
-        call.CopyFrom(message)
-        call.SetInParent()
-        attached = b""
-        if content and len(getattr(call, content)) > _frames.MAX_INLINE:
-            attached = getattr(call, content)
-            call.ClearField(content)
-        with self._lock:
-            self._last += 1
-            request.id = ident = self._last
-            self._calls[ident] = mine = _Call(primitive)
+        mine = _Call(primitive)
         try:
-            self._transmit(request, attached, name)
-        except Error as error:
-            with self._lock:  # it was not sent, whatever became of the connection meanwhile
-                mine.end = error
-        return ident
+            self._send(mine, message)
+        except BaseException:
+            self._give_up(mine)
+            raise
+        return mine.ident
 
     def wait(self, ident: int, on_output: Optional[OnOutput] = None) -> Tuple[Any, Optional[int]]:
         with self._lock:
             mine = self._calls[ident]
+        return self._wait(mine, on_output)
+
+    def _wait(self, mine: _Call, on_output: Optional[OnOutput]) -> Tuple[Any, Optional[int]]:
         while True:
             with self._lock:
                 if mine.output:
                     output = mine.output.popleft()
                 elif mine.end is not None:
-                    del self._calls[ident]
+                    del self._calls[mine.ident]
                     return self._settle(mine)
                 else:
                     self._wait_for_news()
@@ -122,7 +116,27 @@ class Connection:
 
     # ---- sending ----
 
-    def _transmit(self, request: Any, attached: bytes, name: str) -> None:
+    def _send(self, mine: _Call, message: Any) -> None:
+        name, _, content = PRIMITIVES[mine.primitive]
+        request = wire.Request()
+        call = getattr(request, mine.primitive)
+        call.CopyFrom(message)
+        call.SetInParent()
+        attached = b""
+        if content and len(getattr(call, content)) > _frames.MAX_INLINE:
+            attached = getattr(call, content)
+            call.ClearField(content)
+        with self._lock:
+            self._last += 1
+            request.id = mine.ident = self._last
+            self._calls[mine.ident] = mine
+        try:
+            self._transmit(request, attached, name, mine)
+        except Error as error:
+            with self._lock:  # it was not sent, whatever became of the connection meanwhile
+                mine.end = error
+
+    def _transmit(self, request: Any, attached: bytes, name: str, mine: Optional[_Call] = None) -> None:
         descriptor = None
         try:
             if attached:
@@ -133,7 +147,7 @@ class Connection:
                 raise LimitReached(which="bytes of a request", value=_frames.MAX_FRAME,
                                    hint="give less in its arguments; content is not counted")
             with self._sending:
-                while not self._send_once(data, descriptor):
+                while not self._send_once(data, descriptor, mine):
                     self._wait_until_writable()
         except OSError as error:
             if isinstance(error, Error):
@@ -143,14 +157,18 @@ class Connection:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _send_once(self, data: bytes, descriptor: Optional[int]) -> bool:
+    def _send_once(self, data: bytes, descriptor: Optional[int], mine: Optional[_Call]) -> bool:
         with self._lock:
             if self._over:
                 raise self._over
         try:
+            if mine:
+                mine.sent = True
             _frames.send(self._socket, data, descriptor)
             return True
         except BlockingIOError:
+            if mine:
+                mine.sent = False
             return False
         except ConnectionError:
             # What the broker said last is still there to be read; nothing more can come, so reading comes to an end.
@@ -170,20 +188,19 @@ class Connection:
         ready.register(self._socket, select.POLLOUT)
         ready.poll(look_again)
 
-    def _give_up(self, ident: int) -> None:
+    def _give_up(self, mine: _Call) -> None:
         with self._lock:
-            mine = self._calls.get(ident)
-            if mine is None:
+            if self._calls.get(mine.ident) is not mine:
                 return
-            if mine.end is not None:
-                del self._calls[ident]
+            if mine.end is not None or not mine.sent:
+                del self._calls[mine.ident]
                 if mine.descriptor is not None:
                     os.close(mine.descriptor)
                 return
             mine.dropped = True
             mine.output.clear()
             self._last += 1
-            request = wire.Request(id=self._last, cancel=wire.Cancel(call=ident))
+            request = wire.Request(id=self._last, cancel=wire.Cancel(call=mine.ident))
         try:
             self._transmit(request, b"", "cancel")
         except Error:  # not sent: there is nothing to give up any more

@@ -343,6 +343,45 @@ def test_an_interrupt_gives_up_the_call_and_leaves_the_connection(peer):
     assert peer.connections == 1
 
 
+def test_an_interrupt_just_after_the_sending_gives_up_the_call(peer, monkeypatch):
+    def script(talk):
+        request, _ = talk.ask()
+        cancel, _ = talk.ask()
+        assert cancel.cancel.call == request.id
+        reply = wire.Reply(id=request.id)
+        reply.failed.code = errno.ECANCELED
+        talk.say(reply)
+        request, _ = talk.ask()
+        talk.say(wire.Reply(id=request.id, fs_mkdir=wire.FsMkdir.Result()))
+
+    peer.script = script
+    send = _frames.send
+
+    def interrupted(*frame):
+        monkeypatch.setattr(_frames, "send", send)
+        send(*frame)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_frames, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        alos.clock.sleep(3600)
+    alos.fs.mkdir("/x")
+    assert peer.connections == 1
+
+
+def test_an_interrupt_before_the_sending_says_nothing_to_the_broker(peer, monkeypatch):
+    def interrupted(content):
+        raise KeyboardInterrupt
+
+    peer.answers(lambda request, reply: reply.fs_mkdir.SetInParent())
+    with monkeypatch.context() as during:
+        during.setattr(_frames, "seal", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            alos.fs.write("/x", LARGE)
+    alos.fs.mkdir("/x")
+    assert peer.connections == 1
+
+
 def test_a_child_after_fork_has_a_connection_of_its_own(peer):
     peer.answers(lambda request, reply: reply.fs_mkdir.SetInParent())
     alos.fs.mkdir("/x")
