@@ -4,7 +4,7 @@
 
 namespace alos::broker {
 
-void Agent::identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found) {
+void Agent::identity(FileRing& ring, Result<std::pair<View::Roots, Personalities>> found) {
   if (!found) return void(without_ = std::move(found).error());
   std::vector<const policy::FileRule*> brokered;
   for (const policy::FileRule& rule : policy_.rules())

@@ -29,7 +29,7 @@ class Agent {
   Script& script() { return script_; }
 
   // What the launcher made of it, or why there is none; once, before anything is served.
-  void identity(FileRing& ring, Result<std::pair<View::Roots, FileRing::Personality>> found);
+  void identity(FileRing& ring, Result<std::pair<View::Roots, Personalities>> found);
   // Errors: why there is none.
   Result<const View*> view() const;
 

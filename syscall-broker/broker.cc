@@ -205,7 +205,7 @@ void Broker::listen(UniqueFd listener) {
   channels_->listen(std::move(listener), 0);
 }
 
-void Broker::identity(Result<std::pair<View::Roots, FileRing::Personality>> found) {
+void Broker::identity(Result<std::pair<View::Roots, Personalities>> found) {
   agent_.identity(reactor_->files(), std::move(found));
 }
 

@@ -35,7 +35,7 @@ class Broker {
   ~Broker();
 
   // Of its agent, before listen(): what files are reached by, or why they are not.
-  void identity(Result<std::pair<View::Roots, FileRing::Personality>> found);
+  void identity(Result<std::pair<View::Roots, Personalities>> found);
   // Serves what connects there, for as long as the broker is. `listener`: SOCK_SEQPACKET, made in a box of this agent.
   void listen(UniqueFd listener);
   // What was asked of the host.

@@ -58,7 +58,7 @@ struct Identity {
   static constexpr char kTag = 'i';
   int32_t error = 0;  // there is none, because of `text`
   std::string text;
-  uint16_t personality = 0;
+  uint16_t personality = 0, personality_of_files = 0;
 };
 
 // A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
@@ -172,7 +172,7 @@ void fields(A& a, AllRecorded& r) {
 }
 template <class A>
 void fields(A& a, Identity& i) {
-  a(i.error, i.text, i.personality);
+  a(i.error, i.text, i.personality, i.personality_of_files);
 }
 template <class A>
 void fields(A& a, RecordDetail& d) {

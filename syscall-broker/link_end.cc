@@ -40,7 +40,7 @@ Result<void> LinkEnd::receive_identity(Start& out) {
     out.identity = fail("identity", identity.text, identity.error != 0 ? identity.error : EBADMSG);
     return {};
   }
-  out.identity = identity.personality;
+  out.identity = Personalities{.agent = identity.personality, .of_files = identity.personality_of_files};
   out.trees.box = std::move(got.fds[0]);
   if (got.fds.size() > 1) out.trees.brokered = std::move(got.fds[1]);
   return {};

@@ -25,7 +25,7 @@ class LinkEnd final : public Journal, public Host {
     Begin begin;
     UniqueFd listener;
     std::string rules, script;
-    Result<FileRing::Personality> identity = FileRing::Personality{0};
+    Result<Personalities> identity = Personalities();
     Trees trees;  // of it
   };
   Result<Start> receive_start();

@@ -67,7 +67,7 @@ std::unexpected<Error> ring_error(std::string_view operation, std::string_view p
   return fail(operation, path, -result, hint);
 }
 
-View::View(FileRing& ring, Roots roots, FileRing::Personality who, std::function<bool(std::string_view)> brokered)
+View::View(FileRing& ring, Roots roots, Personalities who, std::function<bool(std::string_view)> brokered)
     : ring_(ring),
       roots_(std::move(roots)),
       box_path_(path_of(roots_.box.get(), "/").value_or("/")),
@@ -88,7 +88,7 @@ Task<Result<View::Place>> View::place(std::string path) const {
       .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   int fd = -EAGAIN;
   for (int i = 0; i < kTries && fd == -EAGAIN; ++i)
-    fd = co_await ring_.openat2(who_, root.get(), directory.c_str(), how);
+    fd = co_await ring_.openat2(who_.agent, root.get(), directory.c_str(), how);
   if (fd < 0) co_return ring_error("openat2", path, fd);
   out.directory.reset(fd);
   auto real = path_below(fd, out.brokered ? brokered_path_ : box_path_, path);
@@ -106,7 +106,7 @@ Task<Result<UniqueFd>> View::open_at(int directory, const std::string& name, con
   // openat2(2) refuses with O_PATH what has no meaning beside it.
   const uint64_t always = O_NOFOLLOW | O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NONBLOCK | O_NOCTTY);
   const open_how how{.flags = flags | always, .mode = mode, .resolve = RESOLVE_NO_MAGICLINKS | resolve};
-  const int fd = co_await ring_.openat2(who_, directory, name.c_str(), how);
+  const int fd = co_await ring_.openat2(who_.agent, directory, name.c_str(), how);
   if (fd < 0) co_return ring_error("openat2", path, fd);
   co_return UniqueFd(fd);
 }
@@ -122,6 +122,19 @@ Task<Result<UniqueFd>> View::open(const Place& at, uint64_t flags) const {
 
 Task<Result<UniqueFd>> View::create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const {
   return open_at(beside.directory.get(), name, beside.path, flags | O_CREAT | O_EXCL, mode);
+}
+
+Task<Result<void>> View::rename_file(const Place& from, const std::string& from_name, const Place& to,
+                                     const std::string& to_name, unsigned flags) const {
+  const FileRing::Personality who = from.brokered || to.brokered ? who_.of_files : who_.agent;
+  if (who == 0 && who_.agent != 0)
+    co_return fail("rename", from.path, ENOTSUP,
+                   "without Landlock nothing keeps a directory from taking the file's place here; append to a file, or "
+                   "write it in place");
+  const int rc = co_await ring_.renameat2(who, from.directory.get(), from_name.c_str(), to.directory.get(),
+                                          to_name.c_str(), flags);
+  if (rc != 0) co_return ring_error("rename", from.path, rc);
+  co_return Result<void>();
 }
 
 }  // namespace alos::broker

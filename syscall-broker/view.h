@@ -11,6 +11,12 @@
 
 namespace alos::broker {
 
+// The agent's, and one like it under which no directory of the brokered tree can be made, moved or removed; 0: there is
+// none, for want of Landlock or of such a tree.
+struct Personalities {
+  FileRing::Personality agent = 0, of_files = 0;
+};
+
 // What file primitives can reach at all: the agent's own box and, for paths that only primitives reach (`audit: each`),
 // a tree of those and nothing else. Operations start at one of two descriptors and are submitted under the agent's
 // personality, so that mounts, ids and Landlock judge them whatever this code gets wrong.
@@ -21,7 +27,7 @@ class View {
     UniqueFd brokered;  // of the other tree; none where the policy has no such rule
   };
   // `brokered`: whether a name lies in the second tree.
-  View(FileRing& ring, Roots roots, FileRing::Personality who, std::function<bool(std::string_view)> brokered);
+  View(FileRing& ring, Roots roots, Personalities who, std::function<bool(std::string_view)> brokered);
 
   // Where a name is: its directory, open, and what the name's path is now. A name never has a slash.
   struct Place {
@@ -44,8 +50,14 @@ class View {
   // A new file beside it.
   Task<Result<UniqueFd>> create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const;
 
+  // Gives what is no directory, called `from_name` beside `from`, the name `to_name` beside `to`. Where no mount keeps
+  // what is denied in its place, that is in the brokered tree, the kernel judges that it is none while it moves it.
+  // Errors: those of renameat2(2), EACCES for a directory, ENOTSUP in the brokered tree without Landlock.
+  Task<Result<void>> rename_file(const Place& from, const std::string& from_name, const Place& to,
+                                 const std::string& to_name, unsigned flags) const;
+
   FileRing& ring() const { return ring_; }
-  FileRing::Personality who() const { return who_; }
+  FileRing::Personality who() const { return who_.agent; }
 
  private:
   Task<Result<UniqueFd>> open_at(int directory, const std::string& name, const std::string& path, uint64_t flags,
@@ -54,7 +66,7 @@ class View {
   FileRing& ring_;
   Roots roots_;
   std::string box_path_, brokered_path_;  // of the roots, as a path of their own tree: "/", where they are mounts
-  FileRing::Personality who_;
+  Personalities who_;
   std::function<bool(std::string_view)> brokered_;
 };
 

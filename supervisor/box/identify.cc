@@ -142,6 +142,28 @@ int make_domain(const Holder& holder, const std::vector<Granted>& granted, const
   return ruleset;
 }
 
+// Once more, without directories: a rename under these credentials moves a file or nothing, whatever has come to be
+// under the name (Landlock judges what it moves when its directories are locked: security/landlock/fs.c,
+// current_check_refer_path()). Every further domain has to allow moving between directories again.
+int make_domain_of_files(const Holder& holder, const UniqueFd& tree, const Reporter& report) {
+  LandlockRulesetAttr attr{};
+  attr.handled_access_fs = (kLandlockMakeDir | kLandlockRemoveDir | kLandlockRefer) & landlock_known(holder.landlock_abi);
+  const auto ruleset =
+      static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
+                                   ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));
+  add_rule(report, ruleset, tree, {"/", kLandlockRefer}, attr.handled_access_fs);
+  return ruleset;
+}
+
+void enter_domain(int domain, const Reporter& report) {
+  report.must(Step::landlock, "landlock_restrict_self", ::syscall(SYS_landlock_restrict_self, domain, 0));
+}
+
+int register_self(const Holder& holder, const Reporter& report) {
+  return static_cast<int>(
+      report.must(Step::personality, "IORING_REGISTER_PERSONALITY", register_personality(holder.ring.get())));
+}
+
 [[noreturn]] void register_agent(const Holder& holder, const std::vector<Granted>& granted, const Reporter& report) {
   // The supervisor's end of file must mean the launcher's.
   ::close(kLauncherSocket);
@@ -153,17 +175,24 @@ int make_domain(const Holder& holder, const std::vector<Granted>& granted, const
     view = must(report, Step::view, compose_view(holder));
     tree = make_view(holder, view, report);
   }
-  const int domain = holder.landlock_abi > 0 ? make_domain(holder, granted, box, view, tree, report) : -1;
+  const bool judged = holder.landlock_abi > 0;
+  const int domain = judged ? make_domain(holder, granted, box, view, tree, report) : -1;
+  const int of_files = judged && tree ? make_domain_of_files(holder, tree, report) : -1;
   report.hand_over(Step::view, StepReport::Kind::tree, box.release());
   if (tree) report.hand_over(Step::view, StepReport::Kind::view, tree.release());
   become_agent(holder, report);
   report.must(Step::privileges, "PR_SET_NO_NEW_PRIVS", ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-  if (domain >= 0)
-    report.must(Step::landlock, "landlock_restrict_self", ::syscall(SYS_landlock_restrict_self, domain, 0));
+  if (judged) enter_domain(domain, report);
   StepReport done;
   done.kind = StepReport::Kind::registered;
-  done.value = static_cast<int32_t>(
-      report.must(Step::personality, "IORING_REGISTER_PERSONALITY", register_personality(holder.ring.get())));
+  done.value = register_self(holder, report);
+  if (of_files >= 0) {
+    enter_domain(of_files, report);
+    StepReport second;
+    second.kind = StepReport::Kind::files;
+    second.value = register_self(holder, report);
+    report.tell(second);
+  }
   report.tell(done);
   ::_exit(0);
 }
@@ -205,6 +234,10 @@ Launched<bool> hear(Identifying& identity) {
   const bool is_tree = word && message.kind == StepReport::Kind::tree;
   if ((is_tree || (word && message.kind == StepReport::Kind::view)) && got->fds.size() == 1) {
     (is_tree ? identity.box : identity.view) = std::move(got->fds[0]);
+    return false;
+  }
+  if (word && message.kind == StepReport::Kind::files && message.value > 0) {
+    identity.of_files = message.value;
     return false;
   }
   (void)sys::wait_for(identity.pid);

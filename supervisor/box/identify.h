@@ -24,11 +24,13 @@ Result<void> keep_tree(const Holder& holder, UniqueFd tree);
 // with their rights as mount attributes and what is denied in them covered, on a root that is read-only; nothing else
 // of the host is in it. Both are handed out detached: a broker must have them in its own mount namespace, or what
 // covers a file there would not keep the file from being renamed or removed.
+// Where something is brokered and Landlock is there, a second personality: the same, under which in that tree no
+// directory is made, moved or removed.
 struct Identifying {
   pid_t pid = 0;
   UniqueFd report;
   UniqueFd box, view;  // none of the latter where nothing is brokered
-  int personality = 0;
+  int personality = 0, of_files = 0;
 };
 Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, Fault fault);
 // The next word of that process. True: it is done, and was reaped.

@@ -76,7 +76,8 @@ struct StepReport {
     listener,    // the socket at kSocketPath
     tree,        // all mounts of a box once more, detached
     view,        // of what is brokered (identify.h), detached
-    registered,  // value: of a personality
+    files,       // value: of a personality, its second (identify.h)
+    registered,  // value: of a personality; the last word
   };
   Kind kind = Kind::failed;
   Step step = Step::exec;

@@ -176,7 +176,10 @@ void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd>
     return broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});
   }
   identity_given_ = true;
-  broker_->answer(broker::Identity{.error = 0, .text = "", .personality = static_cast<uint16_t>(report.personality)},
+  broker_->answer(broker::Identity{.error = 0,
+                                   .text = "",
+                                   .personality = static_cast<uint16_t>(report.personality),
+                                   .personality_of_files = static_cast<uint16_t>(report.personality_of_files)},
                   std::move(fds));
 }
 

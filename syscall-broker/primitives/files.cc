@@ -257,12 +257,14 @@ Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mod
 }
 
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace) {
-  const int dir = place.directory.get();
-  const int rc = co_await view.ring().renameat2(view.who(), dir, fresh.name.c_str(), dir, place.name.c_str(),
-                                                replace ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
-  if (rc == 0) co_return true;
+  auto moved = co_await view.rename_file(place, fresh.name, place, place.name, no_replace(replace));
+  if (moved) co_return true;
   co_await throw_away(view, fresh, place);
-  co_return give_up(ring_error("rename", place.path, rc).error());
+  co_return give_up(moved.error());
+}
+
+unsigned no_replace(bool replace) {
+  return replace ? 0 : static_cast<unsigned>(RENAME_NOREPLACE);
 }
 
 Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place) {

@@ -75,6 +75,8 @@ struct Fresh {
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode);
 // Renamed over `place`; without `replace` only where nothing is (EEXIST). Thrown away when that fails.
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace);
+// Of renameat2(2).
+unsigned no_replace(bool replace);
 Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place);
 
 void add_reading(Pipeline& pipeline, Worker& worker);

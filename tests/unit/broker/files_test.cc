@@ -524,6 +524,74 @@ TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_to_where_a_denial_reaches_i
   EXPECT_TRUE(rename("/v/d/in/deep", "/v/d/in/other").has_fs_rename()) << "no pattern reaches there";
 }
 
+// What is looked at and what is moved are two calls of the kernel, and names change in between: a directory that takes a
+// file's place must not be moved as that.
+TEST_F(FilesBrokeredToWrite, no_directory_takes_a_files_place_to_be_renamed_as_one) {
+  const std::string tree = served.root() + ".brokered/v/";
+  const auto call = [this](const std::string& from, const std::string& to) {
+    wire::Request request;
+    request.set_id(client->next_id++);
+    request.mutable_fs_rename()->set_from(from);
+    request.mutable_fs_rename()->set_to(to);
+    return request;
+  };
+  served.write(".brokered/v/d/in/a.key", "made by the agent");
+  int moved = 0;
+  for (int i = 0; i < 300; ++i) {
+    served.write(".brokered/v/d/a", "x");
+    client->send(call("/v/d/a", "/v/d/f"));
+    client->send(call("/v/d/in", "/v/d/a"));
+    client->send(call("/v/d/a", "/v/q"));
+    for (int k = 0; k < 3; ++k) moved += client->receive()->has_fs_rename() ? 1 : 0;
+    ASSERT_FALSE(std::filesystem::is_directory(tree + "q")) << "round " << i;
+    if (std::filesystem::is_directory(tree + "d/a")) std::filesystem::rename(tree + "d/a", tree + "d/in");
+    for (const char* name : {"d/a", "d/f", "q"}) std::filesystem::remove(tree + name);
+  }
+  EXPECT_GT(moved, 300) << "there must be something to race for";
+}
+
+// Nor one that takes the place of what a write is made in.
+TEST_F(FilesBrokeredToWrite, no_directory_takes_the_place_of_what_is_being_written) {
+  const std::string tree = served.root() + ".brokered/v/";
+  served.write(".brokered/v/in/a.key", "made by the agent");
+  UniqueFd content = *sys::memfd("content", std::string(16 << 20, 'x'), true);
+  int swapped = 0;
+  for (int i = 0; i < 20; ++i) {
+    wire::Request request = write_request("/v/d/q", "");
+    request.set_id(client->next_id++);
+    request.set_attached(true);
+    client->send(request, &content);
+    std::error_code gone;
+    for (int k = 0; k < 10'000 && std::filesystem::exists(tree + "in"); ++k)
+      for (const auto& entry : std::filesystem::directory_iterator(tree + "d", gone))
+        if (const std::string name = entry.path().filename(); name.starts_with(".alos-"))
+          if (std::filesystem::remove(entry.path(), gone)) std::filesystem::rename(tree + "in", entry.path(), gone);
+    const wire::Reply reply = *client->receive();
+    if (reply.has_fs_write()) continue;
+    ++swapped;
+    EXPECT_EQ(reply.failed().name(), "EACCES") << reply.DebugString();
+    ASSERT_FALSE(std::filesystem::is_directory(tree + "d/q"));
+    for (const auto& entry : std::filesystem::directory_iterator(tree + "d"))
+      if (entry.is_directory()) std::filesystem::rename(entry.path(), tree + "in");
+  }
+  EXPECT_GT(swapped, 0) << "there must be something to race for";
+  EXPECT_FALSE(std::filesystem::is_directory(tree + "d/q"));
+}
+
+TEST(FilesBrokeredWithoutLandlock, a_file_is_not_renamed_where_nothing_keeps_a_directory_from_its_place) {
+  policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
+  vault.brokered = true;
+  Served served({.policy = rules({vault}), .brokered = true, .no_landlock = true});
+  served.write(".brokered/v/d/plain", "kept");
+  Client client(served.socket_path());
+  const wire::Reply reply = client.call(write_request("/v/d/plain", "new"));
+  EXPECT_EQ(reply.failed().code(), ENOTSUP) << reply.DebugString();
+  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("Landlock"));
+  wire::Request in_place = write_request("/v/d/plain", "new");
+  in_place.mutable_fs_write()->set_in_place(true);
+  EXPECT_TRUE(client.call(in_place).has_fs_write());
+}
+
 TEST_F(FilesBrokeredWithoutDenial, directories_are_renamed) {
   EXPECT_TRUE(rename("/v/d", "/v/e").has_fs_rename());
 }

@@ -36,8 +36,8 @@ void must(bool good, const char* what) {
   std::abort();
 }
 
-void enter_domain(const std::string& root, const std::map<std::string, uint64_t>& rights) {
-  landlock_ruleset_attr attr{.handled_access_fs = kAbi1};
+void enter_domain(const std::string& root, const std::map<std::string, uint64_t>& rights, uint64_t handled = kAbi1) {
+  landlock_ruleset_attr attr{.handled_access_fs = handled};
   const int ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
   must(ruleset >= 0, "landlock_create_ruleset");
   for (const auto& [path, access] : rights) {
@@ -50,8 +50,14 @@ void enter_domain(const std::string& root, const std::map<std::string, uint64_t>
   ::close(ruleset);
 }
 
+void enter_domain_of_files(const std::string& tree) {
+  // Of ABI 2 (5.19): every domain has to allow moving between directories (landlock(7)).
+  constexpr uint64_t kRefer = 1 << 13;
+  enter_domain("", {{tree, kRefer}}, LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR | kRefer);
+}
+
 // As a child of the launcher does it: takes the identity, then registers it on the ring that it inherited.
-uint16_t register_agent(int ring, const std::string& root, const Setting& setting, uid_t agent) {
+uint16_t register_agent(int ring, const std::string& root, const Setting& setting, uid_t agent, bool of_files) {
   const pid_t child = ::fork();
   must(child >= 0, "fork");
   if (child == 0) {
@@ -61,6 +67,7 @@ uint16_t register_agent(int ring, const std::string& root, const Setting& settin
       must(::syscall(SYS_setresuid, agent, agent, agent) == 0, "setresuid");
     }
     if (!setting.landlock.empty()) enter_domain(root, setting.landlock);
+    if (of_files) enter_domain_of_files(root + ".brokered");
     const long id = ::syscall(SYS_io_uring_register, ring, IORING_REGISTER_PERSONALITY, nullptr, 0);
     ::_exit(id > 0 && id < 200 ? static_cast<int>(id) : 255);
   }
@@ -209,7 +216,12 @@ Served::Served(Setting setting)
   io_uring_params params{};
   UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 64, &params)));
   must(static_cast<bool>(ring), "io_uring_setup");
-  const uint16_t personality = register_agent(ring.get(), root_, setting_, agent_);
+  Personalities who;
+  if (!setting_.no_personality) {
+    who.agent = register_agent(ring.get(), root_, setting_, agent_, false);
+    if (setting_.brokered && !setting_.no_landlock)
+      who.of_files = register_agent(ring.get(), root_, setting_, agent_, true);
+  }
 
   UniqueFd listener(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
@@ -218,13 +230,13 @@ Served::Served(Setting setting)
   must(::listen(listener.get(), 64) == 0, "listen");
   stop_.reset(::eventfd(0, EFD_CLOEXEC));
   UniqueFd stop(::fcntl(stop_.get(), F_DUPFD_CLOEXEC, 3));
-  thread_ = std::thread([this, params, personality, ring = std::move(ring), listener = std::move(listener),
+  thread_ = std::thread([this, params, who, ring = std::move(ring), listener = std::move(listener),
                          stop = std::move(stop)]() mutable {
-    serve(std::move(ring), params, personality, std::move(listener), std::move(stop));
+    serve(std::move(ring), params, who, std::move(listener), std::move(stop));
   });
 }
 
-void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop) {
+void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, UniqueFd listener, UniqueFd stop) {
   struct Asked final : Host {
     explicit Asked(std::atomic<int>& asked_for) : boxes(asked_for) {}
     void want_run(Run run) override {
@@ -258,7 +270,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, uint16_t personality, 
                                time, Script(setting_.script));
   must(broker.has_value(), "broker");
   host.broker = broker->get();
-  (*broker)->identity(std::pair(std::move(roots), setting_.no_personality ? uint16_t{0} : personality));
+  (*broker)->identity(std::pair(std::move(roots), who));
   (*broker)->listen(std::move(listener));
   for (;;) {
     pollfd told[] = {{.fd = stop.get(), .events = POLLIN, .revents = 0},

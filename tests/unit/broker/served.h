@@ -59,6 +59,7 @@ struct Setting {
   int fail_journal = 0;         // errno of every record of a change
   bool brokered = false;        // there is a tree that primitives alone reach: what is written to ".brokered/..."
   bool forgets = false;         // what is recorded is not kept
+  bool no_landlock = false;     // the kernel has none
   bool silent = false;          // nobody is ever told that something is recorded
   size_t together = 1;          // the first who wait for a record are told when they are so many
   std::vector<ScriptLine> script{};
@@ -87,7 +88,7 @@ class Served {
 
  private:
   class Notes;
-  void serve(UniqueFd ring, io_uring_params params, uint16_t personality, UniqueFd listener, UniqueFd stop);
+  void serve(UniqueFd ring, io_uring_params params, Personalities who, UniqueFd listener, UniqueFd stop);
   void give(const std::string& path) const;
 
   Setting setting_;
