@@ -28,6 +28,11 @@ class Broker::Channels final : public Channel::Owner {
     for (const auto& listener : listeners_)
       if (listener->run == run) listener->over = true, reactor_.cancel(*listener);
   }
+  void end() {
+    for (const auto& listener : listeners_) listener->over = true, reactor_.cancel(*listener);
+    const auto all = channels_;  // ending one may take it out
+    for (const auto& [key, channel] : all) channel->end();
+  }
   // Grows with every connection that comes or goes.
   uint64_t changes() const { return changes_; }
   bool has_answers() const {
@@ -203,6 +208,10 @@ bool Broker::advance(uint64_t state, int64_t now_ns) {
 
 void Broker::listen(UniqueFd listener) {
   channels_->listen(std::move(listener), 0);
+}
+
+void Broker::leave() {
+  channels_->end();
 }
 
 void Broker::identity(Result<std::pair<View::Roots, Personalities>> found) {

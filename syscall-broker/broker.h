@@ -38,6 +38,9 @@ class Broker {
   void identity(Result<std::pair<View::Roots, Personalities>> found);
   // Serves what connects there, for as long as the broker is. `listener`: SOCK_SEQPACKET, made in a box of this agent.
   void listen(UniqueFd listener);
+  // Everything that is under way is given up: connections end, none is taken any more.
+  void leave();
+  uint64_t under_way() const { return pipeline_.under_way(); }
   // What was asked of the host.
   void run_started(uint32_t run, Result<UniqueFd> listener);
   void run_ended(uint32_t run, bool executed, int status);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,9 +133,10 @@ class Call {
   std::function<void()> cancel_, has_room_;
   uint64_t intent_ = 0;  // of the journal
   uint64_t denial_ = 0;
-  std::string rule_, source_;  // by which the first of its demands is allowed
-  bool recorded_ = false;      // though it only looks
-  std::string used_;           // what that is, where it was asked for by a link
+  std::string rule_, source_;                   // by which the first of its demands is allowed
+  bool recorded_ = false;                       // though it only looks
+  std::string asked_;                           // the path of the first of its demands
+  std::map<std::string, std::string> reached_;  // what links led its paths to
   std::optional<size_t> scripted_;
 };
 

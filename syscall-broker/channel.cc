@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "syscall-broker/frame.h"
+#include "syscall-broker/primitive_table.h"
 
 namespace alos::broker {
 namespace {
@@ -53,6 +54,8 @@ Result<Received> Channel::understand(std::string_view frame, std::vector<UniqueF
                 out.request.attached() ? "its descriptor is missing" : "a descriptor came that it does not speak of",
                 EBADMSG);
   if (descriptors.empty()) return out;
+  if (!takes_content(out.request.call_case()))
+    return fail("frame", "a descriptor came with a call that takes no content", EBADMSG);
   TRY(check_content(descriptors.front()));
   out.content = std::move(descriptors.front());
   return out;

@@ -57,6 +57,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void start() { receive(); }
   // Queued, sent as the client reads. After the end: dropped.
   void reply(const wire::Reply& reply, UniqueFd descriptor = {});
+  void end() { end({}); }
   // Says why in a last reply, and ends.
   void close(const Error& why);
   bool is_open() const { return open_; }

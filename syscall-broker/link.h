@@ -102,6 +102,12 @@ struct WantIdentity {
   uint8_t nothing = 0;
 };
 
+// Nobody is left in the box: what is under way is given up, told of, and the broker ends.
+struct Finish {
+  static constexpr char kTag = 'f';
+  uint8_t nothing = 0;
+};
+
 // A box for a command; with it come its stdin, stdout and stderr.
 struct WantRun {
   static constexpr char kTag = 'W';
@@ -186,6 +192,10 @@ void fields(A& a, Record& r) {
 template <class A>
 void fields(A& a, Records& r) {
   a(r.records);
+}
+template <class A>
+void fields(A& a, Finish& f) {
+  a(f.nothing);
 }
 template <class A>
 void fields(A& a, WantIdentity& w) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/print.h"
 #include "base/sys.h"
 #include "syscall-broker/record_parts.h"
@@ -34,6 +35,7 @@ Result<void> LinkEnd::receive_identity(Start& out) {
   std::string buffer(kLongestMessage, '\0');
   auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
   if (got.size == 0) return fail("receive", "supervisor", EPIPE);
+  if (buffer[0] == Finish::kTag) ::_exit(0);  // before anything was served
   if (buffer[0] != Identity::kTag) return fail("receive", "supervisor", EBADMSG);
   const auto identity = TRY(decode<Identity>(std::string_view(buffer).substr(1, got.size - 1), "identity"));
   if (identity.error != 0 || got.fds.empty()) {
@@ -113,6 +115,19 @@ void LinkEnd::serve(Broker& broker) {
   broker.reactor().watch(socket_.get(), POLLIN, readable_);
 }
 
+// What has begun on a file is not left in its middle: a name that a write is made in would stay behind.
+void LinkEnd::finish() {
+  finish_by_ns_ = boot_ns() + kFinishNs;
+  broker_->leave();
+  broker_->reactor().at_end_of_turn([this] { end_when_done(); });
+}
+
+void LinkEnd::end_when_done() {
+  const int64_t now = boot_ns();
+  if (broker_->under_way() == 0 || now >= finish_by_ns_) end();
+  broker_->reactor().real_timers().set(again_, now + kLookAgainNs);
+}
+
 void LinkEnd::end() {
   flush();
   pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
@@ -157,6 +172,10 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
     const auto ended = decode<RunEnded>(body, "run");
     if (ended) broker_->run_ended(ended->run, ended->executed, ended->status);
     return ended.has_value();
+  }
+  if (text[0] == Finish::kTag) {
+    finish();
+    return true;
   }
   if (text[0] == Advance::kTag) {
     const auto advance = decode<Advance>(body, "time");

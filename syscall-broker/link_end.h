@@ -14,7 +14,8 @@
 namespace alos::broker {
 
 // The broker's end of its socket to the supervisor: journal and host are over there. What is written in one turn goes
-// in one message. Never blocks: what the socket does not take waits. At the end of the supervisor the process ends.
+// in one message. Never blocks: what the socket does not take waits. At the end of the supervisor the process ends, and
+// when it is told to and what is under way has ended.
 class LinkEnd final : public Journal, public Host {
  public:
   explicit LinkEnd(UniqueFd socket) : socket_(std::move(socket)), readable_(*this), writable_(*this) {}
@@ -48,6 +49,12 @@ class LinkEnd final : public Journal, public Host {
     void completed(int, unsigned) override { of.send(); }
     LinkEnd& of;
   };
+  struct Again final : Timer {
+    explicit Again(LinkEnd& link) : of(link) {}
+    void due() override { of.end_when_done(); }
+    LinkEnd& of;
+  };
+  static constexpr int64_t kFinishNs = 2'000'000'000, kLookAgainNs = 1'000'000;
   Result<void> receive_identity(Start& out);
   void receive();
   bool take(std::string_view text, std::vector<UniqueFd> fds);
@@ -55,11 +62,15 @@ class LinkEnd final : public Journal, public Host {
   void send();
   void cannot_send(const Error& why);
   void flush();
+  void finish();
+  void end_when_done();
   [[noreturn]] void end();
 
   UniqueFd socket_;
   Readable readable_;
   Writable writable_;
+  Again again_{*this};
+  int64_t finish_by_ns_ = 0;
   Broker* broker_ = nullptr;
   Records pending_;
   bool flushing_ = false;

@@ -37,6 +37,7 @@ void Pipeline::take(Agent& agent, std::shared_ptr<Channel> channel, Received rec
 
 Job Pipeline::carry(std::unique_ptr<Call> call) {
   Answer answer = co_await this->answer(*call);
+  record_denial(*call, answer);
   // A denial stands whether it can be recorded or not; waiting for the record keeps a flood of them at its pace.
   if (call->denial_ != 0) co_await Written{journal_, call->denial_};
   ++changes_;
@@ -70,6 +71,8 @@ Task<Answer> Pipeline::answer(Call& call) {
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
+  call.reached_.clear();
+  if (!plan->demands.empty()) call.asked_ = plan->demands.front().asked();
   const auto target = [&] {
     return plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
   };
@@ -89,6 +92,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     out = done ? std::move(*done) : std::move(done).error();
     const std::string outcome = outcome_of(out);
     if (effect) {
+      record_denial(call, out);
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
       record(call, row, target(), outcome, details_of(out));
     } else if (call.recorded_ || call.scripted_) {
@@ -112,19 +116,24 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
     }
     return std::nullopt;
   }
-  const std::string target = printable_text(request.text());
-  const std::string source = decision.source().text();
+  return denied(call.agent().policy(), decision, request);
+}
+
+// Whoever denied it: awaited in this turn, as every record that is waited for. And only what the call ends by: a place
+// of a search that is denied does not end the search.
+void Pipeline::record_denial(Call& call, const Answer& answer) {
+  if (!answer.reply.has_denied() || call.denial_ != 0) return;
+  const wire::Denied& denied = answer.reply.denied();
   Journal::Entry entry;
   entry.action = row_of(call.request().call_case()).name;
-  entry.target = target;
+  entry.target = denied.request();
   entry.decision = policy::Effect::deny;
-  entry.rule = decision.rule_name();
-  entry.source = source;
-  entry.reason = decision.reason();
-  entry.layer = name(decision.layer);
+  entry.rule = denied.rule();
+  entry.source = denied.source();
+  entry.reason = denied.reason();
+  entry.layer = denied.layer();
   entry.parent = call.intent_;
   call.denial_ = journal_.write(entry);
-  return denied(call.agent().policy(), decision, request);
 }
 
 // From the first byte on, and not only once it is allowed: what is looked up, and a denial that waits for its record,
@@ -163,7 +172,8 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.source = call.source_;
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
-  if (!call.used_.empty()) entry.details.emplace_back("reached", printable(call.used_));
+  for (const auto& [asked, reached] : call.reached_)
+    entry.details.emplace_back(asked == call.asked_ ? "reached" : "to_reached", printable(reached));
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
@@ -248,9 +258,8 @@ Reactor& Call::reactor() const {
 std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, std::string_view reached) {
   auto request = policy::Request::file(right, asked, reached);
   if (!request) return failed(request.error());
-  const bool recorded = recorded_;
   if (auto out = pipeline_.decide(*this, *request)) return out;
-  if (recorded_ && !recorded) used_ = reached;
+  if (reached != asked) reached_.insert_or_assign(std::string(asked), std::string(reached));
   return std::nullopt;
 }
 

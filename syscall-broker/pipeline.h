@@ -56,6 +56,7 @@ class Pipeline {
   Job carry(std::unique_ptr<Call> call);
   Task<Answer> answer(Call& call);
   std::optional<Answer> decide(Call& call, const policy::Request& request);
+  void record_denial(Call& call, const Answer& answer);
   std::optional<Answer> admit(const wire::Request& request, Channel& channel);
   void give_back(Call& call);
   uint64_t record(const Call& call, const PrimitiveRow& row, const std::string& target, std::string_view outcome,

@@ -15,9 +15,12 @@ struct PrimitiveRow {
   wire::Request::CallCase call;
   std::string_view name;
   EffectClass effect;
+  bool takes_content;  // one of its arguments may come in a descriptor (Request.attached)
 };
 
 std::span<const PrimitiveRow> primitives();
+// False for what is no primitive.
+bool takes_content(wire::Request::CallCase call);
 // Of a call that decode() let through.
 const PrimitiveRow& row_of(wire::Request::CallCase call);
 

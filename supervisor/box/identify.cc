@@ -147,7 +147,8 @@ int make_domain(const Holder& holder, const std::vector<Granted>& granted, const
 // current_check_refer_path()). Every further domain has to allow moving between directories again.
 int make_domain_of_files(const Holder& holder, const UniqueFd& tree, const Reporter& report) {
   LandlockRulesetAttr attr{};
-  attr.handled_access_fs = (kLandlockMakeDir | kLandlockRemoveDir | kLandlockRefer) & landlock_known(holder.landlock_abi);
+  attr.handled_access_fs =
+      (kLandlockMakeDir | kLandlockRemoveDir | kLandlockRefer) & landlock_known(holder.landlock_abi);
   const auto ruleset =
       static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
                                    ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));

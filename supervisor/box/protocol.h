@@ -77,7 +77,7 @@ struct LauncherReport {
   int32_t pid = 0;
   uint32_t run = 0;
   int32_t personality = 0, personality_of_files = 0;  // the latter 0 where there is none
-  uint8_t can_freeze = 0;  // started: the box has a group that can be frozen
+  uint8_t can_freeze = 0;                             // started: the box has a group that can be frozen
   uint8_t has_listener = 0;
   uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;

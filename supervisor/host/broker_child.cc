@@ -82,29 +82,35 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
 bool BrokerChild::receive(const Events& events) {
   std::string buffer(broker::kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
+  // It ended without reading all: said once, before what it sent earlier (net/unix/af_unix.c, unix_release_sock()).
+  if (!got && got.error().code == ECONNRESET)
+    got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
   if (!got) return false;
   // alos-broker sends pipes and files along.
   if (std::ranges::any_of(got->fds, is_socket)) {
     let_go(std::move(got->fds));
     return false;
   }
-  if (got->size == 0) return false;
+  if (got->size == 0) {
+    has_said_all_ = true;
+    return false;
+  }
   const std::string_view body = std::string_view(buffer).substr(1, got->size - 1);
   switch (buffer[0]) {
     case broker::Records::kTag: {
       const auto records = decode<broker::Records>(body, "broker's records");
       if (!records) return false;
       events.records(*records);
-      return !is_stuck_;
+      return is_heard();
     }
     case broker::WantIdentity::kTag:
       events.want_identity();
-      return !is_stuck_;
+      return is_heard();
     case broker::WantRun::kTag: {
       const auto wanted = decode<broker::WantRun>(body, "broker's command");
       if (!wanted) return false;
       events.want_run(*wanted, std::move(got->fds));
-      return !is_stuck_;
+      return is_heard();
     }
     case broker::EndRun::kTag: {
       const auto ended = decode<broker::EndRun>(body, "broker's command");
@@ -180,7 +186,8 @@ void BrokerChild::advance(const broker::Advance& to) {
 }
 
 void BrokerChild::finish() {
-  ::shutdown(socket_.get(), SHUT_WR);
+  is_finishing_ = true;
+  put(broker::message(broker::Finish{}));
 }
 
 bool BrokerChild::end() {
@@ -193,7 +200,7 @@ bool BrokerChild::end() {
   int status = -1;
   const bool reaped = ::waitpid(pid_, &status, 0) == pid_;
   pid_ = -1;
-  return reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return has_said_all_ && reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace alos::host

@@ -52,20 +52,23 @@ class BrokerChild {
   void answer(const broker::RunEnded& ended);
   void advance(const broker::Advance& to);
 
-  // It is to send what it has to say and to end.
+  // It is to give up what is under way, to send what it has to say and to end. Answered meanwhile as before.
   void finish();
   // Ends it, and waits until it has. True: it had ended by itself, having said all that it had to say.
   bool end();
   pid_t pid() const { return pid_; }
 
  private:
+  bool is_heard() const { return !is_stuck_ || is_finishing_; }
   void put(std::string words, std::vector<UniqueFd> fds = {});
 
   UniqueFd socket_, complaints_;
   size_t complained_ = 0;
   pid_t pid_ = -1;
   Outbox unread_;
+  // It reads nothing any more. That is an end, unless it was told to end: then it says what it has to say first.
   bool is_stuck_ = false;
+  bool is_finishing_ = false, has_said_all_ = false;
 };
 
 }  // namespace alos::host

@@ -59,6 +59,14 @@ void CommandRuns::end_all(const UniqueFd& launcher) {
   for (auto& [number, run] : runs_) end(launcher, number);
 }
 
+void CommandRuns::abandon() {
+  std::erase_if(runs_, [&](const auto& one) {
+    if (one.second.pidfd) return false;
+    told_.started({one.first, ECANCELED, "the run is over"}, {});
+    return true;
+  });
+}
+
 void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
   const auto found = runs_.find(report.run);
   if (report.kind == LauncherReport::Kind::run_failed) {

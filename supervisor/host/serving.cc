@@ -21,6 +21,10 @@ using box::LauncherReport;
 // A broker that an agent makes end is started again so often.
 constexpr uint64_t kMostBrokers = 16;
 
+// For what a broker has begun when the box is gone, and what it has to say: more than it takes for the former
+// (syscall-broker/link_end.h).
+constexpr int64_t kLastWordsNs = 5'000'000'000;
+
 }  // namespace
 
 Serving::Serving(const SupervisorOrder& order, const UniqueFd& launcher, UniqueFd ring, RunRecord& record,
@@ -138,9 +142,16 @@ void Serving::end() {
   if (!broker_) return;
   broker_->finish();
   finishing_ = true;
-  pollfd more{.fd = broker_->fd(), .events = POLLIN, .revents = 0};
-  const int64_t until = boot_ns() + 2'000'000'000;
-  while (broker_ && boot_ns() < until && ::poll(&more, 1, 2000) == 1) from_broker();
+  runs_.abandon();
+  const int64_t until = boot_ns() + kLastWordsNs;
+  while (broker_ && boot_ns() < until) {
+    std::vector<pollfd> fds{{.fd = broker_->fd(), .events = broker_->events(), .revents = 0}};
+    runs_.add_to(fds);
+    if (::poll(fds.data(), fds.size(), 100) < 0 && errno != EINTR) break;
+    if ((fds[0].revents & POLLOUT) != 0) (void)broker_->send();
+    if ((fds[0].revents & ~POLLOUT) != 0) from_broker();
+    runs_.look(std::span(fds).subspan(1));
+  }
   if (broker_) broker_gone();
 }
 

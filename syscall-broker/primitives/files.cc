@@ -263,6 +263,18 @@ Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const Vie
   co_return give_up(moved.error());
 }
 
+// A directory that the agent may not list cannot be opened to be synced (Landlock, or its mode). The file again, then:
+// ext4, XFS and btrfs write a rename with the inode that it changed.
+Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& place, const UniqueFd& file) {
+  View::Place self;
+  self.directory.reset(::fcntl(place.directory.get(), F_DUPFD_CLOEXEC, 0));
+  self.name = ".";
+  self.path = place.path;
+  auto directory = co_await view.open(self, O_RDONLY | O_DIRECTORY);
+  const UniqueFd& on = directory ? *directory : file;
+  co_return co_await sync_to_disk(call, on, place.path, true);
+}
+
 unsigned no_replace(bool replace) {
   return replace ? 0 : static_cast<unsigned>(RENAME_NOREPLACE);
 }

@@ -71,6 +71,10 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
   // What was not there is made only where nothing has come since; what was there may be replaced by another's.
   auto placed = co_await put_in_place(*view, fresh, found.place, found.there() && mode != wire::CREATE);
   ALOS_ATTEMPT(done, std::move(placed));
+  if (sync) {
+    auto named = co_await sync_name(call, *view, found.place, fresh.fd);
+    ALOS_ATTEMPT(on_disk, std::move(named));
+  }
   ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
   co_return Written(st, !found.there());
 }
@@ -169,6 +173,7 @@ class FsAppend final : public Primitive {
     auto search = co_await find(
         call, asked, {.rights = Right::append, .absent = Right::create, .beside = false, .open = O_WRONLY | O_APPEND});
     ALOS_ATTEMPT(found, std::move(search));
+    bool made_here = false;
     if (!found.there() && wanted.create() && found.place.name != ".") {
       if (wanted.has_if_version()) co_return conflict(found.place.path);
       ALOS_ATTEMPT(view, call.agent().view());
@@ -177,6 +182,7 @@ class FsAppend final : public Primitive {
       found.node = std::move(node);
       ALOS_ATTEMPT(st, look(found.node, found.place.path));
       found.st = st;
+      made_here = true;
     }
     ALOS_ATTEMPT(suits, must_be_content(found, Names::one));
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version()) co_return conflict(found.place.path);
@@ -185,6 +191,11 @@ class FsAppend final : public Primitive {
     if (wanted.sync()) {
       auto synced = co_await sync_to_disk(call, found.node, found.place.path, true);
       ALOS_ATTEMPT(on_disk, std::move(synced));
+    }
+    if (wanted.sync() && made_here) {
+      ALOS_ATTEMPT(view, call.agent().view());
+      auto named = co_await sync_name(call, *view, found.place, found.node);
+      ALOS_ATTEMPT(on_disk, std::move(named));
     }
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     Answer out;

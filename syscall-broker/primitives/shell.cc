@@ -292,9 +292,10 @@ class ShellRun final : public Primitive {
     auto over = command->run(std::move(run), std::move(input.feed), std::move(out), std::move(err), until);
     co_await over;
     call.on_room(nullptr);
-    if (!command->start) co_return give_up(command->start.error());
     if (call.is_cancelled())
       co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->end.executed);
+    // Ended while its box was made, it never started, and that is not why.
+    if (!command->start && !command->end.timed_out) co_return give_up(command->start.error());
     co_return result_of(command->end, command->output.sent, command->error.sent);
   }
 

@@ -81,17 +81,19 @@ std::string effect_of(const alos::wire::Primitive& about) {
   return out;
 }
 
-bool table(const FileDescriptorSet& all) {
-  return each_primitive(all, [](const std::string& field, const DescriptorProto&, const alos::wire::Primitive& about) {
-    fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}}},\n", camel(field), about.name(), effect_of(about));
-  });
-}
-
 // The argument that is content; empty: none is.
 std::string content_of(const DescriptorProto& call) {
   for (const auto& field : call.field())
     if (field.options().GetExtension(alos::wire::argument).content()) return field.name();
   return "";
+}
+
+bool table(const FileDescriptorSet& all) {
+  return each_primitive(all,
+                        [](const std::string& field, const DescriptorProto& call, const alos::wire::Primitive& about) {
+                          fmt::print("{{wire::Request::k{}, \"{}\", EffectClass::{}, {}}},\n", camel(field),
+                                     about.name(), effect_of(about), !content_of(call).empty());
+                        });
 }
 
 bool calls(const FileDescriptorSet& all) {

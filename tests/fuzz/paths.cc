@@ -66,7 +66,7 @@ class Tree {
     ring_.emplace(std::move(*FileRing::map(std::move(ring), params)));
     View::Roots roots;
     roots.box.reset(::open(root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    view_.emplace(*ring_, std::move(roots), FileRing::Personality{0}, [](std::string_view) { return false; });
+    view_.emplace(*ring_, std::move(roots), Personalities(), [](std::string_view) { return false; });
   }
   ~Tree() { fs::remove_all(outer_); }
   Tree(const Tree&) = delete;

@@ -296,6 +296,16 @@ TEST_P(Broker, a_commands_timeout_ends_all_that_it_started) {
   EXPECT_EQ(world().call({"/usr/bin/pgrep", "-f", "^sleep " + number}).out, "");
 }
 
+TEST_P(Broker, a_command_whose_time_is_over_before_its_box_is_made_is_timed_out) {
+  const Outcome run = world().shell(
+      policy(),
+      "for i in $(seq 60); do alos-call shell.run --timeout-ms 0 -- sleep 5 & [ $((i % 6)) -ne 0 ] || wait; done; wait",
+      {}, {});
+  const std::vector<json> replies = parsed(run.out);
+  EXPECT_EQ(replies.size(), 60U) << run.err;
+  for (const json& reply : replies) EXPECT_TRUE(reply.contains("ok") && reply["ok"]["timed_out"] == true) << reply;
+}
+
 TEST_P(Broker, a_command_ends_with_who_asked_for_it) {
   const std::string number = std::to_string(3'000'000 + ::getpid());
   const Outcome run = world().shell(policy(),

@@ -1,8 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "tests/integration/harness.h"
@@ -24,6 +26,11 @@ bool end_broker_of(pid_t supervisor) {
     if (name == "alos-broker") return ::kill(child, SIGKILL) == 0;
   }
   return false;
+}
+
+std::string script_of(const std::string& name) {
+  std::ifstream script(std::string(ALOS_BROKER_DIRECTORY) + "/" + name);
+  return {std::istreambuf_iterator<char>(script), {}};
 }
 
 class FailOn : public InBothModes {
@@ -71,8 +78,7 @@ TEST_P(FailOn, the_first_denials_are_named_once_each_and_all_are_counted) {
 }
 
 TEST_P(FailOn, no_denial_is_lost_among_records_that_are_long) {
-  std::ifstream script(std::string(ALOS_BROKER_DIRECTORY) + "/long_records.py");
-  world().write("long.py", {std::istreambuf_iterator<char>(script), {}});
+  world().write("long.py", script_of("long_records.py"));
   const std::string policy =
       world().policy("long",
                      "alos: 1\nabout: long records\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
@@ -95,6 +101,48 @@ TEST_P(FailOn, a_broker_that_is_ended_leaves_it_unknown_what_was_denied) {
   int status = 0;
   ASSERT_EQ(::waitpid(running.pid, &status, 0), running.pid);
   EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+// What is under way when the box ends is told of, and leaves nothing behind.
+TEST_P(FailOn, a_box_that_ends_in_the_middle_of_its_calls_leaves_nothing_unsaid) {
+  const std::string where = world().root() + "/out";
+  ASSERT_EQ(::mkdir(where.c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(where.c_str(), 0777), 0);
+  world().write("leave.py", script_of("leave.py"));
+  const std::string policy = world().policy(
+      "leave",
+      "alos: 1\nabout: calls at the end\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+      "  tree: {allow: rwx, path: $workspace/**}\n  out: {allow: rw, path: " +
+          where + "/**, audit: each}\nlimits: {wall: 60s}\n");
+  for (const std::string kind : {"look", "sleep", "run", "write"})
+    for (const std::string served : {"", " served"})
+      for (int round = 0; round < 3; ++round) {
+        SCOPED_TRACE(kind + served);
+        const Outcome outcome = world().shell(
+            policy, "PYTHONPATH=/alos/python exec /usr/bin/python3 leave.py " + kind + " " + where + served, {},
+            {"--fail-on", "deny", "--fresh"});
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        EXPECT_THAT(outcome.err, Not(HasSubstr("broker"))) << outcome.err;
+        EXPECT_FALSE(outcome.end().contains("calls_unknown"));
+      }
+  int written = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(where)) {
+    EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+    ++written;
+  }
+  EXPECT_GT(written, 0) << "there must be something that is under way";
+}
+
+TEST_P(FailOn, what_the_broker_itself_refuses_is_denied) {
+  const std::string book = world().root() + "/books/a";
+  ASSERT_EQ(::mkdir((world().root() + "/books").c_str(), 0755), 0);
+  world().write(book, "read by primitives alone");
+  const std::string policy =
+      world().policy("books", "alos: 1\nabout: read by the broker\nextends: base\nfiles:\n  books: {allow: r, path: " +
+                                  world().root() + "/books/**, audit: each}\n");
+  const Outcome outcome = world().shell(policy, "alos-call fs.open " + book + "; true", {}, {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("fs.open " + book + " (rule 'broker'"));
 }
 
 TEST_P(FailOn, an_unknown_word_is_refused_and_nothing_runs) {

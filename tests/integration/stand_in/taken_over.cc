@@ -411,7 +411,7 @@ int run() {
   auto roots = close_private_root(start->trees);
   if (!roots) return say(roots.error().text()), 1;
   if (auto confined = confine(Landlock::needed); !confined) return say(confined.error().text()), 1;
-  Attack attack(UniqueFd(kLink), ring, start->identity.value_or(0), std::move(*roots));
+  Attack attack(UniqueFd(kLink), ring, start->identity.value_or(Personalities()).agent, std::move(*roots));
   attack.given = std::move(given);
   const std::map<std::string, void (Attack::*)()> all{
       {"calls", &Attack::calls},           {"processes", &Attack::processes},

@@ -120,6 +120,17 @@ TEST_F(Channels, content_that_can_still_change_closes) {
   }
 }
 
+// It would be held for as long as the call is under way, and of sleeps there may be 100,000.
+TEST_F(Channels, a_descriptor_with_a_call_that_takes_no_content_closes) {
+  const UniqueFd fd = std::move(*sys::memfd("x", "x", true));
+  wire::Request request;
+  request.mutable_clock_sleep()->set_duration_ms(60'000);
+  request.set_id(1);
+  request.set_attached(true);
+  client->send(request, &fd);
+  EXPECT_THAT(last_words(*client), HasSubstr("takes no content"));
+}
+
 TEST_F(Channels, no_descriptor_of_refused_frames_stays) {
   const auto count = [] { return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}); };
   ASSERT_TRUE(client->call(now()).has_clock_now() && other->call(now()).has_clock_now());

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/landlock.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -451,6 +452,56 @@ TEST_F(Files, what_changes_is_recorded_before_it_happens) {
   EXPECT_EQ(all[2].rule, "secrets");
 }
 
+// The directory cannot be opened to be synced, and the write is on disk nevertheless.
+TEST(FilesSynced, where_the_directory_may_not_be_listed) {
+  constexpr uint64_t kFile = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+  Served served({.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work")}), .landlock = {{"/w", kFile}}});
+  Client client(served.socket_path());
+  wire::Request write = write_request("/w/a", "x");
+  write.mutable_fs_write()->set_sync(true);
+  wire::Reply reply = client.call(write);
+  EXPECT_TRUE(reply.has_fs_write()) << reply.DebugString();
+  wire::Request append;
+  append.mutable_fs_append()->set_path("/w/b");
+  append.mutable_fs_append()->set_create(true);
+  append.mutable_fs_append()->set_sync(true);
+  reply = client.call(append);
+  EXPECT_TRUE(reply.has_fs_append()) << reply.DebugString();
+}
+
+TEST_F(Files, what_a_path_was_led_to_is_in_its_record) {
+  served.write("/w/v2", "x");
+  served.write("/w/v3", "x");
+  std::filesystem::create_symlink("v2", served.root() + "/w/current");
+  std::filesystem::create_symlink("v3", served.root() + "/w/other");
+  ASSERT_TRUE(client->call(write_request("/w/current", "y")).has_fs_write());
+  wire::Request copy;
+  copy.mutable_fs_copy()->set_from("/w/current");
+  copy.mutable_fs_copy()->set_to("/w/other");
+  ASSERT_TRUE(client->call(copy).has_fs_copy());
+  using Details = std::vector<std::pair<std::string, std::string>>;
+  const std::vector<Recorded> all = served.journal();
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[1].details, (Details{{"reached", "/w/v2"}}));
+  EXPECT_EQ(all[3].details, (Details{{"reached", "/w/v2"}, {"to_reached", "/w/v3"}}));
+}
+
+// Only what the call ends by is denied.
+TEST(FilesSearched, a_denied_place_of_a_search_that_goes_on_is_no_denial) {
+  Served served({.policy = rules({rule(Effect::allow, kAll, {"/first/**", "/bin/**"}, "system"),
+                                  rule(Effect::deny, kAll, {"/bin/denied"}, "denied")})});
+  served.make_directory("/first");
+  served.write("/bin/denied", "#!", 0755);
+  served.write("/bin/tool", "#!", 0755);
+  std::filesystem::create_symlink("/bin/denied", served.root() + "/first/tool");
+  Client client(served.socket_path());
+  wire::Request request;
+  request.mutable_shell_run()->add_argv("tool");
+  EXPECT_EQ(client.call(request).failed().name(), "ENOSYS") << "there are no boxes, but it got so far";
+  for (const Recorded& one : served.journal()) EXPECT_EQ(one.decision, Effect::allow) << one.rule;
+}
+
 // ---- what primitives alone reach ----
 
 class FilesBrokered : public Files {
@@ -479,6 +530,10 @@ TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
   open.mutable_fs_open()->set_path("/v/file");
   EXPECT_EQ(client->call(open).denied().layer(), "broker");
   EXPECT_FALSE(client->descriptor);
+  const std::vector<Recorded> all = served.journal();
+  const auto refusal = std::ranges::find(all, Effect::deny, &Recorded::decision);
+  ASSERT_NE(refusal, all.end()) << "what the broker itself refuses is recorded as any denial";
+  EXPECT_EQ(refusal->target + ", " + refusal->rule, "fs.open /v/file, broker");
 }
 
 class FilesBrokeredToWrite : public Files {
@@ -524,8 +579,8 @@ TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_to_where_a_denial_reaches_i
   EXPECT_TRUE(rename("/v/d/in/deep", "/v/d/in/other").has_fs_rename()) << "no pattern reaches there";
 }
 
-// What is looked at and what is moved are two calls of the kernel, and names change in between: a directory that takes a
-// file's place must not be moved as that.
+// What is looked at and what is moved are two calls of the kernel, and names change in between: a directory that takes
+// a file's place must not be moved as that.
 TEST_F(FilesBrokeredToWrite, no_directory_takes_a_files_place_to_be_renamed_as_one) {
   const std::string tree = served.root() + ".brokered/v/";
   const auto call = [this](const std::string& from, const std::string& to) {

@@ -230,10 +230,10 @@ Served::Served(Setting setting)
   must(::listen(listener.get(), 64) == 0, "listen");
   stop_.reset(::eventfd(0, EFD_CLOEXEC));
   UniqueFd stop(::fcntl(stop_.get(), F_DUPFD_CLOEXEC, 3));
-  thread_ = std::thread([this, params, who, ring = std::move(ring), listener = std::move(listener),
-                         stop = std::move(stop)]() mutable {
-    serve(std::move(ring), params, who, std::move(listener), std::move(stop));
-  });
+  thread_ = std::thread(
+      [this, params, who, ring = std::move(ring), listener = std::move(listener), stop = std::move(stop)]() mutable {
+        serve(std::move(ring), params, who, std::move(listener), std::move(stop));
+      });
 }
 
 void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, UniqueFd listener, UniqueFd stop) {
@@ -263,7 +263,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/bin"}};
+  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/first:/bin"}};
   std::optional<Broker::VirtualTime> time;
   if (setting_.virtual_time) time = {.now_ns = boot_ns(), .wall_ns = wall_ns()};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host,
