@@ -324,17 +324,22 @@ def test_a_slow_broker_is_waited_for(peer):
     alos.fs.mkdir("/x")
 
 
+def given_up(talk, request):
+    """The client gives the call up, and uses the connection again."""
+    cancel, _ = talk.ask()
+    assert cancel.cancel.call == request.id
+    reply = wire.Reply(id=request.id)
+    reply.failed.code = errno.ECANCELED
+    talk.say(reply)
+    request, _ = talk.ask()
+    talk.say(wire.Reply(id=request.id, fs_mkdir=wire.FsMkdir.Result()))
+
+
 def test_an_interrupt_gives_up_the_call_and_leaves_the_connection(peer):
     def script(talk):
         request, _ = talk.ask()
         os.kill(os.getpid(), signal.SIGINT)
-        cancel, _ = talk.ask()
-        assert cancel.cancel.call == request.id
-        reply = wire.Reply(id=request.id)
-        reply.failed.code = errno.ECANCELED
-        talk.say(reply)
-        request, _ = talk.ask()
-        talk.say(wire.Reply(id=request.id, fs_mkdir=wire.FsMkdir.Result()))
+        given_up(talk, request)
 
     peer.script = script
     with pytest.raises(KeyboardInterrupt):
@@ -346,13 +351,7 @@ def test_an_interrupt_gives_up_the_call_and_leaves_the_connection(peer):
 def test_an_interrupt_just_after_the_sending_gives_up_the_call(peer, monkeypatch):
     def script(talk):
         request, _ = talk.ask()
-        cancel, _ = talk.ask()
-        assert cancel.cancel.call == request.id
-        reply = wire.Reply(id=request.id)
-        reply.failed.code = errno.ECANCELED
-        talk.say(reply)
-        request, _ = talk.ask()
-        talk.say(wire.Reply(id=request.id, fs_mkdir=wire.FsMkdir.Result()))
+        given_up(talk, request)
 
     peer.script = script
     send = _frames.send
