@@ -14,7 +14,7 @@ import select
 import socket
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Dict, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from alos import _frames
 from alos import broker_pb2 as wire
@@ -60,10 +60,12 @@ class Connection:
         self.path = path or _frames.socket_path()
         self._socket = _frames.connect(self.path)
         self._sending = threading.Lock()  # taken before _lock
-        self._lock = threading.Condition()  # what follows
+        # Of what follows. No threading.Condition: an interrupt within its methods may leave the lock held, or released.
+        self._lock = threading.RLock()
+        self._waiters: List[threading.Lock] = []  # each held until there is news
         self._calls: Dict[int, _Call] = {}
         self._last = 0
-        self._reading = False
+        self._reader: Optional[int] = None  # the thread that reads for all
         self._over: Optional[OSError] = None
 
     @property
@@ -78,6 +80,7 @@ class Connection:
         """The Result of `message`, and the descriptor where that is what was asked for. What a command writes is given to
         `on_output` by this thread; what that raises gives up the call."""
         mine = _Call(primitive)
+        self._stop_reading()  # it may have been interrupted once more, before it could say so
         try:
             self._send(mine, message)
             return self._wait(mine, on_output)
@@ -101,6 +104,8 @@ class Connection:
         return self._wait(mine, on_output)
 
     def _wait(self, mine: _Call, on_output: Optional[OnOutput]) -> Tuple[Any, Optional[int]]:
+        output: Optional[Tuple[bytes, bool]]
+        waiter: Optional[threading.Lock] = None
         while True:
             with self._lock:
                 if mine.output:
@@ -109,9 +114,11 @@ class Connection:
                     del self._calls[mine.ident]
                     return self._settle(mine)
                 else:
-                    self._wait_for_news()
-                    continue
-            if on_output:
+                    output = None
+                    waiter = self._wait_or_read()
+            if output is None:
+                self._await(waiter)
+            elif on_output:
                 on_output(*output)
 
     # ---- sending ----
@@ -173,22 +180,32 @@ class Connection:
         except ConnectionError:
             # What the broker said last is still there to be read; nothing more can come, so reading comes to an end.
             self._shutdown()
+            self._read_to_the_end()
+            raise self._over or OSError(errno.ECONNRESET, "") from None
+
+    def _read_to_the_end(self) -> None:
+        while True:
             with self._lock:
-                while not self._over:
-                    self._wait_for_news()
-                raise self._over from None
+                if self._over:
+                    return
+                waiter = self._wait_or_read()
+            self._await(waiter)
 
     def _wait_until_writable(self) -> None:
         """Reads meanwhile, if nobody does: the broker may be waiting for that before it reads on."""
         look_again = 50  # ms: whoever was reading may have stopped
         with self._lock:
-            if not self._reading:
-                return self._read_one(select.POLLIN | select.POLLOUT)
+            mine = self._reader is None
+            if mine:
+                self._reader = threading.get_ident()
+        if mine:
+            return self._read_one(select.POLLIN | select.POLLOUT)
         ready = select.poll()
         ready.register(self._socket, select.POLLOUT)
         ready.poll(look_again)
 
     def _give_up(self, mine: _Call) -> None:
+        self._stop_reading()
         with self._lock:
             if self._calls.get(mine.ident) is not mine:
                 return
@@ -206,38 +223,65 @@ class Connection:
         except Error:  # not sent: there is nothing to give up any more
             pass
 
-    # ---- reading; _lock is held ----
+    # ---- reading ----
 
-    def _wait_for_news(self) -> None:
-        if self._reading:
-            self._lock.wait()
+    def _stop_reading(self) -> None:
+        """This thread reads no more. If it did, an interrupt has taken it out of its middle, and a frame may be lost."""
+        with self._lock:
+            if self._reader == threading.get_ident():
+                self._end(OSError(errno.ECONNRESET, "interrupted while an answer was read"))
+                self._reader = None
+                self._tell()
+
+    def _await(self, waiter: Optional[threading.Lock]) -> None:
+        """Until there is news, by whoever reads: this thread, without a waiter."""
+        if waiter:
+            waiter.acquire(timeout=1)  # who was to tell may have been interrupted
         else:
             self._read_one(select.POLLIN)
 
     def _read_one(self, events: int) -> None:
-        self._reading = True
-        self._lock.release()
+        """As the reader, which this thread is no more afterwards. `_lock` is not held."""
         frame: Optional[Tuple[bytes, Optional[int]]] = None
         error: Optional[OSError] = None
-        whole = True
+        ready = select.poll()
+        ready.register(self._socket, events)
         try:
-            ready = select.poll()
-            ready.register(self._socket, events)
-            if any(found & ~select.POLLOUT for _, found in ready.poll()):
-                whole = False  # an interrupt from here on may lose a frame
+            found = ready.poll()
+        except BaseException:  # nothing was read yet
+            with self._lock:
+                self._reader = None
+                self._tell()
+            raise
+        try:
+            if any(what & ~select.POLLOUT for _, what in found):
                 frame = _frames.receive(self._socket)
-                whole = True
         except BlockingIOError:
-            whole = True
+            pass
         except OSError as why:
             error = why
-        finally:
-            self._lock.acquire()
-            self._reading = False
-            if error is None and not whole:
-                error = OSError(errno.ECONNRESET, "interrupted while an answer was read")
+        with self._lock:
             self._take(frame, error)
-            self._lock.notify_all()
+            self._reader = None
+            self._tell()
+
+    # ---- _lock is held ----
+
+    def _wait_or_read(self) -> Optional[threading.Lock]:
+        """What to wait by. None: this thread is the reader."""
+        if self._reader is None:
+            self._reader = threading.get_ident()
+            return None
+        waiter = threading.Lock()
+        waiter.acquire()
+        self._waiters.append(waiter)
+        return waiter
+
+    def _tell(self) -> None:
+        while self._waiters:
+            if self._waiters[-1].locked():
+                self._waiters[-1].release()
+            self._waiters.pop()  # last: an interrupt before leaves it for the next
 
     def _take(self, frame: Optional[Tuple[bytes, Optional[int]]], error: Optional[OSError]) -> None:
         if error is not None:
@@ -327,9 +371,9 @@ class Connection:
                       hint=why.strerror or "")
 
     def _end(self, why: OSError) -> None:
-        if self._over:
-            return
-        self._over = why
+        """Again where an interrupt ended it in its middle."""
+        if self._over is None:
+            self._over = why
         self._shutdown()
         for ident, call in list(self._calls.items()):
             if call.dropped:
@@ -338,7 +382,7 @@ class Connection:
                 name, effect, _ = PRIMITIVES[call.primitive]
                 call.end = self._failed(why, name) if effect == "observe" else Unknown(
                     operation=name, hint=f"{why.strerror}; look before you ask for it again")
-        self._lock.notify_all()
+        self._tell()
 
     def _shutdown(self) -> None:
         try:

@@ -381,6 +381,68 @@ def test_an_interrupt_before_the_sending_says_nothing_to_the_broker(peer, monkey
     assert peer.connections == 1
 
 
+def test_interrupts_at_any_moment_leave_nothing_that_waits_for_ever(peer):
+    peer.answers(lambda request, reply: reply.fs_mkdir.SetInParent())
+    program = """
+import faulthandler, signal, threading, time
+import alos
+
+class Interrupt(BaseException):
+    pass
+
+armed = False
+
+def interrupt(*_):
+    global armed
+    if armed:
+        armed = False
+        raise Interrupt
+
+faulthandler.dump_traceback_later(20, exit=True)
+signal.signal(signal.SIGALRM, interrupt)
+over = False
+ends = [0, 0]
+
+def other():
+    while not over:
+        try:
+            alos.fs.mkdir("/other")
+            ends[1] += 1
+        except alos.Error:
+            pass
+
+def storm(until):
+    global armed
+    while time.monotonic() < until:
+        try:
+            armed = True
+            while time.monotonic() < until:
+                alos.fs.mkdir("/x")
+            armed = False
+        except (Interrupt, alos.Error):
+            ends[0] += 1
+            armed = False
+    try:
+        alos.fs.mkdir("/x")
+    except alos.Error:  # told of an interrupt before
+        pass
+    alos.fs.mkdir("/x")
+
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+storm(time.monotonic() + 2)
+beside = threading.Thread(target=other)
+beside.start()
+storm(time.monotonic() + 2)
+signal.setitimer(signal.ITIMER_REAL, 0)
+over = True
+beside.join()
+print(*ends)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert all(int(count) > 100 for count in done.stdout.split()), done.stdout
+
+
 def test_a_child_after_fork_has_a_connection_of_its_own(peer):
     peer.answers(lambda request, reply: reply.fs_mkdir.SetInParent())
     alos.fs.mkdir("/x")
