@@ -90,6 +90,10 @@ class Checker {
              "write each argument, with its type; '...' repeats what it stands directly after, as in <file:path:r>...");
     program_of_command(rule, rule.usage.program(), refuse);
     if (rule.program != rule.usage.program()) program_of_command(rule, rule.program, refuse);
+    if (rule.write.empty() && rule.usage.takes(ArgumentType::path_write))
+      refuse("lets the agent name a file for " + program + " to write, and gives it nothing to write",
+             "'files: {w: [...]}' with what it may be",
+             "give the rule that; whatever else the agent writes is read-only for such a run");
     for (const PathPattern& path : rule.read) command_path(rule, path, kRead);
     for (const PathPattern& path : rule.write) command_path(rule, path, kRead | kWrite);
   }

@@ -21,6 +21,7 @@ std::string not_handed_over(std::string_view path);
 bool is_made_for_boxes(std::string_view path);
 
 // Of a file that is not the same to a run as to its caller.
+inline constexpr std::string_view kOwnTmp = "a run with more rights has its own /tmp, and not its caller's";
 inline constexpr std::string_view kHidden =
     "the run has the host's there, by its rule, and its caller what is its own box's";
 

@@ -333,6 +333,16 @@ std::expected<std::vector<Binding>, Mismatch> Usage::match(std::span<const std::
   return UsageMatcher(*this, arguments).run();
 }
 
+bool Usage::takes(ArgumentType type) const {
+  const auto is = [&](const Word& word) { return word.valued && word.type == type; };
+  const auto some = [&](const Choice& choice) { return std::ranges::any_of(choice, is); };
+  return std::ranges::any_of(states_, [&](const State& state) { return is(state.word); }) ||
+         std::ranges::any_of(options_, [&](const Option& option) {
+           return std::ranges::any_of(
+               option.forms, [&](const Form& form) { return is(form.head) || std::ranges::any_of(form.values, some); });
+         });
+}
+
 bool Usage::covers(std::span<const std::string> arguments) const {
   return UsageMatcher(*this, arguments).covers();
 }

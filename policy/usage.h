@@ -70,6 +70,8 @@ class Usage {
   const std::string& text() const { return text_; }
   const std::string& program() const { return program_; }  // the first word, absolute and canonical
   bool open_ended() const { return open_ended_; }
+  // Whether any of its words is a value of this type.
+  bool takes(ArgumentType type) const;
 
   // What an allow asks: `arguments` (without argv[0]) are what the line says, and what its values are bound to; where
   // several ways fit, the first as written. At most arguments x elements steps, whatever is given.

@@ -73,12 +73,10 @@ Result<Ended> receive(int socket, const Entry& entry) {
   if (out.reply.id() != kId) return std::unexpected(broken("an answer to no call"));
   if (out.reply.attached() != static_cast<bool>(out.descriptor)) return std::unexpected(broken("a descriptor amiss"));
   const auto& reflection = *out.reply.GetReflection();
-  if (out.reply.has_output() && gives_content(entry)) {
+  if (is_refusal(out.reply) || (out.reply.has_output() && gives_content(entry))) {
     if (out.descriptor) return std::unexpected(broken("a descriptor amiss"));
   } else if (out.reply.has_output() && gives_output(entry)) {
     if (out.descriptor) TRY(put_content(*out.reply.mutable_output(), "data", out.descriptor));
-  } else if (is_refusal(out.reply)) {
-    if (out.descriptor) return std::unexpected(broken("a descriptor amiss"));
   } else if (!reflection.HasField(out.reply, entry.reply_field)) {
     return std::unexpected(broken("an answer to another call"));
   } else if (gives_descriptor(entry) != static_cast<bool>(out.descriptor)) {

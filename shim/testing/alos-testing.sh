@@ -7,8 +7,9 @@
 #
 # alos_box POLICY [WORKSPACE]        begins one; POLICY as for `alos run`, WORKSPACE a directory
 # alos_box_run [OPTION]... -- CMD    options of `alos run`; sets alos_code, alos_out and alos_err
-# alos_denied RULE                   whether the broker refused something in the last run by this rule ("" for any)
-# alos_written                       what is pending in the layer, "A path" a line
+# alos_denied RULE                   whether the broker refused something in the last run by this rule ("" for any); 2, and
+#                                    said on standard error, where that is not known
+# alos_written                       what is pending in the layer, "A path" a line; names as in JSON strings
 # alos_undo                          drops it
 # alos_box_end                       and all of it; to be called by a trap where a test may end early
 #
@@ -31,6 +32,7 @@ alos_box_run() {
   [ -z "$alos_box_workspace" ] || set -- --workspace "$alos_box_workspace" "$@"
   [ -z "$alos_box_degrade" ] || set -- --degrade "$alos_box_degrade" "$@"
   alos_code=0
+  rm -f "$alos_box_base/events" # of the run before
   alos_box_call run --policy "$alos_box_policy" --events "$alos_box_base/events" "$@" \
     >"$alos_box_base/out" 2>"$alos_box_base/err" </dev/null || alos_code=$?
   # shellcheck disable=SC2034 # for the caller
@@ -39,13 +41,17 @@ alos_box_run() {
 }
 
 alos_denied() {
+  if ! grep '"event":"end"' "$alos_box_base/events" 2>/dev/null | grep -qv '"calls_unknown":true'; then
+    echo "alos_denied: what was denied is not known" >&2
+    return 2
+  fi
   grep '"event":"denied"' "$alos_box_base/events" | grep -qF "\"rule\":\"$1${1:+\"}"
 }
 
 alos_written() {
   # shellcheck disable=SC2046 # words
-  alos_box_call diff --stat $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"} |
-    sed -n 's/^  *\([AMD]\)  *\([^ ]*\).*/\1 \2/p'
+  alos_box_call diff --json $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"} |
+    sed -n '/^      "kind": /{s/.*: "\(.\)",$/\1/;h;}; /^      "path": /{s/^      "path": "\(.*\)",$/\1/;H;g;s/\n/ /;p;}'
 }
 
 alos_undo() {

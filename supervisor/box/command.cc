@@ -59,6 +59,7 @@ Result<void> check_file(const policy::BoxPlan& plan, const policy::PlannedBox& b
       return refuse(command, path, "it is a directory above what the rule gives the run");
   const Right right = binding.type == policy::ArgumentType::path_read ? Right::read : Right::write;
   const policy::PlannedBox::Kept kept = box.kept(right, path);
+  if (!kept.mounted && lies_below(path, "/tmp")) return refuse(command, path, policy::kOwnTmp);
   if (kept.mask) return refuse(command, path, fmt::format("rule '{}' takes it from the agent", kept.mask->rule));
   if (kept.mounted ? !kept.allowed : !box_s_own(path, right))
     return refuse(command, path, "it is not the agent's own to hand over");

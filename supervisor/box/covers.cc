@@ -564,11 +564,9 @@ Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& v
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
-                                       const std::vector<Place>& places, const std::vector<std::string>& sockets,
-                                       bool shown_twice) {
+Result<std::vector<Cover>> find_once(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
+                                     const std::vector<Place>& places, const std::vector<std::string>& sockets,
+                                     bool shown_twice) {
   View view(plan, places, host);
   Walk walk(plan, TRY(matchers(plan)), view, shown_twice);
   for (const Place& place : places) {
@@ -581,6 +579,19 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
   TRY(hide_sockets(walk, plan, view, sockets));
   TRY(walk.other_names(merged));
   return walk.take();
+}
+
+}  // namespace
+
+// Where somebody renames or removes directories meanwhile, what is gone may be elsewhere, unseen: from the beginning.
+Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
+                                       const std::vector<Place>& places, const std::vector<std::string>& sockets,
+                                       bool shown_twice) {
+  constexpr int kTries = 8;
+  for (int i = 1;; ++i) {
+    auto found = find_once(plan, merged, host, places, sockets, shown_twice);
+    if (found || i == kTries || (found.error().code != ENOENT && found.error().code != ESTALE)) return found;
+  }
 }
 
 }  // namespace alos::box

@@ -28,6 +28,8 @@ namespace alos::box {
 // is hidden whole. Errors: more than 10,000 matches (E2BIG), those of walk_below(), and a link that cannot be followed
 // for another reason than what it leads to, by link and rule.
 //
+// Tried again where a tree changes under the search (ENOENT, ESTALE).
+//
 // Hidden as well are the nodes of `sockets`, paths that the host's sockets are bound to (named_sockets()), where they
 // lie in a tree of the host that is mounted as it is. A socket that is a place of its own is what its rule names, and
 // stays.

@@ -70,6 +70,16 @@ Result<Sources> open_all_sources(const Holder& holder) {
   return out;
 }
 
+namespace {
+
+// What the first primitive would find otherwise, with the run under way: each is there, and is what its rule says.
+Result<void> check_brokered(const Holder& holder) {
+  if (holder.ring) TRY(open_sources(holder.plan().brokered, holder.plan().workspace));
+  return {};
+}
+
+}  // namespace
+
 Launched<Held> hold(Order order, Trace& trace) {
   ALOS_STEP(trace, Step::request, check_request(order));
   Held out;
@@ -102,6 +112,7 @@ Launched<Held> hold(Order order, Trace& trace) {
   OpenedWorkspace opened = ALOS_STEP(trace, Step::workspace, open_workspace(source));
   // While every directory of the host is still seen, should one be covered.
   out.sources = ALOS_STEP(trace, Step::sources, open_all_sources(holder));
+  ALOS_STEP(trace, Step::sources, check_brokered(holder));
   holder.shown_twice = ALOS_STEP(trace, Step::sources, shown_twice_in(plan, out.sources.places));
   holder.staging = ALOS_STEP(trace, Step::workspace, make_staging());
   if (order.image) opened.layer = ALOS_STEP(trace, Step::workspace, attach_image(order.image, holder.staging));

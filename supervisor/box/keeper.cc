@@ -31,7 +31,8 @@ class Keeper {
         later_(later),
         disk_(std::move(holder.written), std::move(holder.bounded), limits_.disk, box_.pid),
         runs_(holder, disk_, later) {
-    if (limits_.wall_ms) wall_ns_ = boot_ns() + static_cast<int64_t>(*limits_.wall_ms) * 1'000'000 + kWallGrace;
+    if (limits_.wall_ms && !holder.run.clock_is_given)
+      wall_ns_ = boot_ns() + static_cast<int64_t>(*limits_.wall_ms) * 1'000'000 + kWallGrace;
   }
 
   // Until the box is gone or the supervisor is.

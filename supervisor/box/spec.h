@@ -71,8 +71,9 @@ struct RunRequest {
   bool terminal = false;             // some of stdin, stdout, stderr is to be a pty of the box
   uint8_t terminal_mask = 0;         // bit 0, 1, 2: that one
   uint16_t rows = 0, columns = 0;
-  std::string layer;  // canonical path of the workspace's layer directory
-  std::string home;   // of a home that lasts
+  bool clock_is_given = false;  // `wall` is the supervisor's alone to hold
+  std::string layer;            // canonical path of the workspace's layer directory
+  std::string home;             // of a home that lasts
 };
 
 // What a further box of a run executes (LauncherOrder::run). For a command of the plan env is the launcher's own, cwd
@@ -98,7 +99,7 @@ void fields(A& a, Compiled& c) {
 template <class A>
 void fields(A& a, RunRequest& r) {
   a(r.id, r.name, r.argv, r.env, r.cwd, r.host_uid, r.host_gid, r.degrade, r.terminal, r.terminal_mask, r.rows,
-    r.columns, r.layer, r.home);
+    r.columns, r.clock_is_given, r.layer, r.home);
 }
 
 }  // namespace box

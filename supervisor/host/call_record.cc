@@ -75,7 +75,9 @@ broker::AllRecorded CallRecord::take(const broker::Records& records) {
       // Its digest: what an agent makes up may be long.
       const Digest key = digest(record.rule + "\n" + record.target);
       const std::string what(key.begin(), key.end());
-      const bool own = denials_.size() < kMostDenials || denials_.contains(what);
+      // The first of each rule in any case: names of rules are few, as a broker in right hands has them.
+      const bool first = rules_.size() < kMostDenials && rules_.insert(record.rule).second;
+      const bool own = first || denials_.size() < kMostDenials || denials_.contains(what);
       events_.write_repeated("denied",
                              {{"request", record.target},
                               {"layer", record.layer},

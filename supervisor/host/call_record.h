@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -40,6 +41,7 @@ class CallRecord {
   std::unordered_map<uint64_t, std::string> intents_;  // ids in the log, until their end
   std::map<std::string, uint64_t> counts_;
   std::unordered_map<std::string, uint64_t> denials_;  // of each rule and target
+  std::unordered_set<std::string> rules_;              // that have denied
   uint64_t denied_ = 0;
   std::vector<std::string> first_denials_;
 };

@@ -13,7 +13,7 @@ Outcome try_io_uring() {
   const auto ring = create_file_ring();
   if (ring) return worked();
   errno = ring.error().code;
-  return failed(ring.error().operation.c_str());
+  return failed(ring.error().operation);
 }
 
 Fact systemd_fact() {

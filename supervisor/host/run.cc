@@ -420,6 +420,7 @@ Result<void> Start::compose() {
   order_.terminal_mask = request_.terminal_mask;
   order_.fail_on_deny = options_.fail_on_deny;
   order_.clock = options_.clock;
+  request_.clock_is_given = options_.clock != ClockKind::real;
   if (!options_.clock_orders.empty()) {
     auto orders = sys::dup(std::stoi(options_.clock_orders));
     if (!orders)

@@ -230,7 +230,13 @@ class ShellRun final : public Primitive {
     Plan out;
     out.demands.push_back(std::move(*request));
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
-    if (!decision.elevated) return out;
+    if (!decision.elevated) {
+      // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why.
+      auto executed = policy::Request::file(Right::execute, call.program.path, call.program.file);
+      if (!executed) return give_up(executed.error());
+      out.demands.push_back(std::move(*executed));
+      return out;
+    }
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
     if (call.request().shell_run().env_size() > 0)
@@ -255,7 +261,7 @@ class ShellRun final : public Primitive {
     if (!line && call.words_not_followed)
       co_return give_up("shell.run", printable(wanted.argv(0)), EAGAIN,
                         "another call used up the line of the script that was to answer it; ask again");
-    auto work = line ? by_script(call, *line, decision) : in_a_box(call, std::move(env), decision);
+    auto work = line ? by_script(call, *line) : in_a_box(call, std::move(env), decision);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(result, std::move(done));
     result.set_wall_ms(static_cast<uint64_t>((time_.now_ns() - begun) / 1'000'000));
@@ -299,12 +305,8 @@ class ShellRun final : public Primitive {
     co_return result_of(command->end, command->output.sent, command->error.sent);
   }
 
-  Task<Outcome> by_script(Call& call, size_t line, const policy::Decision& decision) {
+  Task<Outcome> by_script(Call& call, size_t line) {
     const wire::ShellRun& wanted = call.request().shell_run();
-    const std::string& file = call.program.file;
-    // What its box would refuse: there the kernel holds who may execute what.
-    auto no = decision.elevated ? std::nullopt : call.denial(Right::execute, file, file);
-    if (no) co_return std::unexpected(std::move(*no));
     const ScriptLine& answer = call.answer_by(line);
     if (answer.fails != 0) co_return give_up("shell.run", printable(wanted.argv(0)), answer.fails, kScriptSaysSo);
     const ShellRuns::Scripted counted(runs_);
@@ -373,6 +375,7 @@ class ShellRun final : public Primitive {
   static Task<Attempt<bool>> find_program(Call& call) {
     const std::string& program = call.request().shell_run().argv(0);
     const bool by_path = program.find('/') != program.npos;
+    ALOS_ATTEMPT(view, call.agent().view());
     const std::vector<std::string> places = places_of(call);
     Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
     std::vector<std::string> closed;  // something is there, and not for this caller
@@ -456,18 +459,23 @@ class ShellRun final : public Primitive {
   static std::optional<Answer> not_handed(const Call& call, const policy::CommandRule& rule, Right right,
                                           const std::string& path) {
     std::string why = policy::not_handed_over(path);
+    if (why.empty() && lies_below(path, "/tmp") && is_boxs_own(call, right, path)) why = policy::kOwnTmp;
     if (why.empty() && hides(call, rule, right, path)) why = policy::kHidden;
     if (why.empty()) return std::nullopt;
     return refused("shell.run " + printable(path), why, "give it another file, or its standard input");
+  }
+
+  static bool is_boxs_own(const Call& call, Right right, const std::string& path) {
+    const auto asked = policy::Request::file(right, path);
+    return !asked || policy::is_made_for_boxes(path) ||
+           policy::decide(call.agent().policy(), *asked).layer == policy::Layer::built_in;
   }
 
   // What the rule gives of the host there is another file than the caller's box has: supervisor/box/command.cc holds it
   // against the plan.
   static bool hides(const Call& call, const policy::CommandRule& rule, Right right, const std::string& path) {
     const policy::Policy& all = call.agent().policy().policy();
-    const auto asked = policy::Request::file(right, path);
-    const bool own = !asked || policy::is_made_for_boxes(path) ||
-                     policy::decide(call.agent().policy(), *asked).layer == policy::Layer::built_in;
+    const bool own = is_boxs_own(call, right, path);
     const bool copied = !all.workspace.empty() && all.workspace_mode != policy::WorkspaceMode::direct &&
                         lies_below(path, all.workspace);
     const auto gives = [&](const policy::PathPattern& given) {
@@ -490,6 +498,9 @@ class ShellRun final : public Primitive {
   // The path of the file that would be executed.
   static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
+    ALOS_ATTEMPT(view, call.agent().view());
+    // Not looked at: there each look is decided on and recorded.
+    if (view->is_brokered(asked)) co_return give_up("execve", asked, EACCES, "it is read through the broker alone");
     auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);

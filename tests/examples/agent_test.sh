@@ -45,9 +45,20 @@ alos_box_run --clock virtual --script "$work/answers.json" -- \
   alos-call shell.run --raw --timeout-ms 3600000 -- acme-deploy staging api
 [ "$alos_out" = deployed ] || fail "the deploy said: $alos_out"
 
+# A run that is refused denied nothing, and what the one before it denied is not its own.
+alos_box_run -- sh -c "alos-call fs.read '$work/.env' || true"
+alos_denied secrets || fail "no denial by rule secrets"
+alos_box_run --no-such-option -- true 2>/dev/null
+[ "$alos_code" -eq 125 ] || fail "an unknown option ended with $alos_code"
+known=0
+alos_denied secrets 2>/dev/null || known=$?
+[ "$known" -eq 2 ] || fail "of a run that was refused it said $known"
+
 # Writes land in the layer, and undo drops them.
 alos_box_run -- sh -c 'echo work > result.txt'
 [ "$(alos_written)" = "A result.txt" ] || fail "written: $(alos_written)"
+alos_box_run -- sh -c 'mv result.txt "a result"'
+[ "$(alos_written)" = "A a result" ] || fail "written: $(alos_written)"
 [ ! -e "$work/result.txt" ] || fail "it was written to the workspace itself"
 alos_undo
 [ -z "$(alos_written)" ] || fail "not undone: $(alos_written)"

@@ -370,6 +370,38 @@ TEST_P(Broker, a_command_that_a_rule_denies_is_not_run) {
   EXPECT_EQ(after.out, "");
 }
 
+// The kernel would refuse it as well, and tell nobody why.
+TEST_P(Broker, a_program_that_the_policy_lets_nobody_execute_is_denied) {
+  const std::string program = "/usr/bin/base64";
+  const std::string rules =
+      world().policy("no_base64", "alos: 1\nabout: x\nextends: base\nfiles:\n  no: {deny: x, path: " + program +
+                                      ", reason: not here}\n");
+  for (const std::string& word : {program, std::string("base64")}) {
+    const Outcome run =
+        world().shell(rules, "alos-call shell.run -- " + word + " /etc/passwd", {}, {"--fail-on", "deny"});
+    EXPECT_THAT(run.out, AllOf(HasSubstr("\"denied\""), HasSubstr("\"no\""))) << run.err;
+    EXPECT_THAT(run.err, HasSubstr("--fail-on deny: 1 denied"));
+  }
+}
+
+// Each look there is decided on and recorded, and this one would not be.
+TEST_P(Broker, a_command_s_name_tells_nothing_of_what_primitives_alone_reach) {
+  const std::string there = call("shell.run -- " + outside_ + "/books/db.md").dump();
+  const std::string absent = call("shell.run -- " + outside_ + "/books/no.md").dump();
+  EXPECT_THAT(there, HasSubstr("EACCES"));
+  EXPECT_EQ(there.size(), absent.size()) << there << absent;
+}
+
+TEST_P(Broker, a_path_that_primitives_alone_reach_must_be_there) {
+  const std::string rules =
+      world().policy("mistyped", "alos: 1\nabout: x\nextends: base\nfiles:\n  books: {allow: r, path: " + outside_ +
+                                     "/bocks/**, audit: each}\n");
+  const Outcome run = world().shell(rules, "echo ran", {}, {});
+  EXPECT_EQ(run.code, 125);
+  EXPECT_EQ(run.out, "");
+  EXPECT_THAT(run.err, AllOf(HasSubstr("bocks"), HasSubstr("'books'")));
+}
+
 TEST_P(Broker, what_a_command_leaves_running_is_gone_when_it_ends) {
   const std::string number = std::to_string(4'000'000 + ::getpid());
   const json reply = call("shell.run -- sh -c 'setsid sleep " + number + " & echo left'");

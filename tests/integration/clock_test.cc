@@ -86,6 +86,13 @@ TEST_P(Clock, wall_is_reached_by_virtual_time) {
   EXPECT_EQ(outcome.end()["clock"].value("moved_ms", 0), 8 * 3'600'000);
 }
 
+TEST_P(Clock, wall_is_not_reached_by_the_real_one) {
+  const std::string policy = world().policy("short", "alos: 1\nabout: x\nextends: base\nlimits: {wall: 1s}\n");
+  const Outcome outcome = world().shell(policy, "sleep 2.5; echo over", {}, {"--clock", "virtual"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "over\n");
+}
+
 TEST_P(Clock, sleepers_wake_in_the_order_of_their_times) {
   const Outcome outcome =
       run("(alos-call clock.sleep 7200000 >/dev/null; echo second) & (alos-call clock.sleep 3600000 >/dev/null; echo "

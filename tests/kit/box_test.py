@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from alos import testing
 from alos.testing import Box, BoxError, BoxTimeout
 
 POLICY = """
@@ -180,6 +181,40 @@ def test_a_script_that_is_wrong_is_an_exception_with_its_place():
     with Box("coding", script=[PUSH, {**PUSH, "code": 256}]) as box:
         with pytest.raises(BoxError, match=r"script.json\[1\].code; write a whole number from 0 to 255"):
             box.run(["true"])
+
+
+def test_words_may_have_any_characters(tmp_path):
+    with Box("coding", workspace=tmp_path) as box:
+        assert box.run(["echo", "a\u2028b\u0085c"]).out == "a\u2028b\u0085c\n"
+
+
+def test_a_denial_is_seen_behind_any_number_of_others(tmp_path):
+    (tmp_path / ".env").write_text("KEY=1")
+    program = """
+import alos, sys
+for i in [f"/srv/{i}" for i in range(1100)] + [sys.argv[1]]:
+    try:
+        alos.fs.read(i)
+    except alos.Denied:
+        pass
+"""
+    with Box("coding", workspace=tmp_path) as box:
+        ran = box.run(["python3", "-c", program, str(tmp_path / ".env")])
+    assert ran.calls == {"fs.read denied": 1101}, ran.err
+    assert "secrets" in {denial.rule for denial in ran.denied}
+
+
+def test_a_run_of_which_it_is_not_known_what_was_denied_is_an_exception(tmp_path, monkeypatch):
+    made = testing._result
+
+    def unknown(*words):
+        out = made(*words)
+        out.end["calls_unknown"] = True
+        return out
+
+    monkeypatch.setattr(testing, "_result", unknown)
+    with Box("coding", workspace=tmp_path) as box, pytest.raises(BoxError, match="what it denied"):
+        box.run(["true"])
 
 
 def test_limits_may_be_given_up_beside_those_that_nothing_holds():

@@ -57,7 +57,8 @@ class Denial:
 
 @dataclass(frozen=True)
 class Result:
-    """One run. `denied`: what the broker refused, oldest first. What the kernel refuses a program in its box (a masked
+    """One run. `denied`: what the broker refused, oldest first; of one request that is refused again and again the first 16,
+    then each whose number is a power of two (`calls` counts all). What the kernel refuses a program in its box (a masked
     file that it opens itself) is an error of that program, and not in it."""
 
     code: int  # as of `alos run`: the program's own, 124 by a limit, 126, 127, 128 + signal
@@ -135,7 +136,7 @@ class Box:
     def run(self, argv: Sequence[StrPath], *, stdin: Union[str, bytes] = b"", env: Optional[Mapping[str, str]] = None,
             fail_on: str = "", timeout: Optional[float] = None) -> Result:
         """Runs a program in the box and waits for its end. `env`: of `alos run`; the policy says what of it is passed on.
-        Raises BoxError where the program could not be run by alos (125), BoxTimeout."""
+        Raises BoxError where the program could not be run by alos (125) or what was denied is not known, BoxTimeout."""
         if isinstance(argv, (str, bytes)):
             raise TypeError("argv is a sequence of words, never a command line")
         self._serial += 1
@@ -165,6 +166,8 @@ class Box:
         self._layered |= any(one.get("mode") in ("layer", "copy") for one in result.events)
         if late:
             raise BoxTimeout(f"{argv[0]!r} was ended after {timeout or self._timeout} s\n{result.err}", result)
+        if result.end.get("calls_unknown"):
+            raise BoxError(f"a broker of this run ended before it had said what it denied\n{result.err}")
         if code == 125 and not result.end.get("executed"):
             raise BoxError(result.err.strip())
         return result
@@ -243,8 +246,9 @@ def _remove(directory: Path) -> None:
 
 
 def _result(code: int, out: bytes, err: bytes, events: Path) -> Result:
-    lines = events.read_text(encoding="utf-8").splitlines() if events.exists() else []
-    told: List[Dict[str, Any]] = [json.loads(line) for line in lines]
+    # By newlines alone: what str.splitlines() takes for one besides may be in a string.
+    lines = events.read_text(encoding="utf-8").split("\n") if events.exists() else []
+    told: List[Dict[str, Any]] = [json.loads(line) for line in lines if line]
     end = told[-1] if told and told[-1]["event"] == "end" else {}
     denied = [Denial(one["request"], one["rule"], one["source"], one["reason"], one["layer"], one["primitive"])
               for one in told if one["event"] == "denied"]

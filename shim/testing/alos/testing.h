@@ -22,8 +22,11 @@ struct Result {
   int code = -1;  // as of `alos run`
   std::string out, err;
   std::vector<std::string> events;  // the lines of --events, JSON
-  std::vector<Denial> denied;       // by the broker; what the kernel refuses in the box is the program's own error
-  std::string error;                // why alos did not run the program, or was not waited for; empty: it did
+  // By the broker; what the kernel refuses in the box is the program's own error. Of one request that is denied again
+  // and again the first 16, then each whose number is a power of two.
+  std::vector<Denial> denied;
+  std::string
+      error;  // why alos did not run the program, was not waited for, or does not know what was denied; else empty
 };
 
 struct Settings {

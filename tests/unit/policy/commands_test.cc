@@ -238,6 +238,9 @@ TEST(Commands, an_elevated_run_and_the_agent_share_no_ground) {
   EXPECT_THAT(with("/opt/x", "{r: /opt/etc/a}"), HasSubstr("denies all of it"));
   EXPECT_THAT(with("/opt/x", "{w: /opt/state/**}"), HasSubstr("a match made later could be used"));
   EXPECT_EQ(with("/opt/x", "{r: [/opt/etc/b, /opt/state/**], w: /srv/out}"), "it loads");
+  EXPECT_THAT(with("/opt/x <f:path:w>", "{r: /opt/etc/b}"), HasSubstr("gives it nothing to write"));
+  EXPECT_THAT(with("/opt/x [--to <f:path:w>]", "{r: /opt/etc/b}"), HasSubstr("gives it nothing to write"));
+  EXPECT_EQ(with("/opt/x <f:path:w>", "{w: /srv/out}"), "it loads");
   // What the agent names there is its own, and the run would have the host's.
   for (const char* own : {"/tmp/d/**", "/tmp/key", "/home/agent/.netrc", "/home/**"}) {
     EXPECT_THAT(with("/opt/x <f:path:r>", "{r: " + std::string(own) + "}"), HasSubstr("where every box has its own"));
