@@ -208,6 +208,8 @@ TEST_P(Killed, leaves_no_process_within_a_second_and_nothing_else) {
   // A supervisor that was killed leaves its run's directory; whoever looks next removes it.
   std::this_thread::sleep_for(std::chrono::milliseconds(victim.program == "broker" ? 3100 : 0));
   world.call({"alos", "ps"});
+  for (int attempt = 0; attempt < 20 && !world.leftovers().empty(); ++attempt)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_EQ(world.leftovers(), "");
 }
 
