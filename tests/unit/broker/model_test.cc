@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -20,6 +21,14 @@
 
 namespace alos::broker::test {
 namespace {
+
+// Since 6.13 a change that somebody could tell from the one before gets another time (multigrain timestamps).
+bool stamps_are_fine() {
+  utsname name{};
+  int major = 0, minor = 0;
+  return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+         std::pair(major, minor) >= std::pair(6, 13);
+}
 
 using policy::Effect;
 using policy::kAll;
@@ -162,7 +171,10 @@ class Steps {
   // Of the file at that place, now or once.
   std::string version(const std::string& of) {
     const Model::Ref node = model_.at(of);
-    return !node || node->version.empty() || one_in(8) ? "1.2.3.4" : node->version;
+    if (!node || node->version.empty() || one_in(8)) return "1.2.3.4";
+    // Two states of one size within a tick may have one version (SECURITY.md).
+    if (node->version_of != node->changes && !stamps_are_fine()) return "1.2.3.4";
+    return node->version;
   }
 
   wire::Request request() {
