@@ -7,7 +7,6 @@ namespace alos::broker {
 namespace {
 
 using policy::Right;
-using policy::Rights;
 
 constexpr mode_t kPermissions = 0644;
 
