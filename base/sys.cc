@@ -244,7 +244,11 @@ Result<Message> receive_message(int socket, std::span<std::byte> data, size_t ma
   // Room for all that a message can have: what does not fit the kernel closes itself, and waits where let_go() does
   // not.
   message.msg_controllen = control.size();
-  const ssize_t n = retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); });
+  const auto receive = [&] { return retry([&] { return ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC); }); };
+  ssize_t n = receive();
+  // The other side ended without reading all that it was sent. That is said once, and before what it sent itself
+  // (net/unix/af_unix.c, unix_release_sock()): its last words come after.
+  if (n < 0 && errno == ECONNRESET) n = receive();
   if (n < 0) return fail_errno("recvmsg", "");
   Message out;
   out.size = static_cast<size_t>(n);

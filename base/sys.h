@@ -71,7 +71,8 @@ struct Message {
   size_t size = 0;  // 0: the other side is gone
   std::vector<UniqueFd> fds;
 };
-// At most data.size() bytes and `max_fds` descriptors; a truncated message (MSG_TRUNC, MSG_CTRUNC) is EMSGSIZE and
+// What the other side said before it ended comes before its end, also where it had not read all. At most data.size()
+// bytes and `max_fds` descriptors; a truncated message (MSG_TRUNC, MSG_CTRUNC) is EMSGSIZE and
 // whatever descriptors came with it are let go (base/let_go.h).
 Result<Message> receive_message(int socket, std::span<std::byte> data, size_t max_fds);
 

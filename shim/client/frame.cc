@@ -67,9 +67,6 @@ Result<void> send(int socket, std::string_view bytes, int descriptor) {
 Result<Frame> receive(int socket) {
   std::vector<std::byte> buffer(kMaxFrame);
   auto message = sys::receive_message(socket, buffer, 1);
-  // Reported once, before what was received earlier, by a peer that had not read everything (net/unix/af_unix.c,
-  // unix_release_sock).
-  if (!message && message.error().code == ECONNRESET) message = sys::receive_message(socket, buffer, 1);
   if (!message) return std::unexpected(message.error());
   if (message->size == 0) return fail("recvmsg", "", ECONNRESET, "the broker has closed the connection");
   if (message->fds.size() > 1) return fail("recvmsg", "", EMSGSIZE, "more than one descriptor");

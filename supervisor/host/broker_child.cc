@@ -82,9 +82,6 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
 bool BrokerChild::receive(const Events& events) {
   std::string buffer(broker::kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
-  // It ended without reading all: said once, before what it sent earlier (net/unix/af_unix.c, unix_release_sock()).
-  if (!got && got.error().code == ECONNRESET)
-    got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
   if (!got) return false;
   // alos-broker sends pipes and files along.
   if (std::ranges::any_of(got->fds, is_socket)) {

@@ -142,6 +142,20 @@ TEST_F(Sys, messages_carry_descriptors_and_a_truncated_one_leaks_none) {
   EXPECT_EQ(receive_message(pair->b.get(), room, 0)->size, 0u);
 }
 
+TEST_F(Sys, the_last_words_of_who_left_something_unread_are_heard) {
+  auto pair = socketpair(SOCK_SEQPACKET);
+  ASSERT_TRUE(pair);
+  const std::array<std::byte, 3> words{};
+  ASSERT_TRUE(send_message(pair->a.get(), words));
+  ASSERT_TRUE(send_message(pair->b.get(), words));
+  pair->a.reset();
+  std::array<std::byte, 8> room{};
+  const auto got = receive_message(pair->b.get(), room, 0);
+  ASSERT_TRUE(got) << got.error().text();
+  EXPECT_EQ(got->size, 3U);
+  EXPECT_EQ(receive_message(pair->b.get(), room, 0)->size, 0U) << "and then the end";
+}
+
 TEST_F(Sys, a_sealed_memfd_cannot_change) {
   auto fd = memfd("m", "text", true);
   ASSERT_TRUE(fd);
