@@ -135,7 +135,6 @@ class Call {
   uint64_t denial_ = 0;
   std::string rule_, source_;                   // by which the first of its demands is allowed
   bool recorded_ = false;                       // though it only looks
-  std::string_view asked_;                      // the path of the first of its demands, while that is carried out
   std::map<std::string, std::string> reached_;  // what links led its paths to
   std::optional<size_t> scripted_;
 };

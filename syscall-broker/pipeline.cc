@@ -72,10 +72,6 @@ Task<Answer> Pipeline::answer(Call& call) {
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
   call.reached_.clear();
-  if (!plan->demands.empty()) call.asked_ = plan->demands.front().asked();
-  const auto target = [&] {
-    return plan->demands.empty() ? plan->target : printable_text(plan->demands.front().text());
-  };
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
   // Looking leaves no trace, unless what is looked at is reached through the broker alone: then each use is recorded,
@@ -84,7 +80,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   Answer out;
   Result<void> written;
   if (effect) {
-    call.intent_ = record(call, row, target(), "", plan->details);
+    call.intent_ = record(call, row, *plan, "", plan->details);
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
@@ -94,9 +90,9 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (effect) {
       record_denial(call, out);
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
-      record(call, row, target(), outcome, details_of(out));
+      record(call, row, *plan, outcome, details_of(out));
     } else if (call.recorded_ || call.scripted_) {
-      const uint64_t number = record(call, row, target(), outcome, plan->details);
+      const uint64_t number = record(call, row, *plan, outcome, plan->details);
       written = co_await Written{journal_, number};
     }
   }
@@ -162,8 +158,9 @@ void Pipeline::give_back(Call& call) {
   --call.channel().calls;
 }
 
-uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::string& target,
-                          std::string_view outcome, const std::vector<std::pair<std::string, std::string>>& details) {
+uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan& plan, std::string_view outcome,
+                          const std::vector<std::pair<std::string, std::string>>& details) {
+  const std::string target = plan.demands.empty() ? plan.target : printable_text(plan.demands.front().text());
   Journal::Entry entry;
   entry.action = row.name;
   entry.target = target;
@@ -173,7 +170,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const std::
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
   for (const auto& [asked, reached] : call.reached_)
-    entry.details.emplace_back(asked == call.asked_ ? "reached" : "to_reached", printable(reached));
+    entry.details.emplace_back(asked == plan.demands.front().asked() ? "reached" : "to_reached", printable(reached));
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <unistd.h>
 
@@ -16,6 +17,8 @@ namespace {
 
 // A rename that raced with ".." (openat2(2), EAGAIN): tried again so often.
 constexpr int kTries = 32;
+
+const std::string kHere = ".";
 
 bool is_removed(int directory) {
   const auto st = sys::fstat(directory);
@@ -124,15 +127,20 @@ Task<Result<UniqueFd>> View::create(const Place& beside, const std::string& name
   return open_at(beside.directory.get(), name, beside.path, flags | O_CREAT | O_EXCL, mode);
 }
 
-Task<Result<void>> View::rename_file(const Place& from, const std::string& from_name, const Place& to,
-                                     const std::string& to_name, unsigned flags) const {
-  const FileRing::Personality who = from.brokered || to.brokered ? who_.of_files : who_.agent;
+Task<Result<UniqueFd>> View::open_directory(const Place& of) const {
+  return open_at(of.directory.get(), kHere, of.path, O_RDONLY | O_DIRECTORY, 0);
+}
+
+Task<Result<void>> View::rename(Moves what, const Place& from, const std::string& from_name, const Place& to,
+                                const std::string& to_name, bool replace) const {
+  const bool judged = what == Moves::file && (from.brokered || to.brokered);
+  const FileRing::Personality who = judged ? who_.of_files : who_.agent;
   if (who == 0 && who_.agent != 0)
     co_return fail("rename", from.path, ENOTSUP,
                    "without Landlock nothing keeps a directory from taking the file's place here; append to a file, or "
                    "write it in place");
   const int rc = co_await ring_.renameat2(who, from.directory.get(), from_name.c_str(), to.directory.get(),
-                                          to_name.c_str(), flags);
+                                          to_name.c_str(), replace ? 0U : static_cast<unsigned>(RENAME_NOREPLACE));
   if (rc != 0) co_return ring_error("rename", from.path, rc);
   co_return Result<void>();
 }

@@ -50,11 +50,19 @@ class View {
   // A new file beside it.
   Task<Result<UniqueFd>> create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const;
 
-  // Gives what is no directory, called `from_name` beside `from`, the name `to_name` beside `to`. Where no mount keeps
-  // what is denied in its place, that is in the brokered tree, the kernel judges that it is none while it moves it.
-  // Errors: those of renameat2(2), EACCES for a directory, ENOTSUP in the brokered tree without Landlock.
-  Task<Result<void>> rename_file(const Place& from, const std::string& from_name, const Place& to,
-                                 const std::string& to_name, unsigned flags) const;
+  // The directory itself, to be read or synced.
+  Task<Result<UniqueFd>> open_directory(const Place& of) const;
+
+  enum class Moves : uint8_t {
+    file,     // what is no directory
+    anything  // a directory, or what has come to be there instead
+  };
+  // Gives what is called `from_name` beside `from` the name `to_name` beside `to`; without `replace` only where nothing
+  // is. Where no mount keeps what is denied in its place, that is in the brokered tree, the kernel judges that a file
+  // is none but that while it moves it. Errors: those of renameat2(2); of a file EACCES where it is a directory by
+  // then, ENOTSUP in the brokered tree without Landlock.
+  Task<Result<void>> rename(Moves what, const Place& from, const std::string& from_name, const Place& to,
+                            const std::string& to_name, bool replace) const;
 
   FileRing& ring() const { return ring_; }
   FileRing::Personality who() const { return who_.agent; }

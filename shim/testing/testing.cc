@@ -78,9 +78,9 @@ void read_events(const std::string& path, Result& out) {
   std::istringstream lines(read(path));
   for (std::string line; std::getline(lines, line); out.events.push_back(line)) {
     const auto event = nlohmann::json::parse(line, nullptr, false);
-    if (event.is_object() && event.value("calls_unknown", false))
-      out.error = "a broker of this run ended before it had said what it denied";
-    if (!event.is_object() || event.value("event", "") != "denied") continue;
+    if (!event.is_object()) continue;
+    if (event.value("calls_unknown", false)) out.error = "a broker of this run ended before it had said what it denied";
+    if (event.value("event", "") != "denied") continue;
     out.denied.push_back(
         {event.value("request", ""), event.value("rule", ""), event.value("source", ""), event.value("reason", "")});
   }

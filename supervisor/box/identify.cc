@@ -127,15 +127,18 @@ void become_agent(const Holder& holder, const Reporter& report) {
   report.must(Step::become, "PR_SET_PDEATHSIG", ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 }
 
+int create_ruleset(uint64_t handled, const Reporter& report) {
+  LandlockRulesetAttr attr{};
+  attr.handled_access_fs = handled;
+  return static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
+                                      ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));
+}
+
 // Made of what is opened with the launcher's rights, then entered.
 int make_domain(const Holder& holder, const std::vector<Granted>& granted, const UniqueFd& box, const Layout& view,
                 const UniqueFd& tree, const Reporter& report) {
   const uint64_t known = landlock_known(holder.landlock_abi);
-  LandlockRulesetAttr attr{};
-  attr.handled_access_fs = known;
-  const auto ruleset =
-      static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
-                                   ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));
+  const int ruleset = create_ruleset(known, report);
   for (const Granted& one : granted) add_rule(report, ruleset, box, one, known);
   for (const Place& place : view.places)
     if (place.access != 0) add_rule(report, ruleset, tree, {place.target, place.access}, known);
@@ -146,13 +149,10 @@ int make_domain(const Holder& holder, const std::vector<Granted>& granted, const
 // under the name (Landlock judges what it moves when its directories are locked: security/landlock/fs.c,
 // current_check_refer_path()). Every further domain has to allow moving between directories again.
 int make_domain_of_files(const Holder& holder, const UniqueFd& tree, const Reporter& report) {
-  LandlockRulesetAttr attr{};
-  attr.handled_access_fs =
+  const uint64_t handled =
       (kLandlockMakeDir | kLandlockRemoveDir | kLandlockRefer) & landlock_known(holder.landlock_abi);
-  const auto ruleset =
-      static_cast<int>(report.must(Step::landlock, "landlock_create_ruleset",
-                                   ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr.handled_access_fs, 0)));
-  add_rule(report, ruleset, tree, {"/", kLandlockRefer}, attr.handled_access_fs);
+  const int ruleset = create_ruleset(handled, report);
+  add_rule(report, ruleset, tree, {"/", kLandlockRefer}, handled);
   return ruleset;
 }
 

@@ -197,7 +197,7 @@ bool BrokerChild::end() {
   int status = -1;
   const bool reaped = ::waitpid(pid_, &status, 0) == pid_;
   pid_ = -1;
-  return has_said_all_ && reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  return is_finishing_ && has_said_all_ && reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace alos::host

@@ -54,7 +54,7 @@ class BrokerChild {
 
   // It is to give up what is under way, to send what it has to say and to end. Answered meanwhile as before.
   void finish();
-  // Ends it, and waits until it has. True: it had ended by itself, having said all that it had to say.
+  // Ends it, and waits until it has. True: it had ended as finish() told it to, having said all that it had to say.
   bool end();
   pid_t pid() const { return pid_; }
 

@@ -128,7 +128,7 @@ void Serving::from_broker() {
 // Calls that were under way end for their clients with the connection; the next connection has a new one.
 void Serving::broker_gone() {
   const bool said_all = broker_->end();
-  lost_records_ = lost_records_ || !said_all || !finishing_;
+  lost_records_ = lost_records_ || !said_all;
   say_complaints();
   broker_.reset();
   driver_.works();
@@ -141,7 +141,6 @@ void Serving::end() {
   (void)listener_.release();  // the end of this process closes it, and waits for nothing that was sent to it
   if (!broker_) return;
   broker_->finish();
-  finishing_ = true;
   runs_.abandon();
   const int64_t until = boot_ns() + kLastWordsNs;
   while (broker_ && boot_ns() < until) {

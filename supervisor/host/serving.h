@@ -73,7 +73,7 @@ class Serving {
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;
-  bool lost_records_ = false, finishing_ = false;
+  bool lost_records_ = false;
   CommandRuns runs_;
 };
 

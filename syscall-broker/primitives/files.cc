@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/fs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -257,7 +256,7 @@ Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mod
 }
 
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace) {
-  auto moved = co_await view.rename_file(place, fresh.name, place, place.name, no_replace(replace));
+  auto moved = co_await view.rename(View::Moves::file, place, fresh.name, place, place.name, replace);
   if (moved) co_return true;
   co_await throw_away(view, fresh, place);
   co_return give_up(moved.error());
@@ -266,17 +265,9 @@ Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const Vie
 // A directory that the agent may not list cannot be opened to be synced (Landlock, or its mode). The file again, then:
 // ext4, XFS and btrfs write a rename with the inode that it changed.
 Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& place, const UniqueFd& file) {
-  View::Place self;
-  self.directory.reset(::fcntl(place.directory.get(), F_DUPFD_CLOEXEC, 0));
-  self.name = ".";
-  self.path = place.path;
-  auto directory = co_await view.open(self, O_RDONLY | O_DIRECTORY);
+  auto directory = co_await view.open_directory(place);
   const UniqueFd& on = directory ? *directory : file;
   co_return co_await sync_to_disk(call, on, place.path, true);
-}
-
-unsigned no_replace(bool replace) {
-  return replace ? 0 : static_cast<unsigned>(RENAME_NOREPLACE);
 }
 
 Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place) {

@@ -75,8 +75,6 @@ struct Fresh {
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode);
 // Renamed over `place`; without `replace` only where nothing is (EEXIST). Thrown away when that fails.
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace);
-// Of renameat2(2).
-unsigned no_replace(bool replace);
 // That the name of `file` is on disk as well. Errors: those of fsync(2), as partial.
 Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& place, const UniqueFd& file);
 Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place);

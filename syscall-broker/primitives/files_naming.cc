@@ -123,24 +123,14 @@ class FsRename final : public Primitive {
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
     ALOS_ATTEMPT(carries, must_carry_no_denial(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
-    auto work = S_ISDIR(source.st.st_mode) ? rename_directory(*view, source.place, target.place, wanted.replace())
-                                           : view->rename_file(source.place, source.place.name, target.place,
-                                                               target.place.name, no_replace(wanted.replace()));
-    auto moved = co_await std::move(work);
+    // What must_carry_no_denial() says of a directory is of its names, and holds for any that has come to be there.
+    auto moved =
+        co_await view->rename(S_ISDIR(source.st.st_mode) ? View::Moves::anything : View::Moves::file, source.place,
+                              source.place.name, target.place, target.place.name, wanted.replace());
     if (!moved) co_return give_up(moved.error());
     Answer out;
     out.reply.mutable_fs_rename();
     co_return out;
-  }
-
- private:
-  // Or what has come to be there instead: what must_carry_no_denial() says is of the names, and holds for any file.
-  static Task<Result<void>> rename_directory(const View& view, const View::Place& from, const View::Place& to,
-                                             bool replace) {
-    const int rc = co_await view.ring().renameat2(view.who(), from.directory.get(), from.name.c_str(),
-                                                  to.directory.get(), to.name.c_str(), no_replace(replace));
-    if (rc != 0) co_return ring_error("rename", from.path, rc);
-    co_return Result<void>();
   }
 };
 

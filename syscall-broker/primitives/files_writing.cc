@@ -190,11 +190,11 @@ class FsAppend final : public Primitive {
     if (wanted.sync()) {
       auto synced = co_await sync_to_disk(call, found.node, found.place.path, true);
       ALOS_ATTEMPT(on_disk, std::move(synced));
-    }
-    if (wanted.sync() && made_here) {
-      ALOS_ATTEMPT(view, call.agent().view());
-      auto named = co_await sync_name(call, *view, found.place, found.node);
-      ALOS_ATTEMPT(on_disk, std::move(named));
+      if (made_here) {
+        ALOS_ATTEMPT(view, call.agent().view());
+        auto named = co_await sync_name(call, *view, found.place, found.node);
+        ALOS_ATTEMPT(name_on_disk, std::move(named));
+      }
     }
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     Answer out;

@@ -362,11 +362,8 @@ class ShellRun final : public Primitive {
 
   // A place that the script names. Whatever keeps its caller from looking there keeps it from being taken for true.
   static Task<Attempt<bool>> take_to_be(Call& call, const std::string& place) {
-    auto got = call.agent().view();
-    if (!got) co_return give_up(got.error());
     auto search = co_await look_for(call, place);
-    if (!search && ((*got)->is_brokered(place) || !is_absent(search.error())))
-      co_return std::unexpected(std::move(search).error());
+    if (!search && !is_absent(search.error())) co_return std::unexpected(std::move(search).error());
     call.program = {.path = place, .file = search ? *search : place, .there = false};
     co_return true;
   }
@@ -375,7 +372,7 @@ class ShellRun final : public Primitive {
   static Task<Attempt<bool>> find_program(Call& call) {
     const std::string& program = call.request().shell_run().argv(0);
     const bool by_path = program.find('/') != program.npos;
-    ALOS_ATTEMPT(view, call.agent().view());
+    ALOS_ATTEMPT(view, call.agent().view());  // or why there is none, which is no absence
     const std::vector<std::string> places = places_of(call);
     Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
     std::vector<std::string> closed;  // something is there, and not for this caller

@@ -80,7 +80,6 @@ class Connection:
         """The Result of `message`, and the descriptor where that is what was asked for. What a command writes is given to
         `on_output` by this thread; what that raises gives up the call."""
         mine = _Call(primitive)
-        self._stop_reading()  # it may have been interrupted once more, before it could say so
         try:
             self._send(mine, message)
             return self._wait(mine, on_output)
@@ -124,6 +123,7 @@ class Connection:
     # ---- sending ----
 
     def _send(self, mine: _Call, message: Any) -> None:
+        self._stop_reading()  # it may have been interrupted once more, before it could say so
         name, _, content = PRIMITIVES[mine.primitive]
         request = wire.Request()
         call = getattr(request, mine.primitive)
@@ -180,14 +180,13 @@ class Connection:
         except ConnectionError:
             # What the broker said last is still there to be read; nothing more can come, so reading comes to an end.
             self._shutdown()
-            self._read_to_the_end()
-            raise self._over or OSError(errno.ECONNRESET, "") from None
+            raise self._read_to_the_end() from None
 
-    def _read_to_the_end(self) -> None:
+    def _read_to_the_end(self) -> OSError:
         while True:
             with self._lock:
                 if self._over:
-                    return
+                    return self._over
                 waiter = self._wait_or_read()
             self._await(waiter)
 
@@ -195,10 +194,8 @@ class Connection:
         """Reads meanwhile, if nobody does: the broker may be waiting for that before it reads on."""
         look_again = 50  # ms: whoever was reading may have stopped
         with self._lock:
-            mine = self._reader is None
-            if mine:
-                self._reader = threading.get_ident()
-        if mine:
+            reads = self._claim()
+        if reads:
             return self._read_one(select.POLLIN | select.POLLOUT)
         ready = select.poll()
         ready.register(self._socket, select.POLLOUT)
@@ -230,8 +227,7 @@ class Connection:
         with self._lock:
             if self._reader == threading.get_ident():
                 self._end(OSError(errno.ECONNRESET, "interrupted while an answer was read"))
-                self._reader = None
-                self._tell()
+                self._read_no_more()
 
     def _await(self, waiter: Optional[threading.Lock]) -> None:
         """Until there is news, by whoever reads: this thread, without a waiter."""
@@ -250,8 +246,7 @@ class Connection:
             found = ready.poll()
         except BaseException:  # nothing was read yet
             with self._lock:
-                self._reader = None
-                self._tell()
+                self._read_no_more()
             raise
         try:
             if any(what & ~select.POLLOUT for _, what in found):
@@ -262,15 +257,24 @@ class Connection:
             error = why
         with self._lock:
             self._take(frame, error)
-            self._reader = None
-            self._tell()
+            self._read_no_more()
 
     # ---- _lock is held ----
 
+    def _claim(self) -> bool:
+        """Whether this thread is the reader from here on: nobody is."""
+        if self._reader is not None:
+            return False
+        self._reader = threading.get_ident()
+        return True
+
+    def _read_no_more(self) -> None:
+        self._reader = None
+        self._tell()
+
     def _wait_or_read(self) -> Optional[threading.Lock]:
         """What to wait by. None: this thread is the reader."""
-        if self._reader is None:
-            self._reader = threading.get_ident()
+        if self._claim():
             return None
         waiter = threading.Lock()
         waiter.acquire()

@@ -25,8 +25,8 @@ struct Result {
   // By the broker; what the kernel refuses in the box is the program's own error. Of one request that is denied again
   // and again the first 16, then each whose number is a power of two.
   std::vector<Denial> denied;
-  std::string
-      error;  // why alos did not run the program, was not waited for, or does not know what was denied; else empty
+  // Why alos did not run the program, was not waited for, or does not know what was denied; empty: none of these.
+  std::string error;
 };
 
 struct Settings {

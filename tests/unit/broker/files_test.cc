@@ -1,3 +1,5 @@
+#include "tests/unit/broker/files.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,7 +14,6 @@
 
 #include "base/sys.h"
 #include "tests/skip.h"
-#include "tests/unit/broker/served.h"
 
 namespace alos::broker::test {
 namespace {
@@ -20,29 +21,6 @@ namespace {
 using policy::Effect;
 using policy::kAll;
 using policy::kRead;
-
-Setting workspace_rules() {
-  return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), rule(Effect::allow, kRead, {"/r/**"}, "read"),
-                           rule(Effect::deny, kAll, {"/w/secret/**", "/w/**/.env"}, "secrets")})};
-}
-
-class Files : public testing::Test {
- protected:
-  Files() : Files(workspace_rules()) {}
-  explicit Files(Setting setting) : served(std::move(setting)) {
-    served.make_directory("/w");
-    served.make_directory("/r");
-  }
-  Served served;
-  std::unique_ptr<Client> client = served.connect();
-
-  wire::Reply stat(const std::string& path, bool no_follow = false) {
-    wire::Request request;
-    request.mutable_fs_stat()->set_path(path);
-    request.mutable_fs_stat()->set_no_follow(no_follow);
-    return client->call(request);
-  }
-};
 
 TEST_F(Files, reading_gives_content_size_and_version) {
   served.write("/w/a", "hello");
@@ -500,176 +478,6 @@ TEST(FilesSearched, a_denied_place_of_a_search_that_goes_on_is_no_denial) {
   request.mutable_shell_run()->add_argv("tool");
   EXPECT_EQ(client.call(request).failed().name(), "ENOSYS") << "there are no boxes, but it got so far";
   for (const Recorded& one : served.journal()) EXPECT_EQ(one.decision, Effect::allow) << one.rule;
-}
-
-// ---- what primitives alone reach ----
-
-class FilesBrokered : public Files {
- protected:
-  static Setting brokered_rules() {
-    policy::FileRule vault = rule(Effect::allow, kRead, {"/v/**"}, "vault");
-    vault.brokered = true;
-    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault,
-                             rule(Effect::deny, kAll, {"/v/secret/**"}, "secrets")}),
-            .brokered = true};
-  }
-  FilesBrokered() : Files(brokered_rules()) {
-    served.write(".brokered/v/file", "kept");
-    served.write(".brokered/v/secret/d/key", "k");
-  }
-  void link(const std::string& name, const std::string& to) const {
-    std::filesystem::create_symlink(to, served.root() + "/w/" + name);
-  }
-};
-
-TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
-  EXPECT_EQ(client->call(read_request("/v/file")).fs_read().content(), "kept");
-  ASSERT_EQ(served.journal().size(), 1U);
-  EXPECT_TRUE(served.journal()[0].waited_for);
-  wire::Request open;
-  open.mutable_fs_open()->set_path("/v/file");
-  EXPECT_EQ(client->call(open).denied().layer(), "broker");
-  EXPECT_FALSE(client->descriptor);
-  const std::vector<Recorded> all = served.journal();
-  const auto refusal = std::ranges::find(all, Effect::deny, &Recorded::decision);
-  ASSERT_NE(refusal, all.end()) << "what the broker itself refuses is recorded as any denial";
-  EXPECT_EQ(refusal->target + ", " + refusal->rule, "fs.open /v/file, broker");
-}
-
-class FilesBrokeredToWrite : public Files {
- protected:
-  static Setting writable(bool with_denial) {
-    policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
-    vault.brokered = true;
-    Setting out{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault}), .brokered = true};
-    if (with_denial) out.policy.files.push_back(rule(Effect::deny, kAll, {"/v/*/*.key"}, "keys"));
-    return out;
-  }
-  explicit FilesBrokeredToWrite(bool with_denial = true) : Files(writable(with_denial)) {
-    served.write(".brokered/v/d/plain", "kept");
-    served.write(".brokered/v/d/new.key", "made by the host after the launch");
-  }
-  wire::Reply rename(const std::string& from, const std::string& to) {
-    wire::Request request;
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
-    return client->call(request);
-  }
-};
-class FilesBrokeredWithoutDenial : public FilesBrokeredToWrite {
- protected:
-  FilesBrokeredWithoutDenial() : FilesBrokeredToWrite(false) {}
-};
-
-TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_from_under_a_denial) {
-  EXPECT_EQ(client->call(read_request("/v/d/new.key")).denied().rule(), "keys");
-  const wire::Reply reply = rename("/v/d", "/v/e");
-  EXPECT_EQ(reply.failed().name(), "EPERM") << reply.DebugString();
-  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("'keys'"));
-  EXPECT_TRUE(rename("/v/d/plain", "/v/d/other").has_fs_rename()) << "a file has but its own name";
-}
-
-// What may be made by one name would come to be there by one that is denied.
-TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_to_where_a_denial_reaches_into_it) {
-  served.write(".brokered/v/d/in/a.key", "made by the agent");
-  served.write(".brokered/v/d/in/deep/a", "made by the agent");
-  const wire::Reply reply = rename("/v/d/in", "/v/in");
-  EXPECT_EQ(reply.failed().name(), "EPERM") << reply.DebugString();
-  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("'keys'"));
-  EXPECT_TRUE(rename("/v/d/in/deep", "/v/d/in/other").has_fs_rename()) << "no pattern reaches there";
-}
-
-// What is looked at and what is moved are two calls of the kernel, and names change in between: a directory that takes
-// a file's place must not be moved as that.
-TEST_F(FilesBrokeredToWrite, no_directory_takes_a_files_place_to_be_renamed_as_one) {
-  const std::string tree = served.root() + ".brokered/v/";
-  const auto call = [this](const std::string& from, const std::string& to) {
-    wire::Request request;
-    request.set_id(client->next_id++);
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
-    return request;
-  };
-  served.write(".brokered/v/d/in/a.key", "made by the agent");
-  int moved = 0;
-  for (int i = 0; i < 300; ++i) {
-    served.write(".brokered/v/d/a", "x");
-    client->send(call("/v/d/a", "/v/d/f"));
-    client->send(call("/v/d/in", "/v/d/a"));
-    client->send(call("/v/d/a", "/v/q"));
-    for (int k = 0; k < 3; ++k) moved += client->receive()->has_fs_rename() ? 1 : 0;
-    ASSERT_FALSE(std::filesystem::is_directory(tree + "q")) << "round " << i;
-    if (std::filesystem::is_directory(tree + "d/a")) std::filesystem::rename(tree + "d/a", tree + "d/in");
-    for (const char* name : {"d/a", "d/f", "q"}) std::filesystem::remove(tree + name);
-  }
-  EXPECT_GT(moved, 300) << "there must be something to race for";
-}
-
-// Nor one that takes the place of what a write is made in.
-TEST_F(FilesBrokeredToWrite, no_directory_takes_the_place_of_what_is_being_written) {
-  const std::string tree = served.root() + ".brokered/v/";
-  served.write(".brokered/v/in/a.key", "made by the agent");
-  UniqueFd content = *sys::memfd("content", std::string(16 << 20, 'x'), true);
-  int swapped = 0;
-  for (int i = 0; i < 20; ++i) {
-    wire::Request request = write_request("/v/d/q", "");
-    request.set_id(client->next_id++);
-    request.set_attached(true);
-    client->send(request, &content);
-    std::error_code gone;
-    for (int k = 0; k < 10'000 && std::filesystem::exists(tree + "in"); ++k)
-      for (const auto& entry : std::filesystem::directory_iterator(tree + "d", gone))
-        if (const std::string name = entry.path().filename(); name.starts_with(".alos-"))
-          if (std::filesystem::remove(entry.path(), gone)) std::filesystem::rename(tree + "in", entry.path(), gone);
-    const wire::Reply reply = *client->receive();
-    if (reply.has_fs_write()) continue;
-    ++swapped;
-    EXPECT_EQ(reply.failed().name(), "EACCES") << reply.DebugString();
-    ASSERT_FALSE(std::filesystem::is_directory(tree + "d/q"));
-    for (const auto& entry : std::filesystem::directory_iterator(tree + "d"))
-      if (entry.is_directory()) std::filesystem::rename(entry.path(), tree + "in");
-  }
-  EXPECT_GT(swapped, 0) << "there must be something to race for";
-  EXPECT_FALSE(std::filesystem::is_directory(tree + "d/q"));
-}
-
-TEST(FilesBrokeredWithoutLandlock, a_file_is_not_renamed_where_nothing_keeps_a_directory_from_its_place) {
-  policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
-  vault.brokered = true;
-  Served served({.policy = rules({vault}), .brokered = true, .no_landlock = true});
-  served.write(".brokered/v/d/plain", "kept");
-  Client client(served.socket_path());
-  const wire::Reply reply = client.call(write_request("/v/d/plain", "new"));
-  EXPECT_EQ(reply.failed().code(), ENOTSUP) << reply.DebugString();
-  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr("Landlock"));
-  wire::Request in_place = write_request("/v/d/plain", "new");
-  in_place.mutable_fs_write()->set_in_place(true);
-  EXPECT_TRUE(client.call(in_place).has_fs_write());
-}
-
-TEST_F(FilesBrokeredWithoutDenial, directories_are_renamed) {
-  EXPECT_TRUE(rename("/v/d", "/v/e").has_fs_rename());
-}
-
-TEST_F(FilesBrokered, links_lead_there_however_they_are_written) {
-  link("absolute", "/v/file");
-  link("relative", "../v/file");
-  link("round", "/w/../v/./file");
-  for (const char* name : {"absolute", "relative", "round"})
-    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).fs_read().content(), "kept") << name;
-  EXPECT_EQ(served.journal().size(), 3U);
-}
-
-TEST_F(FilesBrokered, a_link_does_not_tell_what_is_there_that_is_denied) {
-  for (const auto& [name, to] : {std::pair("there", "/v/secret/d/key"),
-                                 {"missing", "/v/secret/d/none"},
-                                 {"nowhere", "/v/secret/none/none"},
-                                 {"no_directory", "/v/secret/d/key/none"},
-                                 {"relative", "../v/secret/none/none"},
-                                 {"back", "/v/secret/none/../d/key"}}) {
-    link(name, to);
-    EXPECT_EQ(client->call(read_request(std::string("/w/") + name)).denied().rule(), "secrets") << name;
-  }
 }
 
 TEST_F(Files, what_a_link_leads_to_is_denied_where_it_cannot_even_be_looked_at) {

@@ -335,6 +335,13 @@ def given_up(talk, request):
     talk.say(wire.Reply(id=request.id, fs_mkdir=wire.FsMkdir.Result()))
 
 
+def is_interrupted(peer, call):
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    alos.fs.mkdir("/x")
+    assert peer.connections == 1
+
+
 def test_an_interrupt_gives_up_the_call_and_leaves_the_connection(peer):
     def script(talk):
         request, _ = talk.ask()
@@ -342,10 +349,7 @@ def test_an_interrupt_gives_up_the_call_and_leaves_the_connection(peer):
         given_up(talk, request)
 
     peer.script = script
-    with pytest.raises(KeyboardInterrupt):
-        alos.clock.sleep(3600)
-    alos.fs.mkdir("/x")
-    assert peer.connections == 1
+    is_interrupted(peer, lambda: alos.clock.sleep(3600))
 
 
 def test_an_interrupt_just_after_the_sending_gives_up_the_call(peer, monkeypatch):
@@ -362,10 +366,7 @@ def test_an_interrupt_just_after_the_sending_gives_up_the_call(peer, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_frames, "send", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        alos.clock.sleep(3600)
-    alos.fs.mkdir("/x")
-    assert peer.connections == 1
+    is_interrupted(peer, lambda: alos.clock.sleep(3600))
 
 
 def test_an_interrupt_before_the_sending_says_nothing_to_the_broker(peer, monkeypatch):
@@ -375,10 +376,7 @@ def test_an_interrupt_before_the_sending_says_nothing_to_the_broker(peer, monkey
     peer.answers(lambda request, reply: reply.fs_mkdir.SetInParent())
     with monkeypatch.context() as during:
         during.setattr(_frames, "seal", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            alos.fs.write("/x", LARGE)
-    alos.fs.mkdir("/x")
-    assert peer.connections == 1
+        is_interrupted(peer, lambda: alos.fs.write("/x", LARGE))
 
 
 def test_interrupts_at_any_moment_leave_nothing_that_waits_for_ever(peer):
