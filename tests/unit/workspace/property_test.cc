@@ -14,7 +14,7 @@ namespace {
 #ifdef ALOS_LONG
 constexpr unsigned kSequences = 1700;
 #else
-constexpr unsigned kSequences = 70;
+constexpr unsigned kSequences = 70 / ALOS_PART;
 #endif
 
 class Property : public WorldTest {};
