@@ -106,10 +106,15 @@ class Checker {
       refuse(
           "gives " + program + " more than the agent has: " + why, "a program that does one thing, and only that",
           "write one that needs no more than its arguments, or leave the run in the agent's own box, without a rule");
+    const auto changed_by = [&](const std::string& name, const Source& source, const std::string& expected) {
+      refuse("gives " + program + " more than the agent has, and the agent can change it (rule '" + name + "', " +
+                 source.text() + ")",
+             expected, "install it elsewhere");
+    };
     if (const FileRule* writer = writes(path))
-      refuse("gives " + program + " more than the agent has, and the agent can change it (rule '" + writer->name +
-                 "', " + writer->source.text() + ")",
-             "a program that the agent cannot write", "install it elsewhere");
+      changed_by(writer->name, writer->source, "a program that the agent cannot write");
+    else if (const CommandRule* other = has_written(path))
+      changed_by(other->name, other->source, "a program that no run writes for it");
     for (const char* own : kBoxWritable)
       if (constant(own).matches(path))
         refuse("names " + program + ", where every box has its own", "a program of the host", "install it elsewhere");
@@ -120,6 +125,15 @@ class Checker {
     for (; path.size() > 1; path.resize(std::max<size_t>(1, path.rfind('/'))))
       for (const FileRule& rule : policy_.files)
         if (rule.effect == Effect::allow && rule.rights.overlaps(kWrite) && rule.matches(path)) return &rule;
+    return nullptr;
+  }
+
+  // The rule of commands whose runs may.
+  const CommandRule* has_written(std::string path) const {
+    for (; path.size() > 1; path.resize(std::max<size_t>(1, path.rfind('/'))))
+      for (const CommandRule& rule : policy_.commands)
+        if (std::ranges::any_of(rule.write, [&](const PathPattern& own) { return own.pattern.matches(path); }))
+          return &rule;
     return nullptr;
   }
 

@@ -22,6 +22,8 @@ bool is_made_for_boxes(std::string_view path);
 
 // Of a file that is not the same to a run as to its caller.
 inline constexpr std::string_view kOwnTmp = "a run with more rights has its own /tmp, and not its caller's";
+inline constexpr std::string_view kAmongPrograms =
+    "it lies among programs, whose links the run itself needs: of what it is handed it follows none";
 inline constexpr std::string_view kHidden =
     "the run has the host's there, by its rule, and its caller what is its own box's";
 

@@ -67,6 +67,12 @@ Result<void> check_file(const policy::BoxPlan& plan, const policy::PlannedBox& b
   return {};
 }
 
+// The run itself follows links there, to its interpreter and libraries.
+bool programs_around(const Place& place, std::string_view path) {
+  return place.kind == Place::Kind::mount && (place.access & kLandlockExecute) != 0 && !is_written(place) &&
+         lies_below(path, place.target);
+}
+
 Pattern pattern_of(const policy::BoxMount& mount) {
   return *Pattern::parse(Pattern::escape(mount.path) + (mount.tree ? "/**" : ""));
 }
@@ -80,25 +86,30 @@ Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand
   return {};
 }
 
-Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
-                              const std::vector<std::string>& argv, std::span<const Place> places, size_t agents,
-                              const UniqueFd& host) {
+Result<std::vector<std::string>> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
+                                                  const std::vector<std::string>& argv, std::span<const Place> places,
+                                                  size_t agents, const UniqueFd& host) {
   View view(plan, places, host);
   const View agents_own(plan, places.first(agents), host);
   const Followed program = TRY(view.follow("/", command.program));
   if (const std::string why = policy::not_elevated(program.path); !program.links.empty() && !why.empty())
     return refuse(command, command.program, fmt::format("it leads to {}: {}", printable(program.path), why));
+  std::vector<std::string> handed;
   for (const policy::Binding& binding : TRY(files_of(command, argv))) {
+    handed.push_back(binding.value);
+    if (std::ranges::any_of(places.first(agents),
+                            [&](const Place& place) { return programs_around(place, binding.value); }))
+      return refuse(command, binding.value, policy::kAmongPrograms);
     const Followed file = TRY(view.follow("/", binding.value));
     if (!file.links.empty()) return refuse(command, binding.value, "a link leads on from it");
-    // Of what the agent writes the run follows no link (compose.cc); of what the command alone writes it does.
+    // Where the agent may put a link, too, the run follows none (compose.cc).
     if (file.end != Followed::End::there || agents_own.writable(binding.value)) continue;
     const std::optional<UniqueFd> node = TRY(view.open(binding.value));
     if (node && S_ISDIR(TRY(sys::fstat(node->get())).st_mode))
       return refuse(command, binding.value,
                     "it is a directory of the host, whose links lead to more than is the agent's");
   }
-  return {};
+  return handed;
 }
 
 policy::BoxPlan plan_of_command(const policy::BoxPlan& plan, const policy::BoxCommand& command) {

@@ -21,11 +21,12 @@ Result<void> check_command(const policy::BoxPlan& plan, const policy::BoxCommand
                            const std::vector<std::string>& argv);
 
 // The same of what is there, among the agent's places and the command's own: that no link leads on from these files,
-// nor from a directory handed over, and that the program's links do not end at one that may not be elevated. `places`
-// holds both, the first `agents` of them the agent's; `host` as in View.
-Result<void> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
-                              const std::vector<std::string>& argv, std::span<const Place> places, size_t agents,
-                              const UniqueFd& host);
+// nor from a directory handed over, that none lies among programs of the agent's box, whose links the run follows, and
+// that the program's links do not end at one that may not be elevated. `places` holds both, the first `agents` of them
+// the agent's; `host` as in View. Gives these files.
+Result<std::vector<std::string>> check_command_in(const policy::BoxPlan& plan, const policy::BoxCommand& command,
+                                                  const std::vector<std::string>& argv, std::span<const Place> places,
+                                                  size_t agents, const UniqueFd& host);
 
 // The plan with the masks of a box that has the command's own mounts: these hold what the plan's exceptions leave out
 // of the agent's, and what denies take away in them is taken away.

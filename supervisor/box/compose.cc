@@ -128,28 +128,40 @@ Result<std::vector<Place>> own_places(const Holder& holder, const UniqueFd& home
   return out;
 }
 
-bool written(const Place& place) {
-  return place.kind == Place::Kind::mount && (place.access & kLandlockWrite) != 0 && !place.target.starts_with("/dev/");
+Result<void> follow_no_link(const Place& place) {
+  mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_NOSYMFOLLOW;  // 5.14
+  if (::syscall(SYS_mount_setattr, place.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+    return fail_errno("mount_setattr", place.target);
+  return {};
 }
 
 // A command's own mount that holds what the agent writes, or lies in it, shows the agent's links as well.
 Result<void> seal_shared(const std::vector<Place>& over, const std::vector<Place>& places) {
   for (const Place& own : over) {
     const bool shared = std::ranges::any_of(places, [&](const Place& place) {
-      return written(place) && (lies_below(place.target, own.target) || lies_below(own.target, place.target));
+      return is_written(place) && (lies_below(place.target, own.target) || lies_below(own.target, place.target));
     });
-    if (!shared) continue;
-    mount_attr attr{};
-    attr.attr_set = MOUNT_ATTR_NOSYMFOLLOW;
-    if (::syscall(SYS_mount_setattr, own.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
-      return fail_errno("mount_setattr", own.target);
+    if (shared) TRY(follow_no_link(own));
+  }
+  return {};
+}
+
+// On the way to what the run is handed, and below it, it follows no link. The agent may put one there where it does not
+// write: by another name of the directory, or by another command.
+Result<void> seal_handed(const std::vector<Place>& places, const std::vector<std::string>& handed) {
+  for (const Place& place : places) {
+    const bool leads_there = std::ranges::any_of(handed, [&](const std::string& path) {
+      return lies_below(path, place.target) || lies_below(place.target, path);
+    });
+    if (leads_there && place.kind == Place::Kind::mount) TRY(follow_no_link(place));
   }
   return {};
 }
 
 Result<void> seal_written(std::vector<Place>& places) {
   for (Place& place : places)
-    if (written(place)) TRY(seal(place));
+    if (is_written(place)) TRY(seal(place));
   return {};
 }
 
@@ -161,9 +173,10 @@ Result<std::vector<Place>> command_places(const Holder& holder, const policy::Bo
   return out;
 }
 
-// Beside the agent's places, so that what is denied in a command's own is found, and covered, as in these.
-Result<void> add_command(const Holder& holder, const policy::BoxPlan& plan, const BoxRequest& request,
-                         std::vector<Place>& places) {
+// Beside the agent's places, so that what is denied in a command's own is found, and covered, as in these. Gives the
+// files that the run is handed.
+Result<std::vector<std::string>> add_command(const Holder& holder, const policy::BoxPlan& plan,
+                                             const BoxRequest& request, std::vector<Place>& places) {
   std::vector<Place> own = TRY(command_places(holder, *request.command));
   TRY(seal_shared(own, places));
   const size_t agents = places.size();
@@ -219,12 +232,13 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   order_places(box.places);
   const size_t agents = box.places.size();
   std::optional<policy::BoxPlan> with_command;
+  std::vector<std::string> handed;
   // A program of more rights than the agent's obeys files of the directory that it is started in, and a path leads
   // wherever links and ".." on it do by then: no agent writes the box's root.
   box.cwd = request.command ? "/" : std::move(request.cwd);
   if (request.command) {
     with_command = plan_of_command(plan, *request.command);
-    ALOS_STEP(trace, Step::sources, add_command(holder, *with_command, request, box.places));
+    handed = ALOS_STEP(trace, Step::sources, add_command(holder, *with_command, request, box.places));
   }
   box.covers = ALOS_STEP(trace, Step::masks,
                          find_covers(with_command ? *with_command : plan, holder.workspace, holder.host, box.places,
@@ -232,6 +246,8 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   if (request.command) {
     box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));
+    ALOS_STEP(trace, Step::sources, seal_handed(box.places, handed));
+    ALOS_STEP(trace, Step::sources, seal_handed(box.over, handed));
   }
   box.files = generated_files(box.over);
   box.drop_groups = holder.privilege == Privilege::root;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/step.h"
 
 namespace alos::box {
@@ -26,6 +27,10 @@ struct Place {
   std::string link_target;  // kind link
   uint64_t access = 0;      // Landlock rights given below it; 0: none
 };
+
+inline bool is_written(const Place& place) {
+  return place.kind == Place::Kind::mount && (place.access & kLandlockWrite) != 0 && !place.target.starts_with("/dev/");
+}
 
 // A part of what is placed that is taken away again.
 struct Cover {

@@ -446,6 +446,9 @@ class ShellRun final : public Primitive {
       co_return std::unexpected(refused("shell.run " + printable(path),
                                         "it is a directory that leads the run on to more than is its caller's",
                                         "name the files, or a directory that the caller writes"));
+    if (is_among_programs(call, path))
+      co_return std::unexpected(refused("shell.run " + printable(path), policy::kAmongPrograms,
+                                        "give it a copy in a place that the caller writes, or its standard input"));
     ALOS_ATTEMPT(reached, policy::Request::file(right, asked, path));
     call.files.push_back(std::move(reached));
     std::string& word = call.words[binding.position + 1];
@@ -480,6 +483,15 @@ class ShellRun final : public Primitive {
              (own || (copied && !lies_below(given.pattern.literal_prefix(), all.workspace)));
     };
     return std::ranges::any_of(rule.read, gives) || std::ranges::any_of(rule.write, gives);
+  }
+
+  // The launcher holds the mount that the file lies in to be without (supervisor/box/command.cc).
+  static bool is_among_programs(const Call& call, const std::string& path) {
+    const auto allowed = [&](Right right) {
+      const auto asked = policy::Request::file(right, path);
+      return asked && policy::decide(call.agent().policy(), *asked).effect == policy::Effect::allow;
+    };
+    return allowed(Right::execute) && !allowed(Right::write);
   }
 
   // The rule's files lie below it, or links of the host may: those of what the caller writes are not followed.

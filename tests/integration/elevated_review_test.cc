@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::AllOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -201,6 +202,42 @@ TEST_P(ElevatedReview, no_link_of_the_agent_s_is_followed_in_what_the_rule_gives
   EXPECT_EQ(output(linked), "") << linked;
 }
 
+// Where the agent does not write, others may for it: by another name of the directory, or by another command.
+TEST_P(ElevatedReview, no_link_is_followed_on_the_way_to_what_is_handed_over_nor_below_it) {
+  world().write(pub("own/file"), "written by the agent\n");
+  world().write(pub("own/host/plain"), "the host's\n");
+  fs::create_symlink(data("key"), pub("own/host/link"));
+  for (const char* name : {"own", "own/file"}) fs::permissions(pub(name), fs::perms(0777));
+  files_ = "  own: {allow: rw, path: " + pub("own/**") + ", except: " + pub("own/host/**") + "}\n" +
+           "  host: {allow: r, path: " + pub("own/host/**") + "}\n";
+  const json below =
+      run("/usr/bin/grep -R the <directory:path:r>", "{r: [" + data("key") + "]}", "grep -R the " + pub("own"));
+  EXPECT_EQ(rule(below), "show") << below;
+  EXPECT_THAT(below.dump(), AllOf(HasSubstr("the agent"), HasSubstr("the host's"), Not(HasSubstr("the key")))) << below;
+  const auto mounts = [&](const std::string& of_rule, const std::string& file) {
+    const json shown =
+        run("/usr/bin/cat /proc/self/mountinfo <file:path:r>", of_rule, "cat /proc/self/mountinfo " + file);
+    EXPECT_EQ(rule(shown), "show") << shown;
+    std::istringstream in(output(shown));
+    std::string found;
+    for (std::string line; std::getline(in, line);)
+      if (line.contains(outside_)) found += line + "\n";
+    return found;
+  };
+  files_ = "  pub: {allow: r, path: " + pub("**") + "}\n";
+  EXPECT_THAT(mounts("{r: [" + data("key") + "]}", pub("plain")), ContainsRegex("/pub [a-z,]*nosymfollow"));
+  EXPECT_THAT(mounts("{r: [" + data("key") + "]}", "file"), Not(ContainsRegex("/pub [a-z,]*nosymfollow")))
+      << "what else it has is as the policy's author sees it";
+  // What the rule gives lies over the agent's own.
+  EXPECT_THAT(mounts("{w: [" + pub("**") + "]}", pub("plain")), ContainsRegex("/pub rw,[a-z,]*nosymfollow"));
+}
+
+TEST_P(ElevatedReview, what_lies_among_programs_is_not_handed_over) {
+  const json refused = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat /usr/bin/env");
+  ASSERT_TRUE(refused.contains("denied")) << refused;
+  EXPECT_THAT(refused["denied"].value("reason", ""), HasSubstr("whose links the run itself needs")) << refused;
+}
+
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the
 // rule gives that the host's.
 TEST_P(ElevatedReview, nothing_of_the_box_s_own_is_handed_to_a_run_that_has_the_host_s_there) {
@@ -322,6 +359,17 @@ TEST_P(ElevatedReview, a_program_whose_link_leads_to_an_interpreter_is_not_eleva
   fs::create_symlink(fs::canonical("/bin/sh"), link);
   EXPECT_THAT(refused(),
               AllOf(HasSubstr("which is " + fs::canonical("/bin/sh").string()), HasSubstr("an interpreter")));
+}
+
+// What another rule writes for the agent is the agent's.
+TEST_P(ElevatedReview, a_program_that_a_command_writes_is_not_elevated) {
+  const std::string tool = pub("tool");
+  files_ = "  out: {allow: rx, path: " + pub("**") + "}\n";
+  for (const std::string& given : {pub("**"), tool}) {
+    more_commands_ = "  publish: {allow: \"/usr/bin/cp <file:path:r> " + tool + "\", files: {w: [" + given + "]}}\n";
+    EXPECT_THAT(run(tool, "{r: [" + data("key") + "]}", tool).dump(),
+                AllOf(HasSubstr("the agent can change it (rule 'publish'"), Not(HasSubstr("the key"))));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, ElevatedReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
