@@ -29,7 +29,10 @@ Result<NewFileRing> create_file_ring() {
   NewFileRing out;
   out.params.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_CLAMP;
   const long fd = ::syscall(SYS_io_uring_setup, kFileRingEntries, &out.params);
-  if (fd < 0) return fail("io_uring_setup", "file ring", errno, what_to_do(errno));
+  if (fd < 0) {
+    const int error = errno;  // what_to_do() looks at files
+    return fail("io_uring_setup", "file ring", error, what_to_do(error));
+  }
   out.fd = UniqueFd(static_cast<int>(fd));
   std::array<io_uring_restriction, kFileRingOperations.size() + kFileRingRegistrations.size() + 1> allowed{};
   auto next = allowed.begin();

@@ -74,16 +74,30 @@ void remove(const std::string& directory) {
   fs::remove_all(directory, ignored);
 }
 
+// Why what was denied is not known, by one of the events; empty: by this one it is.
+std::string not_told(const nlohmann::json& event) {
+  if (!event.is_object()) return "a line of its events is torn";
+  if (event.value("calls_unknown", false)) return "a broker of it ended before it had said everything";
+  if (event.contains("dropped")) return "lines of its events could not be written";
+  return "";
+}
+
 void read_events(const std::string& path, Result& out) {
   std::istringstream lines(read(path));
-  for (std::string line; std::getline(lines, line); out.events.push_back(line)) {
+  std::string why, last;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) continue;
+    out.events.push_back(line);
     const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (why.empty()) why = not_told(event);
     if (!event.is_object()) continue;
-    if (event.value("calls_unknown", false)) out.error = "a broker of this run ended before it had said what it denied";
-    if (event.value("event", "") != "denied") continue;
+    last = event.value("event", "");
+    if (last != "denied") continue;
     out.denied.push_back(
         {event.value("request", ""), event.value("rule", ""), event.value("source", ""), event.value("reason", "")});
   }
+  if (why.empty() && last != "end") why = "its events have no end";
+  if (!why.empty() && out.error.empty()) out.error = "what this run denied is not known: " + why;
 }
 
 }  // namespace
@@ -130,7 +144,7 @@ Result Box::run(const std::vector<std::string>& argv, const std::string& input, 
   Result out = call(std::move(words), input);
   read_events(events, out);
   const bool executed = !out.events.empty() && out.events.back().find("\"executed\":true") != std::string::npos;
-  if (out.error.empty() && out.code == 125 && !executed) out.error = out.err;
+  if (out.code == 125 && !executed) out.error = out.err;
   return out;
 }
 

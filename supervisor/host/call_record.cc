@@ -70,6 +70,8 @@ broker::AllRecorded CallRecord::take(const broker::Records& records) {
       answers.records.push_back(
           {record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
     const bool denied = record.decision != policy::Effect::allow;
+    // An intent that is refused is its call's own failure.
+    refused_ += !appended && (denied || !record.outcome.empty());
     if (denied) {
       count_denial(record);
       // Its digest: what an agent makes up may be long.
@@ -78,6 +80,7 @@ broker::AllRecorded CallRecord::take(const broker::Records& records) {
       // The first of each rule in any case: names of rules are few, as a broker in right hands has them.
       const bool first = rules_.size() < kMostDenials && rules_.insert(record.rule).second;
       const bool own = first || denials_.size() < kMostDenials || denials_.contains(what);
+      untold_ += !own;
       events_.write_repeated("denied",
                              {{"request", record.target},
                               {"layer", record.layer},

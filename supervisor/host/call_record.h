@@ -31,6 +31,12 @@ class CallRecord {
   const std::vector<std::string>& first_denials() const { return first_denials_; }
   static constexpr size_t kFirstDenials = 3;
 
+  // Records of denials and outcomes that the audit log did not take, a run's share of it being used up, say: what was
+  // denied stays so, what was done is done.
+  uint64_t refused() const { return refused_; }
+  // Denials that no event tells by their request: beyond so many different ones.
+  uint64_t untold() const { return untold_; }
+
  private:
   Result<void> append(const broker::Record& record);
   void count_denial(const broker::Record& record);
@@ -42,7 +48,7 @@ class CallRecord {
   std::map<std::string, uint64_t> counts_;
   std::unordered_map<std::string, uint64_t> denials_;  // of each rule and target
   std::unordered_set<std::string> rules_;              // that have denied
-  uint64_t denied_ = 0;
+  uint64_t denied_ = 0, refused_ = 0, untold_ = 0;
   std::vector<std::string> first_denials_;
 };
 

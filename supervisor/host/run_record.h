@@ -35,7 +35,8 @@ class RunRecord {
     uint64_t wall_ms = 0;
     const box::LauncherReport& usage;
     const std::string& not_held;
-    bool lost_records = false;  // Serving::lost_records()
+    uint64_t records_refused = 0;  // CallRecord::refused()
+    bool lost_records = false;     // Serving::lost_records()
   };
   // Nothing where there was no intent. Errors: the mark stays, and the next run or ps records the end.
   Result<void> end(const SupervisorOrder& order, const Ending& ending, const Totals& totals);

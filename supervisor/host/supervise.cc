@@ -90,8 +90,11 @@ class Supervisor {
   }
 
   void record_end() {
-    const RunRecord::Totals totals{
-        .wall_ms = wall_ms(), .usage = usage_, .not_held = given_up_, .lost_records = serving_.lost_records()};
+    const RunRecord::Totals totals{.wall_ms = wall_ms(),
+                                   .usage = usage_,
+                                   .not_held = given_up_,
+                                   .records_refused = records_refused(),
+                                   .lost_records = serving_.lost_records()};
     const auto recorded = record_.end(order_, *ending_, totals);
     if (recorded) return;
     unrecorded_ = recorded.error().text();
@@ -493,6 +496,11 @@ class Supervisor {
     const bool unknown = serving_.lost_records();
     if (unknown)
       say("alos: a broker of this run ended before it had said everything: what it denied may not be recorded\n");
+    if (records_refused() > 0)
+      say(fmt::format(
+          "alos: {} records of denials and outcomes of this run are not in the audit log, of which it used up "
+          "its share; run.end has their number\n",
+          records_refused()));
     if (!order_.fail_on_deny || !calls || (calls->denied() == 0 && !unknown)) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;
@@ -539,6 +547,8 @@ class Supervisor {
     return ending_->code;
   }
 
+  uint64_t records_refused() const { return serving_.calls() ? serving_.calls()->refused() : 0; }
+
   void emit_end() {
     ordered_json end{{"reason", ending_->reason}, {"code", ending_->code}, {"executed", ending_->executed}};
     if (!ending_->what.empty()) end["what"] = ending_->what;
@@ -556,6 +566,8 @@ class Supervisor {
                      {"continued", continues_}};
     if (serving_.calls()) end["calls"] = serving_.calls()->counts();
     if (serving_.lost_records()) end["calls_unknown"] = true;
+    if (serving_.calls() && serving_.calls()->untold() > 0) end["denied_untold"] = serving_.calls()->untold();
+    if (records_refused() > 0) end["records_refused"] = records_refused();
     if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);

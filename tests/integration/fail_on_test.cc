@@ -92,6 +92,31 @@ TEST_P(FailOn, no_denial_is_lost_among_records_that_are_long) {
   EXPECT_FALSE(outcome.end().contains("calls_unknown"));
 }
 
+// A run has its share of the audit log. Whoever uses it up hides nothing: that there was more is said where it counts.
+TEST_P(FailOn, denials_that_the_audit_log_has_no_room_for_are_counted_and_said) {
+  world().write("flood.py",
+                "import alos\n"
+                "for i in range(5600):\n"
+                "    try: alos.fs.read('/' + '/'.join(['x' * 200] * 18) + f'/{i}')\n"
+                "    except alos.Denied: pass\n"
+                "print('tried')\n");
+  const std::string policy = world().policy(
+      "flood",
+      "alos: 1\nabout: a flood of denials\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+      "  tree: {allow: rwx, path: $workspace/**}\nlimits: {wall: 60s}\n");
+  const Outcome outcome =
+      world().shell(policy, "PYTHONPATH=/alos/python /usr/bin/python3 flood.py; alos-call fs.write /srv/x --content y",
+                    {}, {"--fail-on", "deny"});
+  EXPECT_THAT(outcome.out, HasSubstr("tried\n")) << outcome.err;
+  const auto refused = outcome.end().value("records_refused", uint64_t{0});
+  EXPECT_GT(refused, 0U) << outcome.end();
+  EXPECT_EQ(outcome.end()["calls"].value("fs.read denied", 0), 5600) << outcome.end();
+  EXPECT_THAT(outcome.err, HasSubstr(std::to_string(refused) + " records of denials and outcomes"));
+  EXPECT_THAT(outcome.err, HasSubstr("5601 denied"));
+  EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out,
+              HasSubstr("\"records_refused\":" + std::to_string(refused)));
+}
+
 TEST_P(FailOn, a_broker_that_is_ended_leaves_it_unknown_what_was_denied) {
   auto argv = world().run_arguments("strict", {"--fail-on", "deny"});
   for (const char* word : {"--", "/bin/sh", "-c", "alos-call clock.now; echo called; sleep 5"}) argv.emplace_back(word);

@@ -201,19 +201,29 @@ for i in [f"/srv/{i}" for i in range(1100)] + [sys.argv[1]]:
     with Box("coding", workspace=tmp_path) as box:
         ran = box.run(["python3", "-c", program, str(tmp_path / ".env")])
     assert ran.calls == {"fs.read denied": 1101}, ran.err
+    assert ran.end["denied_untold"] == 76  # the last one is its rule's first
     assert "secrets" in {denial.rule for denial in ran.denied}
 
 
-def test_a_run_of_which_it_is_not_known_what_was_denied_is_an_exception(tmp_path, monkeypatch):
+@pytest.mark.parametrize("why, spoil", [
+    ("broker", lambda lines: [*lines[:-1], lines[-1][:-1] + ',"calls_unknown":true}']),
+    ("could not be written", lambda lines: [*lines[:-1], lines[-1][:-1] + ',"dropped":1}']),
+    ("could not be written", lambda lines: [lines[0][:-1] + ',"dropped":2}', *lines[1:]]),
+    ("torn", lambda lines: [lines[0], '{"v":1,"event":"den', *lines[1:]]),
+    ("no end", lambda lines: lines[:-1]),
+    ("no end", lambda lines: []),
+])
+def test_a_run_of_which_it_is_not_known_what_was_denied_is_an_exception(tmp_path, monkeypatch, why, spoil):
     made = testing._result
 
     def unknown(*words):
-        out = made(*words)
-        out.end["calls_unknown"] = True
-        return out
+        code, out, err, events = words
+        lines = events.read_text().splitlines()
+        events.write_text("\n".join(spoil(lines)) + "\n")
+        return made(code, out, err, events)
 
     monkeypatch.setattr(testing, "_result", unknown)
-    with Box("coding", workspace=tmp_path) as box, pytest.raises(BoxError, match="what it denied"):
+    with Box("coding", workspace=tmp_path) as box, pytest.raises(BoxError, match=f"is not known: .*{why}"):
         box.run(["true"])
 
 

@@ -77,6 +77,15 @@ TEST_F(Kit, what_alos_refuses_is_told_in_its_words) {
   EXPECT_THAT(ran.error, HasSubstr("nowhere"));
 }
 
+TEST_F(Kit, what_was_denied_is_known_or_the_run_is_an_error) {
+  Box box("strict");
+  const std::string events = std::filesystem::path(box.workspace()).parent_path() / "events";
+  const std::jthread gone([&] {
+    while (!std::filesystem::remove(events)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  EXPECT_THAT(box.run({"sleep", "1"}).error, HasSubstr("is not known: its events have no end"));
+}
+
 TEST_F(Kit, too_long_is_ended_and_said) {
   Box box("strict", {.timeout = std::chrono::seconds(1)});
   const auto ran = box.run({"sh", "-c", "echo begun; sleep 60"});

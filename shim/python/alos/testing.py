@@ -58,7 +58,8 @@ class Denial:
 @dataclass(frozen=True)
 class Result:
     """One run. `denied`: what the broker refused, oldest first; of one request that is refused again and again the first 16,
-    then each whose number is a power of two (`calls` counts all). What the kernel refuses a program in its box (a masked
+    then each whose number is a power of two; of more than 1,024 different ones the first of each rule (`calls` counts all,
+    `end["denied_untold"]` those that are told by number alone). What the kernel refuses a program in its box (a masked
     file that it opens itself) is an error of that program, and not in it."""
 
     code: int  # as of `alos run`: the program's own, 124 by a limit, 126, 127, 128 + signal
@@ -162,14 +163,14 @@ class Box:
                 self._orders = None
                 for fd in orders or ():
                     os.close(fd)
-        result = _result(code, out, err, events)
+        result, not_told = _result(code, out, err, events)
         self._layered |= any(one.get("mode") in ("layer", "copy") for one in result.events)
         if late:
             raise BoxTimeout(f"{argv[0]!r} was ended after {timeout or self._timeout} s\n{result.err}", result)
-        if result.end.get("calls_unknown"):
-            raise BoxError(f"a broker of this run ended before it had said what it denied\n{result.err}")
         if code == 125 and not result.end.get("executed"):
             raise BoxError(result.err.strip())
+        if not_told:
+            raise BoxError(f"what this run denied is not known: {not_told}\n{result.err}")
         return result
 
     def advance(self, duration: str) -> None:
@@ -245,15 +246,28 @@ def _remove(directory: Path) -> None:
     shutil.rmtree(directory)
 
 
-def _result(code: int, out: bytes, err: bytes, events: Path) -> Result:
+def _result(code: int, out: bytes, err: bytes, events: Path) -> Tuple[Result, str]:
+    """With why what was denied is not known; empty: it is."""
     # By newlines alone: what str.splitlines() takes for one besides may be in a string.
-    lines = events.read_text(encoding="utf-8").split("\n") if events.exists() else []
-    told: List[Dict[str, Any]] = [json.loads(line) for line in lines if line]
+    lines = events.read_text(encoding="utf-8", errors="replace").split("\n") if events.exists() else []
+    told: List[Dict[str, Any]] = []
+    not_told = ""
+    for line in filter(None, lines):
+        try:
+            told.append(json.loads(line))
+        except ValueError:
+            not_told = "a line of its events is torn"
     end = told[-1] if told and told[-1]["event"] == "end" else {}
     denied = [Denial(one["request"], one["rule"], one["source"], one["reason"], one["layer"], one["primitive"])
               for one in told if one["event"] == "denied"]
+    if not end:
+        not_told = "its events have no end"
+    elif end.get("calls_unknown"):
+        not_told = "a broker of it ended before it had said everything"
+    elif any(one.get("dropped") for one in told):
+        not_told = "lines of its events could not be written"
     return Result(code if code >= 0 else 128 - code, out.decode(errors="replace"), err.decode(errors="replace"), told,
-                  denied, end.get("calls", {}), end)
+                  denied, end.get("calls", {}), end), not_told
 
 
 @functools.lru_cache(maxsize=None)
