@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <expected>
@@ -118,7 +119,7 @@ class Call {
   // Called whenever the client has read enough to be sent more.
   void on_room(std::function<void()> what) { has_room_ = std::move(what); }
 
-  bool is_cancelled() const { return cancelled_; }
+  bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }  // any thread
   // What a call that waits does when its client gives it up or leaves; called once, perhaps at once.
   void on_cancel(std::function<void()> what);
 
@@ -129,7 +130,7 @@ class Call {
   std::shared_ptr<Channel> channel_;
   Received received_;
   std::unique_ptr<void, std::function<void(void*)>> mapping_;
-  bool cancelled_ = false;
+  std::atomic<bool> cancelled_ = false;
   std::function<void()> cancel_, has_room_;
   uint64_t intent_ = 0;  // of the journal
   uint64_t denial_ = 0;

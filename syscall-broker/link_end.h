@@ -64,7 +64,7 @@ class LinkEnd final : public Journal, public Host {
   void flush();
   void finish();
   void end_when_done();
-  [[noreturn]] void end();
+  [[noreturn]] void end(int code);
 
   UniqueFd socket_;
   Readable readable_;

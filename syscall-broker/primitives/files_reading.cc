@@ -128,13 +128,17 @@ wire::FileType type_of_entry(unsigned char type) {
 }
 
 // The first names after one, as many as fit: the directory is read whole, and only that much of it is kept. On the
-// worker's thread.
-Page read_page(int directory, const std::string& after, size_t count, size_t bytes) {
+// worker's thread, where others wait: it ends when the call is given up.
+Page read_page(const Call& call, int directory, const std::string& after, size_t count, size_t bytes) {
   Page out;
   std::priority_queue<Name> kept;  // the last name on top
   size_t size = 0;
   alignas(dirent64) char buffer[32 << 10];
   for (;;) {
+    if (call.is_cancelled()) {
+      out.error = ECANCELED;
+      break;
+    }
     const long n = ::syscall(SYS_getdents64, directory, buffer, sizeof buffer);
     if (n < 0) out.error = errno;
     if (n <= 0) break;
@@ -178,7 +182,7 @@ class FsList final : public Primitive {
     if (!S_ISDIR(found.st.st_mode)) co_return give_up("open", found.place.path, ENOTDIR, "");
     const size_t count = wanted.count() == 0 ? SIZE_MAX : wanted.count();
     Page page;
-    co_await worker_.run([&] { page = read_page(found.node.get(), wanted.after(), count, kMaxInline); });
+    co_await worker_.run([&] { page = read_page(call, found.node.get(), wanted.after(), count, kMaxInline); });
     if (page.error != 0) co_return give_up("getdents64", found.place.path, page.error, "");
     Answer out;
     wire::FsList::Result& result = *out.reply.mutable_fs_list();

@@ -139,7 +139,11 @@ TEST_P(FailOn, a_box_that_ends_in_the_middle_of_its_calls_leaves_nothing_unsaid)
       "alos: 1\nabout: calls at the end\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
       "  tree: {allow: rwx, path: $workspace/**}\n  out: {allow: rw, path: " +
           where + "/**, audit: each}\nlimits: {wall: 60s}\n");
-  for (const std::string kind : {"look", "sleep", "run", "write"})
+  world().write(where + "/source", "content");
+  ASSERT_EQ(::mkdir((where + "/many").c_str(), 0755), 0);
+  for (int i = 0; i < 20'000 / ALOS_PART; ++i)
+    world().write(where + "/many/a name of some length " + std::to_string(i), "");
+  for (const std::string kind : {"look", "sleep", "run", "write", "list"})
     for (const std::string served : {"", " served"})
       for (int round = 0; round < 3; ++round) {
         SCOPED_TRACE(kind + served);

@@ -58,6 +58,7 @@ def _error_of(reply: Any) -> Error:
 class Connection:
     def __init__(self, path: Optional[str] = None) -> None:
         self.path = path or _frames.socket_path()
+        self._process = os.getpid()  # whose it is: a child after fork has the socket, too
         self._socket = _frames.connect(self.path)
         self._sending = threading.Lock()  # taken before _lock
         # Of what follows. No threading.Condition: an interrupt within its methods may leave the lock held, or released.
@@ -73,6 +74,8 @@ class Connection:
         return self._over is not None
 
     def close(self) -> None:
+        if not self._is_own():
+            return
         with self._lock:
             self._end(OSError(errno.ECONNRESET, "the connection was closed here"))
 
@@ -119,6 +122,9 @@ class Connection:
                 self._await(waiter)
             elif on_output:
                 on_output(*output)
+                if not self._is_own():
+                    raise self._failed(OSError(errno.ECHILD, "the call is that of the process before the fork"),
+                                       PRIMITIVES[mine.primitive][0])
 
     # ---- sending ----
 
@@ -201,7 +207,12 @@ class Connection:
         ready.register(self._socket, select.POLLOUT)
         ready.poll(look_again)
 
+    def _is_own(self) -> bool:
+        return os.getpid() == self._process
+
     def _give_up(self, mine: _Call) -> None:
+        if not self._is_own():
+            return
         self._stop_reading()
         with self._lock:
             if self._calls.get(mine.ident) is not mine:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from types import FrameType
 from typing import Any, Optional, Tuple
 
 from alos._connection import Connection, OnOutput
@@ -30,5 +32,21 @@ def connection() -> Connection:
         return _connection
 
 
+def _is_within_a_call() -> bool:
+    frame: Optional[FrameType] = sys._getframe(1).f_back
+    while frame is not None:
+        if frame.f_code is call.__code__:
+            return True
+        frame = frame.f_back
+    return False
+
+
 def call(primitive: str, message: Any, on_output: Optional[OnOutput] = None) -> Tuple[Any, Optional[int]]:
-    return connection().call(primitive, message, on_output)
+    if not _is_within_a_call():
+        return connection().call(primitive, message, on_output)
+    # By the handler of a signal, say, in the middle of a call of this thread, which may read just now, or hold a lock.
+    other = Connection()
+    try:
+        return other.call(primitive, message, on_output)
+    finally:
+        other.close()

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import socket
 import threading
 import time
@@ -240,3 +241,61 @@ def test_half_closed_is_gone(peer):
     peer.script = script
     with pytest.raises(alos.Failed):
         alos.fs.read("/x")
+
+
+def test_a_handler_of_a_signal_may_call_in_the_middle_of_a_call(peer):
+    handled = threading.Event()
+
+    def script(talk):
+        request, _ = talk.ask()
+        reply = wire.Reply(id=request.id)
+        if request.WhichOneof("call") == "shell_run":
+            assert handled.wait(10)
+            reply.shell_run.code = 7
+        else:
+            reply.clock_now.unix_ns = 1
+        talk.say(reply)
+        talk.linger()
+
+    def handler(*_):
+        handled.now = alos.clock.now().unix_ns
+        handled.set()
+
+    peer.script = script
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        assert alos.shell.run(["true"]).code == 7
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert handled.now == 1
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_child_made_in_the_middle_of_a_call_leaves_it_to_its_parent(peer, raises):
+    def script(talk):
+        request, _ = talk.ask()
+        talk.say(wire.Reply(id=request.id, output=wire.Output(data=b"x")))
+        talk.socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            talk.ask()
+        talk.socket.settimeout(None)
+        talk.say(wire.Reply(id=request.id, shell_run=wire.ShellRun.Result(code=7)))
+        talk.linger()
+
+    def in_both(*_):
+        child.append(os.fork())
+        if child[0] == 0 and raises:
+            raise SystemExit
+
+    peer.script = script
+    child, ended = [], None
+    try:
+        code = alos.shell.run(["true"], on_output=in_both).code
+    except BaseException as why:
+        ended = why
+    if child[0] == 0:
+        os._exit(0 if isinstance(ended, SystemExit if raises else alos.Failed) else 1)
+    assert ended is None and code == 7
+    assert os.waitpid(child[0], 0)[1] == 0
