@@ -67,6 +67,11 @@ Kept& kept() {
   return out;
 }
 
+bool may_wait(const UniqueFd& fd) {
+  const auto st = sys::fstat(fd.get());
+  return !st || !(S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISFIFO(st->st_mode));
+}
+
 }  // namespace
 
 bool is_socket(const UniqueFd& fd) {
@@ -75,15 +80,15 @@ bool is_socket(const UniqueFd& fd) {
 }
 
 void let_go(std::vector<UniqueFd> fds) {
-  std::vector<UniqueFd> sockets;
+  std::vector<UniqueFd> waiting;
   for (UniqueFd& fd : fds)
-    if (fd && is_socket(fd)) sockets.push_back(std::move(fd));
-  if (sockets.empty()) return;
+    if (fd && may_wait(fd)) waiting.push_back(std::move(fd));
+  if (waiting.empty()) return;
   Kept& from_before = kept();
   const std::scoped_lock lock(from_before.mutex);
-  std::ranges::move(from_before.fds, std::back_inserter(sockets));
+  std::ranges::move(from_before.fds, std::back_inserter(waiting));
   from_before.fds.clear();
-  if (!close_by_ending(sockets)) from_before.fds = std::move(sockets);
+  if (!close_by_ending(waiting)) from_before.fds = std::move(waiting);
 }
 
 void let_go(UniqueFd fd) {
