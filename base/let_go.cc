@@ -69,7 +69,7 @@ Kept& kept() {
 
 bool may_wait(const UniqueFd& fd) {
   const auto st = sys::fstat(fd.get());
-  return !st || !(S_ISREG(st->st_mode) || S_ISDIR(st->st_mode) || S_ISFIFO(st->st_mode));
+  return !st || !(S_ISDIR(st->st_mode) || S_ISFIFO(st->st_mode));
 }
 
 }  // namespace

@@ -90,6 +90,8 @@ class Checker {
              "write each argument, with its type; '...' repeats what it stands directly after, as in <file:path:r>...");
     program_of_command(rule, rule.usage.program(), refuse);
     if (rule.program != rule.usage.program()) program_of_command(rule, rule.program, refuse);
+    for (const std::string& link : rule.links)
+      if (link != rule.usage.program()) must_stay(link, program + ", by the link " + printable(link) + ",", refuse);
     if (rule.write.empty() && rule.usage.takes(ArgumentType::path_write))
       refuse("lets the agent name a file for " + program + " to write, and gives it nothing to write",
              "'files: {w: [...]}' with what it may be",
@@ -106,6 +108,10 @@ class Checker {
       refuse(
           "gives " + program + " more than the agent has: " + why, "a program that does one thing, and only that",
           "write one that needs no more than its arguments, or leave the run in the agent's own box, without a rule");
+    must_stay(path, program, refuse);
+  }
+
+  void must_stay(const std::string& path, const std::string& program, const auto& refuse) {
     const auto changed_by = [&](const std::string& name, const Source& source, const std::string& expected) {
       refuse("gives " + program + " more than the agent has, and the agent can change it (rule '" + name + "', " +
                  source.text() + ")",
@@ -117,7 +123,8 @@ class Checker {
       changed_by(other->name, other->source, "a program that no run writes for it");
     for (const char* own : kBoxWritable)
       if (constant(own).matches(path))
-        refuse("names " + program + ", where every box has its own", "a program of the host", "install it elsewhere");
+        refuse("names " + program + (program.ends_with(',') ? " where" : ", where") + " every box has its own",
+               "a program of the host", "install it elsewhere");
   }
 
   // The rule by which the agent can change what is found at `path`: the file, or a directory above it.

@@ -181,7 +181,12 @@ class Assembly {
       }
       CommandRule rule = unexpanded.rule;
       rule.usage = std::move(*usage);
-      rule.program = options_.real_path ? options_.real_path(rule.usage.program()) : rule.usage.program();
+      rule.program = rule.usage.program();
+      if (options_.way_of) {
+        rule.links = options_.way_of(rule.usage.program());
+        rule.program = std::move(rule.links.back());
+        rule.links.pop_back();
+      }
       rule.read = patterns(unexpanded.read);
       rule.write = patterns(unexpanded.write);
       out_.commands.push_back(std::move(rule));

@@ -31,8 +31,9 @@ struct LoadOptions {
   // on the way, a regular file of at most kMaxProjectBytes (policy/project.h). Not called with Missing::from_tests: a
   // policy that is judged alone is judged without any project.
   Reader project_reader{};
-  // The file that a program's path leads to on the host, by links; as it is where nothing is. Without: by no link.
-  std::function<std::string(const std::string& path)> real_path{};
+  // The links that a program's path leads over on the host, and last the file that it leads to, or the path itself
+  // where nothing is. Without: by no link.
+  std::function<std::vector<std::string>(const std::string& path)> way_of{};
   Names installed{};  // of policies, to suggest one for a name that is none; asked only then
 };
 

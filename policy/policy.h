@@ -49,6 +49,7 @@ struct CommandRule {
   Effect effect = Effect::deny;
   Usage usage;
   std::string program;             // the file that the usage line's program leads to by links; as written where none is
+  std::vector<std::string> links;  // by which it does, when the policy is loaded
   std::vector<PathPattern> read;   // `files: {r: ...}`: paths and trees
   std::vector<PathPattern> write;  // `files: {w: ...}`, read too
   std::string reason;

@@ -41,14 +41,17 @@ alos_box_run() {
 }
 
 alos_denied() {
-  # The last line is the end, each line is whole, and none says that not all was told.
-  if ! tail -n 1 "$alos_box_base/events" 2>/dev/null | grep -q '^{"v":1,"event":"end",.*}$' ||
-    grep -v '^$' "$alos_box_base/events" | grep -qEv '^\{"v":1,"event":.*\}$' ||
-    grep -qE '"(calls_unknown|dropped)":(true|[0-9]+)' "$alos_box_base/events"; then
-    echo "alos_denied: what was denied is not known" >&2
-    return 2
-  fi
-  grep '"event":"denied"' "$alos_box_base/events" | grep -qF "\"rule\":\"$1${1:+\"}"
+  # The last line is the end, each line is whole, and none says that not all was told. One program and no pipe: what is
+  # said may be long, and the caller's shell may have pipefail.
+  alos_rule="\"rule\":\"${1:-}${1:+\"}" LC_ALL=C awk '
+    /^$/ { next }
+    { last = $0 }
+    !/^[{]"v":1,"event":.*[}]$/ || /"(calls_unknown|dropped)":(true|[0-9]+)/ { unknown = 1 }
+    index($0, "{\"v\":1,\"event\":\"denied\"") == 1 && index($0, ENVIRON["alos_rule"]) { found = 1 }
+    END { exit unknown || last !~ /^[{]"v":1,"event":"end",/ ? 2 : !found }' "$alos_box_base/events" 2>/dev/null && return 0
+  [ $? -eq 1 ] && return 1
+  echo "alos_denied: what was denied is not known" >&2
+  return 2
 }
 
 alos_written() {

@@ -147,14 +147,19 @@ Result<void> seal_shared(const std::vector<Place>& over, const std::vector<Place
   return {};
 }
 
-// On the way to what the run is handed, and below it, it follows no link. The agent may put one there where it does not
-// write: by another name of the directory, or by another command.
+// In the mount that holds what the run is handed, and in those below it, it follows no link. The agent may put one
+// there where it does not write: by another name of the directory, or by another command.
 Result<void> seal_handed(const std::vector<Place>& places, const std::vector<std::string>& handed) {
-  for (const Place& place : places) {
-    const bool leads_there = std::ranges::any_of(handed, [&](const std::string& path) {
-      return lies_below(path, place.target) || lies_below(place.target, path);
-    });
-    if (leads_there && place.kind == Place::Kind::mount) TRY(follow_no_link(place));
+  for (const std::string& path : handed) {
+    const Place* holds = nullptr;  // the last that is mounted around it
+    for (const Place& place : places) {
+      if (place.kind != Place::Kind::mount) continue;
+      if (lies_below(path, place.target))
+        holds = &place;
+      else if (lies_below(place.target, path))
+        TRY(follow_no_link(place));
+    }
+    if (holds) TRY(follow_no_link(*holds));
   }
   return {};
 }

@@ -1,5 +1,6 @@
 #include "supervisor/cli/policy_common.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/follow_links.h"
 #include "base/paths.h"
 #include "base/print.h"
 #include "base/sys.h"
@@ -41,8 +43,21 @@ std::vector<std::string> policy_names() {
   return out;
 }
 
+// As the caller sees it.
+std::vector<std::string> way_of_program(const std::string& path) {
+  const auto look = [](const std::string& at) -> Result<OnTheWay> {
+    auto text = sys::readlinkat(AT_FDCWD, at);
+    if (text) return OnTheWay{OnTheWay::Kind::link, std::move(*text)};
+    return OnTheWay{text.error().code == EINVAL ? OnTheWay::Kind::other : OnTheWay::Kind::absent};
+  };
+  std::vector<std::string> out;
+  if (auto followed = follow_links("/", path, look)) out = std::move(followed->links);
+  out.push_back(sys::real_path(path));
+  return out;
+}
+
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, read_project, sys::real_path, policy_names};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, way_of_program, policy_names};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");

@@ -231,6 +231,7 @@ Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_vi
   FileRing& ring = call.reactor().files();
   uint64_t done = 0;
   while (done < content.size()) {
+    if (call.is_cancelled()) co_return give_up("write", path, ECANCELED, "", done > 0);
     const int n = co_await ring.write(fd.get(), content.substr(done, kStep),
                                       at < 0 ? static_cast<uint64_t>(-1) : static_cast<uint64_t>(at) + done);
     if (n == -EINTR || n == -EAGAIN) continue;

@@ -485,13 +485,13 @@ class ShellRun final : public Primitive {
     return std::ranges::any_of(rule.read, gives) || std::ranges::any_of(rule.write, gives);
   }
 
-  // The launcher holds the mount that the file lies in to be without (supervisor/box/command.cc).
+  // By the rules; the launcher looks at the mount that the file lies in (supervisor/box/command.cc).
   static bool is_among_programs(const Call& call, const std::string& path) {
-    const auto allowed = [&](Right right) {
-      const auto asked = policy::Request::file(right, path);
-      return asked && policy::decide(call.agent().policy(), *asked).effect == policy::Effect::allow;
-    };
-    return allowed(Right::execute) && !allowed(Right::write);
+    const auto asked = policy::Request::file(Right::execute, path);
+    if (!asked || policy::decide(call.agent().policy(), *asked).effect != policy::Effect::allow) return false;
+    return std::ranges::none_of(call.agent().policy().policy().files, [&](const policy::FileRule& rule) {
+      return rule.effect == policy::Effect::allow && rule.rights.has(Right::write) && rule.matches(path);
+    });
   }
 
   // The rule's files lie below it, or links of the host may: those of what the caller writes are not followed.

@@ -232,6 +232,18 @@ TEST_P(ElevatedReview, no_link_is_followed_on_the_way_to_what_is_handed_over_nor
   EXPECT_THAT(mounts("{w: [" + pub("**") + "]}", pub("plain")), ContainsRegex("/pub rw,[a-z,]*nosymfollow"));
 }
 
+// What the agent writes is its own, whatever lies around it and whatever of it is denied.
+TEST_P(ElevatedReview, what_is_written_is_handed_over_wherever_it_lies) {
+  files_ = "  around: {allow: rx, path: " + world().root() + "/**, except: " + data("**") + "}\n" +
+           "  fixed: {deny: w, path: $workspace/fixed}\n";
+  world().write("fixed", "for good\n");
+  for (const std::string file : {"file", "fixed"}) {
+    const json read = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + file);
+    EXPECT_EQ(rule(read), "show") << read;
+    EXPECT_EQ(output(read), file == "file" ? "in the workspace\n" : "for good\n") << read;
+  }
+}
+
 TEST_P(ElevatedReview, what_lies_among_programs_is_not_handed_over) {
   const json refused = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat /usr/bin/env");
   ASSERT_TRUE(refused.contains("denied")) << refused;

@@ -109,6 +109,9 @@ class Connection:
         output: Optional[Tuple[bytes, bool]]
         waiter: Optional[threading.Lock] = None
         while True:
+            if not self._is_own():
+                raise self._failed(OSError(errno.ECHILD, "the call is that of the process before the fork"),
+                                   PRIMITIVES[mine.primitive][0])
             with self._lock:
                 if mine.output:
                     output = mine.output.popleft()
@@ -122,9 +125,6 @@ class Connection:
                 self._await(waiter)
             elif on_output:
                 on_output(*output)
-                if not self._is_own():
-                    raise self._failed(OSError(errno.ECHILD, "the call is that of the process before the fork"),
-                                       PRIMITIVES[mine.primitive][0])
 
     # ---- sending ----
 
@@ -260,7 +260,8 @@ class Connection:
                 self._read_no_more()
             raise
         try:
-            if any(what & ~select.POLLOUT for _, what in found):
+            # Not by a child that the handler of a signal has made meanwhile: what comes is the parent's.
+            if self._is_own() and any(what & ~select.POLLOUT for _, what in found):
                 frame = _frames.receive(self._socket)
         except BlockingIOError:
             pass
@@ -400,6 +401,8 @@ class Connection:
         self._tell()
 
     def _shutdown(self) -> None:
+        if not self._is_own():
+            return
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:

@@ -71,6 +71,33 @@ TEST(LetGo, closes_what_nobody_received_at_once) {
   EXPECT_TRUE(at_once([&] { let_go(std::move(pair->b)); }));
 }
 
+// Of a file that is in pieces and has no name the last close frees each of them.
+TEST(LetGo, does_not_free_a_file_that_is_gone) {
+  const auto pieces = [] {
+    char name[] = "/var/tmp/alos-let-go-XXXXXX";
+    UniqueFd file(::mkostemp(name, O_CLOEXEC));
+    ::unlink(name);
+    for (off_t i = 0; i < 4000; ++i) EXPECT_EQ(::pwrite(file.get(), "x", 1, i * 8192), 1);
+    EXPECT_EQ(::fsync(file.get()), 0);
+    return file;
+  };
+  const auto time = [](auto what) {
+    const auto begun = std::chrono::steady_clock::now();
+    what();
+    return std::chrono::steady_clock::now() - begun;
+  };
+  UniqueFd one = pieces(), other = pieces();
+  const auto closed = time([&] { one.reset(); });
+  const auto gone = time([&] { let_go(std::move(other)); });
+  EXPECT_FALSE(is_open(other.get()));
+  std::cout << "closed in " << closed / std::chrono::microseconds(1) << " us, let go in "
+            << gone / std::chrono::microseconds(1) << "\n";
+  // Where closing takes no time there is nothing to see.
+  if (closed > std::chrono::milliseconds(20)) {
+    EXPECT_LT(gone, closed / 2);
+  }
+}
+
 // The thread that ends with the sockets has a table of its own, and it ends a moment after let_go().
 TEST(LetGo, holds_nothing_else_open) {
   for (int i = 0; i < 300; ++i) {

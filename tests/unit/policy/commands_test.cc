@@ -211,6 +211,27 @@ TEST(Commands, a_program_is_matched_by_its_name_and_by_the_file_that_it_leads_to
                         "interpreter"));
 }
 
+TEST(Commands, no_link_on_the_way_to_a_program_is_the_agents) {
+  const auto with = [](const std::string& link, const std::string& publish) {
+    Files files{{{"./p.yaml", kHead + "extends: base\nfiles:\n  mid: {allow: rw, path: /mid/**}\ncommands:\n" +
+                                  publish + "  show: {allow: \"/bin/tool <f:path:r>\", files: {r: /opt/x.conf}}\n"},
+                 {"/shipped/base.yaml", kHead}},
+                {},
+                Missing::refuse,
+                {},
+                {{"/bin/tool", link}, {link, "/opt/real"}}};
+    const auto loaded = files.load("./p.yaml");
+    return loaded ? "" : render(loaded.error());
+  };
+  EXPECT_EQ(with("/opt/link", ""), "");
+  EXPECT_THAT(with("/mid/d/link", ""), HasSubstr("by the link /mid/d/link, more than the agent has, and the agent can "
+                                                 "change it (rule 'mid'"));
+  EXPECT_THAT(with("/var/mid/link", "  publish: {allow: /usr/bin/cp x /var/mid, files: {w: /var/mid/**}}\n"),
+              HasSubstr("by the link /var/mid/link, more than the agent has, and the agent can change it (rule "
+                        "'publish'"));
+  EXPECT_THAT(with("/tmp/link", ""), HasSubstr("by the link /tmp/link, where every box has its own"));
+}
+
 TEST(Commands, what_the_kernel_shows_is_handed_to_no_run) {
   for (const char* path : {"/proc/self/root/etc/shadow", "/proc", "/dev/stdin", "/dev/fd/3", "/sys/kernel"})
     EXPECT_THAT(not_handed_over(path), HasSubstr("leads to its own files")) << path;

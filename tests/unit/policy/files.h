@@ -25,15 +25,20 @@ struct Files {
       return found->second;
     };
   }
-  std::function<std::string(const std::string&)> real_path() const {
-    return [this](const std::string& path) {
-      const auto found = links.find(path);
-      return found == links.end() ? path : found->second;
+  std::function<std::vector<std::string>(const std::string&)> way_of() const {
+    return [this](std::string path) {
+      std::vector<std::string> out;
+      for (auto found = links.find(path); found != links.end(); found = links.find(path)) {
+        out.push_back(path);
+        path = found->second;
+      }
+      out.push_back(path);
+      return out;
     };
   }
   Checked<Loaded> load(const std::string& name) const {
     return policy::load(
-        name, {{"/shipped", "/installed"}, variables, missing, reader(), real_path(), [this] { return installed; }},
+        name, {{"/shipped", "/installed"}, variables, missing, reader(), way_of(), [this] { return installed; }},
         reader());
   }
 };

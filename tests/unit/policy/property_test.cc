@@ -394,7 +394,7 @@ Policy with_commands(Policy policy, Generator& make) {
     auto usage = Usage::parse(usage_line(make) + (deny && make.below(2) ? " ..." : ""));
     if (!usage) continue;
     CommandRule rule{
-        "c" + std::to_string(i), deny ? Effect::deny : Effect::allow, std::move(*usage), {}, {}, {}, "r", {}, "p"};
+        "c" + std::to_string(i), deny ? Effect::deny : Effect::allow, std::move(*usage), {}, {}, {}, {}, "r", {}, "p"};
     rule.program = make.below(2) ? rule.usage.program() : "/c" + std::to_string(make.below(3));
     if (!deny) rule.read = patterns({make.pattern()});
     policy.commands.push_back(std::move(rule));

@@ -272,6 +272,35 @@ def test_a_handler_of_a_signal_may_call_in_the_middle_of_a_call(peer):
     assert handled.now == 1
 
 
+def test_a_child_of_a_signals_handler_takes_none_of_its_parents_answers(peer):
+    made = threading.Event()
+
+    def script(talk):
+        request, _ = talk.ask()
+        assert made.wait(10)
+        time.sleep(0.3)  # the child waits too, if it does
+        talk.say(wire.Reply(id=request.id, shell_run=wire.ShellRun.Result(code=7)))
+        talk.linger()
+
+    def handler(*_):
+        child.append(os.fork())
+        made.set()
+
+    peer.script = script
+    child, ended = [], None
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        code = alos.shell.run(["true"]).code
+    except BaseException as why:
+        ended = why
+    if child[0] == 0:
+        os._exit(0 if isinstance(ended, alos.Failed) else 1)
+    signal.signal(signal.SIGALRM, before)
+    assert ended is None and code == 7
+    assert os.waitpid(child[0], 0)[1] == 0
+
+
 @pytest.mark.parametrize("raises", [True, False])
 def test_a_child_made_in_the_middle_of_a_call_leaves_it_to_its_parent(peer, raises):
     def script(talk):

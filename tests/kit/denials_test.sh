@@ -1,0 +1,23 @@
+#!/bin/bash
+# What a run denied is found however much that is, in a shell of any options: more than a pipe holds, here.
+set -euo pipefail
+. "$ALOS_TESTING"
+work=$(mktemp -d)
+trap 'alos_box_end; rm -rf "$work"' EXIT
+echo KEY=1 >"$work/.env"
+alos_box coding "$work"
+alos_box_run -- python3 -c "
+import alos
+for name in [f'/srv/{\"x\" * 200}{i}' for i in range(600)] + ['$work/.env'] + [f'/opt/{\"x\" * 200}{i}' for i in range(600)]:
+    try: alos.fs.read(name)
+    except alos.Denied: pass
+"
+[ "$(wc -c <"$alos_box_base/events")" -gt 131072 ]
+alos_denied default
+alos_denied secrets
+known=0
+alos_denied nothing || known=$?
+[ "$known" -eq 1 ]
+sed -i '2s/..$//' "$alos_box_base/events"
+alos_denied secrets 2>/dev/null || known=$?
+[ "$known" -eq 2 ]
