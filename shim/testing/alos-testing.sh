@@ -20,8 +20,8 @@ alos_box() {
   alos_box_workspace=${2:-}
   alos_box_base=$(mktemp -d "${TMPDIR:-/tmp}/alos-box-XXXXXX") || return 1
   chmod 711 "$alos_box_base" # as root others than root must be able to pass through
-  # Limits that nothing here holds are given up.
-  alos_box_degrade=$(alos doctor --json | tr -d ' \n' | sed -n 's/.*"degrade":\[\([^]]*\)\].*/\1/p' | tr -d '"')
+  # Limits that nothing here holds are given up. (The doctor ends with 1 where anything is missing.)
+  alos_box_degrade=$({ alos doctor --json || true; } | tr -d ' \n' | sed -n 's/.*"degrade":\[\([^]]*\)\].*/\1/p' | tr -d '"')
 }
 
 alos_box_call() {
@@ -56,7 +56,8 @@ alos_denied() {
 
 alos_written() {
   # shellcheck disable=SC2046 # words
-  alos_box_call diff --json $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"} |
+  { alos_box_call diff --json $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"} ||
+    [ $? -eq 1 ]; } | # something is pending
     sed -n '/^      "kind": /{s/.*: "\(.\)",$/\1/;h;}; /^      "path": /{s/^      "path": "\(.*\)",$/\1/;H;g;s/\n/ /;p;}'
 }
 

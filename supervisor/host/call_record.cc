@@ -16,6 +16,7 @@ constexpr size_t kMostIntents = 200'000;
 constexpr size_t kMostCounts = 64, kLongestAction = 64;
 // Different denials that are told one by one; later ones share a count.
 constexpr size_t kMostDenials = 1024;
+constexpr size_t kFirstDenials = 3;
 
 // Whose records these may be. "run.end" is nothing that a broker says.
 bool is_broker_s(std::string_view action) {
@@ -60,6 +61,19 @@ void CallRecord::count_denial(const broker::Record& record) {
                                  record.source.empty() ? "" : ", ", printable_text(record.source));
   if (first_denials_.size() < kFirstDenials && std::ranges::find(first_denials_, line) == first_denials_.end())
     first_denials_.push_back(std::move(line));
+}
+
+void CallRecord::tell(nlohmann::ordered_json& end) const {
+  end["calls"] = counts_;
+  if (untold_ > 0) end["denied_untold"] = untold_;
+  if (refused_ > 0) end["records_refused"] = refused_;
+}
+
+std::string CallRecord::denials_said() const {
+  std::string out = fmt::format("{} denied:\n", denied_);
+  for (const std::string& denial : first_denials_) out += fmt::format("  {}\n", denial);
+  if (denied_ > first_denials_.size()) out += "  (--events has all of them)\n";
+  return out;
 }
 
 broker::AllRecorded CallRecord::take(const broker::Records& records) {

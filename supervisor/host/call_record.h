@@ -23,19 +23,17 @@ class CallRecord {
   // Answers for those that are waited for, once they are where the death of any process leaves them.
   broker::AllRecorded take(const broker::Records& records);
 
-  // How often each was denied, done and not done, for the run's end.
-  const std::map<std::string, uint64_t>& counts() const { return counts_; }
+  // Into the event of the run's end: "calls", how often each was denied, done and not done; "denied_untold", denials
+  // that no event tells by their request, being beyond so many different ones; "records_refused".
+  void tell(nlohmann::ordered_json& end) const;
 
-  // Everything that was denied, and the first few, each said in a line: "fs.read /x (rule 'secrets', coding.yaml:9:3)".
   uint64_t denied() const { return denied_; }
-  const std::vector<std::string>& first_denials() const { return first_denials_; }
-  static constexpr size_t kFirstDenials = 3;
+  // How many, and the first few, each in a line: "  fs.read /x (rule 'secrets', coding.yaml:9:3)".
+  std::string denials_said() const;
 
   // Records of denials and outcomes that the audit log did not take, a run's share of it being used up, say: what was
   // denied stays so, what was done is done.
   uint64_t refused() const { return refused_; }
-  // Denials that no event tells by their request: beyond so many different ones.
-  uint64_t untold() const { return untold_; }
 
  private:
   Result<void> append(const broker::Record& record);

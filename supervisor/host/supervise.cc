@@ -385,11 +385,8 @@ class Supervisor {
       end_with({.reason = "exit", .what = "", .code = WEXITSTATUS(status), .executed = true});
     } else {
       killed_by_ = WTERMSIG(status);
-      Ending ending{.reason = "signal",
-                    .what = sigabbrev_np(killed_by_) ? sigabbrev_np(killed_by_) : "?",
-                    .code = 128 + killed_by_,
-                    .executed = true};
-      end_with(std::move(ending));
+      const char* const name = sigabbrev_np(killed_by_);
+      end_with({.reason = "signal", .what = name ? name : "?", .code = 128 + killed_by_, .executed = true});
     }
   }
 
@@ -498,16 +495,14 @@ class Supervisor {
       say("alos: a broker of this run ended before it had said everything: what it denied may not be recorded\n");
     if (records_refused() > 0)
       say(fmt::format(
-          "alos: {} records of denials and outcomes of this run are not in the audit log, of which it used up "
-          "its share; run.end has their number\n",
+          "alos: {} records of what this run was denied or did are not in the audit log, of which it used up its "
+          "share; run.end has their number\n",
           records_refused()));
     if (!order_.fail_on_deny || !calls || (calls->denied() == 0 && !unknown)) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;
-    if (calls->denied() == 0) return say("alos: --fail-on deny: fails, for what is not known was perhaps denied\n");
-    say(fmt::format("alos: --fail-on deny: {} denied:\n", calls->denied()));
-    for (const std::string& denial : calls->first_denials()) say(fmt::format("  {}\n", denial));
-    if (calls->denied() > calls->first_denials().size()) say("  (--events has all of them)\n");
+    say(calls->denied() > 0 ? "alos: --fail-on deny: " + calls->denials_said()
+                            : "alos: --fail-on deny: fails, for what is not known was perhaps denied\n");
   }
 
   int finish() {
@@ -564,10 +559,8 @@ class Supervisor {
                      {"forks_refused", usage_.fork_refusals},
                      {"stopped", stops_},
                      {"continued", continues_}};
-    if (serving_.calls()) end["calls"] = serving_.calls()->counts();
+    if (serving_.calls()) serving_.calls()->tell(end);
     if (serving_.lost_records()) end["calls_unknown"] = true;
-    if (serving_.calls() && serving_.calls()->untold() > 0) end["denied_untold"] = serving_.calls()->untold();
-    if (records_refused() > 0) end["records_refused"] = records_refused();
     if (!record_.head().empty()) end["audit"] = record_.head();
     if (!unrecorded_.empty()) end["unrecorded"] = unrecorded_;
     events_.write("end", end);
@@ -594,8 +587,7 @@ class Supervisor {
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
   bool disk_full_ = false, failed_on_deny_ = false;
   LauncherReport usage_;
-  int64_t clock_started_ns_ = 0;
-  int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
+  int64_t clock_started_ns_ = 0, started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;
 };
 

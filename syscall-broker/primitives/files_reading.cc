@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <queue>
+#include <utility>
 
 #include "base/paths.h"
 #include "syscall-broker/frame.h"
@@ -64,7 +65,7 @@ class FsRead final : public Primitive {
       last = n == 0 || done == most || (sized && (static_cast<uint64_t>(n) < step || static_cast<uint64_t>(n) == left));
       if (last) break;
       wire::Output part;
-      part.set_data(std::move(buffer));
+      part.set_data(std::exchange(buffer, {}));
       call.put(std::move(part));
       co_await call.room();
     }

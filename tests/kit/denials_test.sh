@@ -18,6 +18,12 @@ alos_denied secrets
 known=0
 alos_denied nothing || known=$?
 [ "$known" -eq 1 ]
+alos_box_run -- sh -c 'echo work > result.txt'
+written=$(alos_written)
+[ "$written" = "A result.txt" ]
+alos_undo
+alos_box_run -- sh -c "alos-call fs.read '$work/.env' || true"
+alos_denied secrets
 sed -i '2s/..$//' "$alos_box_base/events"
 alos_denied secrets 2>/dev/null || known=$?
 [ "$known" -eq 2 ]
