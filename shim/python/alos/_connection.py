@@ -253,14 +253,16 @@ class Connection:
         error: Optional[OSError] = None
         ready = select.poll()
         ready.register(self._socket, events)
+        found: List[Tuple[int, int]] = []
         try:
-            found = ready.poll()
+            # Again now and then: a child that a signal's handler has made meanwhile would wait for what its parent reads.
+            while not found and self._is_own():
+                found = ready.poll(1000)
         except BaseException:  # nothing was read yet
             with self._lock:
                 self._read_no_more()
             raise
         try:
-            # Not by a child that the handler of a signal has made meanwhile: what comes is the parent's.
             if self._is_own() and any(what & ~select.POLLOUT for _, what in found):
                 frame = _frames.receive(self._socket)
         except BlockingIOError:

@@ -55,7 +55,7 @@ class Peer:
         self.listener.bind(path)
         self.listener.listen(8)
         self.threads = []
-        self.threads.append(threading.Thread(target=self._accept))
+        self.threads.append(threading.Thread(target=self._accept, daemon=True))
         self.threads[0].start()
 
     def _accept(self):
@@ -65,7 +65,7 @@ class Peer:
             except OSError:
                 return
             self.connections += 1
-            talking = threading.Thread(target=self._talk, args=(accepted,))
+            talking = threading.Thread(target=self._talk, args=(accepted,), daemon=True)
             self.threads.append(talking)
             talking.start()
 
