@@ -128,19 +128,25 @@ class Checker {
   }
 
   // The rule by which the agent can change what is found at `path`: the file, or a directory above it.
-  const FileRule* writes(std::string path) const {
-    for (; path.size() > 1; path.resize(std::max<size_t>(1, path.rfind('/'))))
-      for (const FileRule& rule : policy_.files)
-        if (rule.effect == Effect::allow && rule.rights.overlaps(kWrite) && rule.matches(path)) return &rule;
-    return nullptr;
+  const FileRule* writes(const std::string& path) const {
+    return first_for(policy_.files, path, [](const FileRule& rule, const std::string& at) {
+      return rule.effect == Effect::allow && rule.rights.overlaps(kWrite) && rule.matches(at);
+    });
   }
 
   // The rule of commands whose runs may.
-  const CommandRule* has_written(std::string path) const {
+  const CommandRule* has_written(const std::string& path) const {
+    return first_for(policy_.commands, path, [](const CommandRule& rule, const std::string& at) {
+      return std::ranges::any_of(rule.write, [&](const PathPattern& own) { return own.pattern.matches(at); });
+    });
+  }
+
+  // Of `path`, or of the nearest directory above it that any rule is for.
+  template <class Rule>
+  static const Rule* first_for(const std::vector<Rule>& rules, std::string path, auto is_for) {
     for (; path.size() > 1; path.resize(std::max<size_t>(1, path.rfind('/'))))
-      for (const CommandRule& rule : policy_.commands)
-        if (std::ranges::any_of(rule.write, [&](const PathPattern& own) { return own.pattern.matches(path); }))
-          return &rule;
+      for (const Rule& rule : rules)
+        if (is_for(rule, path)) return &rule;
     return nullptr;
   }
 

@@ -82,7 +82,8 @@ std::string not_told(const nlohmann::json& event) {
   return "";
 }
 
-void read_events(const std::string& path, Result& out) {
+// Why it is not known what was denied; empty: it is.
+std::string read_events(const std::string& path, Result& out) {
   std::istringstream lines(read(path));
   std::string why, last;
   for (std::string line; std::getline(lines, line);) {
@@ -97,7 +98,7 @@ void read_events(const std::string& path, Result& out) {
         {event.value("request", ""), event.value("rule", ""), event.value("source", ""), event.value("reason", "")});
   }
   if (why.empty() && last != "end") why = "its events have no end";
-  if (!why.empty() && out.error.empty()) out.error = "what this run denied is not known: " + why;
+  return why;
 }
 
 }  // namespace
@@ -142,9 +143,13 @@ Result Box::run(const std::vector<std::string>& argv, const std::string& input, 
   words.insert(words.end(), argv.begin(), argv.end());
   ::unlink(events.c_str());
   Result out = call(std::move(words), input);
-  read_events(events, out);
+  const std::string why = read_events(events, out);
   const bool executed = !out.events.empty() && out.events.back().find("\"executed\":true") != std::string::npos;
-  if (out.code == 125 && !executed) out.error = out.err;
+  if (!out.error.empty()) return out;
+  if (out.code == 125 && !executed)
+    out.error = out.err;
+  else if (!why.empty())
+    out.error = "what this run denied is not known: " + why;
   return out;
 }
 

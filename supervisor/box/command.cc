@@ -67,12 +67,10 @@ Result<void> check_file(const policy::BoxPlan& plan, const policy::PlannedBox& b
   return {};
 }
 
-// The run itself follows links there, to its interpreter and libraries. What is mounted last is what is there.
-bool is_among_programs(std::span<const Place> places, std::string_view path) {
-  const Place* at = nullptr;
-  for (const Place& place : places)
-    if (place.kind == Place::Kind::mount && lies_below(path, place.target)) at = &place;
-  return at && (at->access & kLandlockExecute) != 0 && !is_written(*at);
+// The run itself follows links there, to its interpreter and libraries.
+bool is_among_programs(const View& agents_own, std::string_view path) {
+  const Place* const place = agents_own.place_of(path);
+  return place && (place->access & kLandlockExecute) != 0 && !is_written(*place);
 }
 
 Pattern pattern_of(const policy::BoxMount& mount) {
@@ -99,8 +97,7 @@ Result<std::vector<std::string>> check_command_in(const policy::BoxPlan& plan, c
   std::vector<std::string> handed;
   for (const policy::Binding& binding : TRY(files_of(command, argv))) {
     handed.push_back(binding.value);
-    if (is_among_programs(places.first(agents), binding.value))
-      return refuse(command, binding.value, policy::kAmongPrograms);
+    if (is_among_programs(agents_own, binding.value)) return refuse(command, binding.value, policy::kAmongPrograms);
     const Followed file = TRY(view.follow("/", binding.value));
     if (!file.links.empty()) return refuse(command, binding.value, "a link leads on from it");
     // Where the agent may put a link, too, the run follows none (compose.cc).

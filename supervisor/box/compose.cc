@@ -19,6 +19,7 @@
 #include "supervisor/box/covers.h"
 #include "supervisor/box/kernel_abi.h"
 #include "supervisor/box/sources.h"
+#include "supervisor/box/view.h"
 
 namespace alos::box {
 namespace {
@@ -84,14 +85,23 @@ std::vector<GeneratedFile> generated_files(const std::vector<Place>& over) {
 
 constexpr uint64_t kOwn = kLandlockRead | kLandlockWrite | kLandlockExecute;
 
-// What the agent wrote is there to be read, and no more.
-Result<void> seal(Place& place) {
+Result<void> set_attributes(const Place& place, uint64_t attributes) {
   mount_attr attr{};
-  // No link either (5.14): a name that the agent may hand over would lead to what only this command may read, and be
-  // decided on before the agent makes it one.
-  attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+  attr.attr_set = attributes;
   if (::syscall(SYS_mount_setattr, place.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
     return fail_errno("mount_setattr", place.target);
+  return {};
+}
+
+Result<void> follow_no_link(const Place& place) {
+  return set_attributes(place, MOUNT_ATTR_NOSYMFOLLOW);  // 5.14
+}
+
+// What the agent wrote is there to be read, and no more.
+Result<void> seal(Place& place) {
+  // No link either: a name that the agent may hand over would lead to what only this command may read, and be
+  // decided on before the agent makes it one.
+  TRY(set_attributes(place, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW));
   place.access &= kLandlockRead;
   return {};
 }
@@ -128,14 +138,6 @@ Result<std::vector<Place>> own_places(const Holder& holder, const UniqueFd& home
   return out;
 }
 
-Result<void> follow_no_link(const Place& place) {
-  mount_attr attr{};
-  attr.attr_set = MOUNT_ATTR_NOSYMFOLLOW;  // 5.14
-  if (::syscall(SYS_mount_setattr, place.source.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
-    return fail_errno("mount_setattr", place.target);
-  return {};
-}
-
 // A command's own mount that holds what the agent writes, or lies in it, shows the agent's links as well.
 Result<void> seal_shared(const std::vector<Place>& over, const std::vector<Place>& places) {
   for (const Place& own : over) {
@@ -149,17 +151,10 @@ Result<void> seal_shared(const std::vector<Place>& over, const std::vector<Place
 
 // In the mount that holds what the run is handed, and in those below it, it follows no link. The agent may put one
 // there where it does not write: by another name of the directory, or by another command.
-Result<void> seal_handed(const std::vector<Place>& places, const std::vector<std::string>& handed) {
+Result<void> seal_handed(const View& view, const std::vector<std::string>& handed) {
   for (const std::string& path : handed) {
-    const Place* holds = nullptr;  // the last that is mounted around it
-    for (const Place& place : places) {
-      if (place.kind != Place::Kind::mount) continue;
-      if (lies_below(path, place.target))
-        holds = &place;
-      else if (lies_below(place.target, path))
-        TRY(follow_no_link(place));
-    }
-    if (holds) TRY(follow_no_link(*holds));
+    if (const Place* const holds = view.place_of(path)) TRY(follow_no_link(*holds));
+    for (const Place* const below : view.places_below(path)) TRY(follow_no_link(*below));
   }
   return {};
 }
@@ -251,8 +246,8 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   if (request.command) {
     box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));
-    ALOS_STEP(trace, Step::sources, seal_handed(box.places, handed));
-    ALOS_STEP(trace, Step::sources, seal_handed(box.over, handed));
+    ALOS_STEP(trace, Step::sources, seal_handed(View(*with_command, box.places, holder.host), handed));
+    ALOS_STEP(trace, Step::sources, seal_handed(View(*with_command, box.over, holder.host), handed));
   }
   box.files = generated_files(box.over);
   box.drop_groups = holder.privilege == Privilege::root;

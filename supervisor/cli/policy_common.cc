@@ -50,9 +50,10 @@ std::vector<std::string> way_of_program(const std::string& path) {
     if (text) return OnTheWay{OnTheWay::Kind::link, std::move(*text)};
     return OnTheWay{text.error().code == EINVAL ? OnTheWay::Kind::other : OnTheWay::Kind::absent};
   };
-  std::vector<std::string> out;
-  if (auto followed = follow_links("/", path, look)) out = std::move(followed->links);
-  out.push_back(sys::real_path(path));
+  auto followed = follow_links("/", path, look);
+  if (!followed) return {path};
+  std::vector<std::string> out = std::move(followed->links);
+  out.push_back(followed->end == Followed::End::there ? std::move(followed->path) : path);
   return out;
 }
 

@@ -13,10 +13,10 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/clock.h"
 #include "base/let_go.h"
 #include "base/paths.h"
 #include "base/sys.h"
+#include "supervisor/host/reap.h"
 
 namespace alos::host {
 namespace {
@@ -29,7 +29,7 @@ constexpr size_t kMostUnread = 4096;
 // Bytes that it may say to people.
 constexpr size_t kMostComplaints = 256 << 10;
 // For the end of one that was killed.
-constexpr int kEndMs = 2000;
+constexpr int64_t kEndMs = 2000;
 
 [[noreturn]] void become_broker(const char* program, int socket, int ring, int complaints, pid_t parent) {
   constexpr int kAbove = 16;
@@ -50,18 +50,6 @@ constexpr int kEndMs = 2000;
     ::execl(program, "alos-broker", nullptr);
   }
   ::_exit(127);
-}
-
-// What a process closes when it is killed may keep it in the kernel for long, and an agent chooses what a broker has:
-// the end of the run does not wait for that.
-bool ends_within(pid_t pid, int ms) {
-  const UniqueFd ended(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!ended) return true;  // no descriptor: waitpid() tells
-  pollfd gone{.fd = ended.get(), .events = POLLIN, .revents = 0};
-  const int64_t until = boot_ns() + int64_t{ms} * 1'000'000;
-  for (int64_t left = ms; left > 0; left = (until - boot_ns()) / 1'000'000)
-    if (::poll(&gone, 1, static_cast<int>(left)) == 1) return true;
-  return false;
 }
 
 }  // namespace
@@ -209,8 +197,12 @@ bool BrokerChild::end() {
   if (pid_ <= 0) return false;
   // A child that was not reaped: the number is its own. One that is ending keeps the status that it has.
   ::kill(pid_, SIGKILL);
+  // What it closes then may keep it in the kernel for long, and an agent chooses what a broker has. Without a
+  // descriptor nothing else tells.
+  const auto pidfd = sys::pidfd_open(pid_);
   int status = -1;
-  const bool reaped = ends_within(pid_, kEndMs) && ::waitpid(pid_, &status, 0) == pid_;
+  const bool ended = !pidfd || ended_within(pidfd->get(), kEndMs);
+  const bool reaped = ended && ::waitpid(pid_, &status, 0) == pid_;
   pid_ = -1;
   return is_finishing_ && has_said_all_ && reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

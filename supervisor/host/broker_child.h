@@ -54,9 +54,9 @@ class BrokerChild {
 
   // It is to give up what is under way, to send what it has to say and to end. Answered meanwhile as before.
   void finish();
-  // Ends it, and waits until it has. True: it had ended as finish() told it to, having said all that it had to say.
+  // Ends it, and waits until it has, 2 s at most. True: it had ended as finish() told it to, having said all that it
+  // had to say.
   bool end();
-  pid_t pid() const { return pid_; }
 
  private:
   bool is_heard() const { return !is_stuck_ || is_finishing_; }

@@ -2,9 +2,14 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 namespace alos::host {
 
 // Children of a supervisor at the end of its run.
+
+// Whether it has ended by then: it is there to be waited for.
+bool ended_within(int pidfd, int64_t ms);
 
 // The launcher ends by itself once its socket is closed; waited for ten seconds, and not at all where it is `stuck`.
 void reap_launcher(pid_t launcher, bool stuck);

@@ -8,8 +8,8 @@
         print(denied.rule, denied.reason, denied.remedy)
 
 The broker is asked over the socket at /dev/alos, or the one that ALOS_SOCKET names. Threads may call at once; a child
-after fork has a connection of its own, and so has the handler of a signal that comes in the middle of a call. A call never blocks for ever once the broker is gone; one that is there and slow
-is waited for."""
+after fork has a connection of its own, and so has the handler of a signal that comes in the middle of a call. A call
+never blocks for ever once the broker is gone; one that is there and slow is waited for."""
 
 from alos import clock, fs, policy, shell
 from alos.errors import Denied, Error, Failed, LimitReached, NoBroker, Unknown
