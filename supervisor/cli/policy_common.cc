@@ -53,7 +53,7 @@ std::vector<std::string> way_of_program(const std::string& path) {
   auto followed = follow_links("/", path, look);
   if (!followed) return {path};
   std::vector<std::string> out = std::move(followed->links);
-  out.push_back(followed->end == Followed::End::there ? std::move(followed->path) : path);
+  out.push_back(followed->end == Followed::End::there ? followed->path : path);
   return out;
 }
 
