@@ -20,3 +20,26 @@ function(alos_program name)
     target_link_options(${name} PRIVATE -pie)
   endif()
 endfunction()
+
+# alos_common_headers(NAME LINK... HEADERS...) : what nearly every file of a folder includes, compiled once, half of what
+# such a file takes; the folder's targets take it by alos_with(TARGET NAME). Not for a release or a fuzzer, where every
+# file has to include what it uses.
+function(alos_common_headers name)
+  cmake_parse_arguments(H "" "" "LINK;HEADERS" ${ARGN})
+  if(ALOS_FUZZ OR CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  endif()
+  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/nothing.cc "")
+  add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/nothing.cc)
+  target_compile_options(${name} PRIVATE -fPIE)  # as what uses it (alos_with)
+  target_link_libraries(${name} PRIVATE alos_options ${H_LINK})
+  target_precompile_headers(${name} PRIVATE ${H_HEADERS})
+endfunction()
+
+function(alos_with target name)
+  if(NOT TARGET ${name})
+    return()
+  endif()
+  target_compile_options(${target} PRIVATE -fPIE)  # libraries are -fPIC otherwise, which compiled headers must agree in
+  target_precompile_headers(${target} REUSE_FROM ${name})
+endfunction()
