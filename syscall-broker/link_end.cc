@@ -149,8 +149,12 @@ void LinkEnd::end(int code) {
 void LinkEnd::receive() {
   std::string buffer(kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 4);
+  // Woken for a message that was taken before: a poll of io_uring completes by what it is woken with, and does not look
+  // again (io_uring/poll.c, io_poll_check_events()); and whoever sends may wake long after the message is there.
+  const bool nothing = !got && got.error().code == EAGAIN;
   // Without a supervisor nothing can be recorded, so nothing may be done.
-  if (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))) end(0);
+  if (!nothing && (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))))
+    end(0);
   broker_->reactor().watch(socket_.get(), POLLIN, readable_);
 }
 
@@ -167,7 +171,9 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
   if (text[0] == RunStarted::kTag) {
     const auto started = decode<RunStarted>(body, "run");
     if (!started) return false;
-    if (started->error != 0)
+    if (started->refused)
+      broker_->run_refused(started->run, started->text);
+    else if (started->error != 0)
       broker_->run_started(started->run, fail("run", started->text, started->error));
     else
       broker_->run_started(started->run, fds.empty() ? UniqueFd() : std::move(fds[0]));

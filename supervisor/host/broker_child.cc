@@ -85,7 +85,7 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
 bool BrokerChild::receive(const Events& events) {
   std::string buffer(broker::kLongestMessage, '\0');
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3);
-  if (!got) return false;
+  if (!got) return got.error().code == EAGAIN;
   // alos-broker sends pipes and files along.
   if (std::ranges::any_of(got->fds, is_socket)) {
     let_go(std::move(got->fds));
