@@ -66,12 +66,15 @@ std::vector<Repeats::Repeat> Repeats::take(int64_t now_ns, std::string_view run)
 
 Result<void> Budget::charge(const Record& record, uint64_t bytes) {
   if (record.run.empty()) return {};
-  uint64_t& used = used_[std::string(record.run)];
-  const uint64_t limit = run_bytes_ + (record.charge == Charge::supervisor ? reserve_bytes_ : 0);
-  if (used + bytes > limit)
+  Used& used = used_[std::string(record.run)];
+  const bool beyond = record.charge == Charge::counts && used.all + bytes > run_bytes_;
+  uint64_t& of = beyond ? used.counts : used.all;
+  const uint64_t limit =
+      beyond ? reserve_bytes_ : run_bytes_ + (record.charge == Charge::supervisor ? reserve_bytes_ : 0);
+  if (of + bytes > limit)
     return fail("audit budget", record.run, EDQUOT,
                 "the run has used up its room in the audit log; end it, nothing may happen that is not recorded");
-  used += bytes;
+  of += bytes;
   return {};
 }
 

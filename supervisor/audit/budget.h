@@ -47,13 +47,17 @@ class Budget {
   Budget(uint64_t run_bytes, uint64_t reserve_bytes) : run_bytes_(run_bytes), reserve_bytes_(reserve_bytes) {}
 
   // Errors: EDQUOT, operation "audit budget", object the run: the caller ends or stops that run, for nothing may happen
-  // that cannot be recorded. Records charged to the supervisor may use the reserve on top. A record of no run is free.
+  // that cannot be recorded. Records charged to the supervisor may use the reserve on top, and counts a second one of
+  // the same size. A record of no run is free.
   Result<void> charge(const Record& record, uint64_t bytes);
   void forget(std::string_view run) { used_.erase(std::string(run)); }
 
  private:
+  struct Used {
+    uint64_t all = 0, counts = 0;  // the latter beyond the run's bytes, and not among the former
+  };
   uint64_t run_bytes_, reserve_bytes_;
-  std::unordered_map<std::string, uint64_t> used_;
+  std::unordered_map<std::string, Used> used_;
 };
 
 }  // namespace alos::audit

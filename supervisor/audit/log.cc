@@ -57,8 +57,8 @@ Result<void> Log::enqueue(const Record& record, int64_t now_ns) {
   return {};
 }
 
-// The counts are the log's own accounts, charged to the supervisor: an agent that has used up its budget by denials
-// must not take them with it. If even the reserve is gone, the run's end has been asked for long ago.
+// An agent that has used up its budget by denials must not take the counts of others with it, nor by many of these the
+// record of its end.
 void Log::enqueue_repeats(const std::vector<Repeats::Repeat>& repeats, int64_t now_ns) {
   for (const Repeats::Repeat& repeat : repeats) {
     Detail detail;
@@ -74,8 +74,8 @@ void Log::enqueue_repeats(const std::vector<Repeats::Repeat>& repeats, int64_t n
                         .outcome = repeat.outcome,
                         .detail = std::move(detail),
                         .parent = first,
-                        .charge = Charge::supervisor};
-    (void)enqueue(record, now_ns);
+                        .charge = Charge::counts};
+    if (!enqueue(record, now_ns)) uncounted_ += repeat.count;
   }
 }
 
@@ -105,8 +105,12 @@ Result<Head> Log::seal(Durability durability) {
   return head();
 }
 
-Result<void> Log::end_run(std::string_view run) {
+void Log::write_counts(std::string_view run) {
   enqueue_repeats(repeats_.take(INT64_MAX, run), wall_ns());
+}
+
+Result<void> Log::end_run(std::string_view run) {
+  write_counts(run);
   TRY(flush(Durability::process));
   budget_.forget(run);
   return {};

@@ -23,7 +23,7 @@ struct Options {
       60};  // looked at by flush(): a caller that must seal on time has a timer of its own
   uint64_t rotate_bytes = 64 << 20;
   uint64_t run_budget = 16 << 20;    // bytes that one run may put into the log
-  uint64_t run_reserve = 256 << 10;  // on top, for what the supervisor says about the run
+  uint64_t run_reserve = 256 << 10;  // on top, for what the supervisor says about the run; and once more for counts
   std::chrono::nanoseconds coalesce{std::chrono::seconds(10)};
   size_t queue_bytes = 1 << 20;  // append() writes by itself when this much waits
 };
@@ -63,6 +63,11 @@ class Log {
   // As of the last flush of this object; other supervisors may have written since.
   const Head& head() const { return writer_.head(); }
 
+  // What was counted of the run is queued, as far as there is room.
+  void write_counts(std::string_view run);
+  // Denials that were counted, and whose count there was no room for.
+  uint64_t uncounted() const { return uncounted_; }
+
   // The run is over: its counts are written, its budget is forgotten.
   Result<void> end_run(std::string_view run);
 
@@ -86,7 +91,7 @@ class Log {
   Batch batch_;
   Repeats repeats_;
   Budget budget_;
-  uint64_t number_ = 0;
+  uint64_t number_ = 0, uncounted_ = 0;
   int64_t sealed_ns_;      // CLOCK_BOOTTIME
   bool unsealed_ = false;  // this object has written since its last seal
   bool open_ = true;

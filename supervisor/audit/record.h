@@ -24,9 +24,10 @@ Result<Head> parse_head(std::string_view text);
 enum class Decision : uint8_t { none, allow, ask, deny };
 std::string_view name(Decision decision);
 
-// Who pays for a record's bytes. A run has a budget; what the supervisor itself has to say about it (started, ended,
-// "budget used up") comes out of a reserve that the agent cannot spend.
-enum class Charge : uint8_t { run, supervisor };
+// Who pays for a record's bytes. A run has a budget; what the supervisor itself has to say about it (started, ended)
+// comes out of a reserve that the agent cannot spend; and how often the log counted instead of writing out of the
+// budget, and then out of a second reserve: how many such counts there are is the agent's doing.
+enum class Charge : uint8_t { run, supervisor, counts };
 
 struct Payload;
 

@@ -66,7 +66,7 @@ void CallRecord::count_denial(const broker::Record& record) {
 void CallRecord::tell(nlohmann::ordered_json& end) const {
   end["calls"] = counts_;
   if (untold_ > 0) end["denied_untold"] = untold_;
-  if (refused_ > 0) end["records_refused"] = refused_;
+  if (refused() > 0) end["records_refused"] = refused();
 }
 
 std::string CallRecord::denials_said() const {

@@ -31,9 +31,9 @@ class CallRecord {
   // How many, and the first few, each in a line: "  fs.read /x (rule 'secrets', coding.yaml:9:3)".
   std::string denials_said() const;
 
-  // Records of denials and outcomes that the audit log did not take, a run's share of it being used up, say: what was
-  // denied stays so, what was done is done.
-  uint64_t refused() const { return refused_; }
+  // Denials and outcomes that the audit log has neither recorded nor counted, a run's share of it being used up, say:
+  // what was denied stays so, what was done is done. After RunRecord::write_counts().
+  uint64_t refused() const { return refused_ + log_.uncounted(); }
 
  private:
   Result<void> append(const broker::Record& record);

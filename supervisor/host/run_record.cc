@@ -34,6 +34,10 @@ Result<void> RunRecord::mark(const std::string& marks_directory, const RunInfo& 
   return {};
 }
 
+void RunRecord::write_counts(const SupervisorOrder& order) {
+  if (log_) log_->write_counts(order.run);
+}
+
 Result<void> RunRecord::end(const SupervisorOrder& order, const Ending& ending, const Totals& totals) {
   if (!log_) return {};
   const std::string outcome = ending.what.empty() ? ending.reason : ending.reason + " " + ending.what;

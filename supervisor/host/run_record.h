@@ -31,6 +31,9 @@ class RunRecord {
   Result<void> mark(const std::string& marks_directory, const RunInfo& info);
   void beat() { mark_.beat(); }
 
+  // Before totals are asked for: what was counted instead of written.
+  void write_counts(const SupervisorOrder& order);
+
   struct Totals {
     uint64_t wall_ms = 0;
     const box::LauncherReport& usage;

@@ -90,15 +90,20 @@ class Supervisor {
   }
 
   void record_end() {
+    record_.write_counts(order_);
     const RunRecord::Totals totals{.wall_ms = wall_ms(),
                                    .usage = usage_,
                                    .not_held = given_up_,
                                    .records_refused = records_refused(),
                                    .lost_records = serving_.lost_records()};
     const auto recorded = record_.end(order_, *ending_, totals);
-    if (recorded) return;
-    unrecorded_ = recorded.error().text();
-    say(fmt::format("alos: the end of this run could not be recorded: {}\n", unrecorded_));
+    if (!recorded) {
+      unrecorded_ = recorded.error().text();
+      say(fmt::format("alos: the end of this run could not be recorded: {}\n", unrecorded_));
+    }
+    constexpr auto kMissing = "alos: {} denials and outcomes of this run found no room in the audit log{}\n";
+    if (totals.records_refused > 0)
+      say(fmt::format(kMissing, totals.records_refused, recorded ? "; run.end has their number" : ""));
   }
 
   uint64_t wall_ms() const { return static_cast<uint64_t>((boot_ns() - started_ns_) / 1'000'000); }
@@ -493,11 +498,6 @@ class Supervisor {
     const bool unknown = serving_.lost_records();
     if (unknown)
       say("alos: a broker of this run ended before it had said everything: what it denied may not be recorded\n");
-    if (records_refused() > 0)
-      say(fmt::format(
-          "alos: {} records of what this run was denied or did are not in the audit log, of which it used up its "
-          "share; run.end has their number\n",
-          records_refused()));
     if (!order_.fail_on_deny || !calls || (calls->denied() == 0 && !unknown)) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;

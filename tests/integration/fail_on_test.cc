@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "tests/integration/harness.h"
 
@@ -96,9 +97,11 @@ TEST_P(FailOn, no_denial_is_lost_among_records_that_are_long) {
 TEST_P(FailOn, denials_that_the_audit_log_has_no_room_for_are_counted_and_said) {
   world().write("flood.py",
                 "import alos\n"
-                "for i in range(2500):\n"
-                "    try: alos.shell.run(['/usr/bin/env', str(i) + 'x' * 60000])\n"
+                "def ask(word):\n"
+                "    try: alos.shell.run(['/usr/bin/env', word])\n"
                 "    except alos.Denied: pass\n"
+                "for i in range(300): ask(str(i % 100) + 'y' * 8000)\n"
+                "for i in range(2500): ask(str(i) + 'x' * 60000)\n"
                 "print('tried')\n");
   const std::string policy = world().policy(
       "flood",
@@ -111,11 +114,58 @@ TEST_P(FailOn, denials_that_the_audit_log_has_no_room_for_are_counted_and_said) 
   EXPECT_THAT(outcome.out, HasSubstr("tried\n")) << outcome.err;
   const auto refused = outcome.end().value("records_refused", uint64_t{0});
   EXPECT_GT(refused, 0U) << outcome.end();
-  EXPECT_EQ(outcome.end()["calls"].value("shell.run denied", 0), 2500) << outcome.end();
-  EXPECT_THAT(outcome.err, HasSubstr(std::to_string(refused) + " records of what this run was denied or did"));
-  EXPECT_THAT(outcome.err, HasSubstr("2501 denied"));
-  EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out,
-              HasSubstr("\"records_refused\":" + std::to_string(refused)));
+  EXPECT_EQ(outcome.end()["calls"].value("shell.run denied", 0), 2800) << outcome.end();
+  EXPECT_THAT(outcome.err, HasSubstr(std::to_string(refused) + " denials and outcomes of this run"));
+  EXPECT_THAT(outcome.err, HasSubstr("2801 denied"));
+  // What is recorded, what is counted, and what there was no room for, are all.
+  uint64_t told = 0, in_end = 0;
+  std::istringstream log(world().call({"alos", "audit", "show", "--json"}).out);
+  for (std::string line; std::getline(log, line);) {
+    const auto record = nlohmann::json::parse(line);
+    const auto detail = record.value("detail", nlohmann::json::object());
+    if (record.value("decision", "") == "deny") told += detail.value("repeated", uint64_t{1});
+    if (record.value("action", "") == "run.end") in_end = detail.value("records_refused", uint64_t{0});
+  }
+  EXPECT_EQ(in_end, refused);
+  EXPECT_EQ(told + refused, 2801U);
+}
+
+// Its box shows it as a file without rights: what it is denied by is the rule.
+TEST_P(FailOn, a_program_that_a_deny_takes_is_denied_by_its_rule) {
+  world().write("tac", "#!/bin/sh\n");
+  for (const std::string& rights : {std::string("rx"), std::string("x")}) {
+    SCOPED_TRACE(rights);
+    const std::string policy = world().policy(
+        "taken",
+        "alos: 1\nabout: a program taken away\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+        "  tree: {allow: rwx, path: $workspace/**}\n  no: {deny: " +
+            rights + ", path: /usr/bin/tac}\nlimits: {wall: 60s}\n");
+    const Outcome outcome = world().shell(
+        policy,
+        "for each in tac /usr/bin/tac; do alos-call shell.run -- $each tac; done; alos-call shell.run -- ./tac; true",
+        {}, {"--fail-on", "deny"});
+    EXPECT_EQ(outcome.code, 1) << outcome.out << outcome.err;
+    EXPECT_THAT(outcome.err, HasSubstr("2 denied"));
+    EXPECT_THAT(outcome.err, HasSubstr("fs.execute /usr/bin/tac (rule 'no'"));
+    EXPECT_THAT(outcome.out, HasSubstr("it is no program")) << "the file without rights of the workspace";
+  }
+}
+
+// As a shell would look for it.
+TEST_P(FailOn, a_program_that_a_deny_takes_is_looked_for_further_on_the_path) {
+  world().write("bin/tac", "#!/bin/sh\necho mine\n");
+  ASSERT_EQ(world().call({"chmod", "+x", "bin/tac"}).code, 0);
+  world().write("lines", "a\nb\n");
+  const std::string policy = world().policy(
+      "further",
+      "alos: 1\nabout: a program taken away\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+      "  tree: {allow: rwx, path: $workspace/**}\n  no: {deny: rx, path: $workspace/bin/*}\n"
+      "env: {set: {PATH: \"" +
+          world().workspace() + "/bin:/usr/bin\"}}\nlimits: {wall: 60s}\n");
+  const Outcome outcome =
+      world().shell(policy, "/alos/bin/alos-call shell.run -- tac lines", {}, {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("b\\na\\n")) << "in JSON";
 }
 
 TEST_P(FailOn, a_broker_that_is_ended_leaves_it_unknown_what_was_denied) {

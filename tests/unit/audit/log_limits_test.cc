@@ -1,6 +1,8 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include <nlohmann/json.hpp>
+
 #include "scratch.h"
 #include "tests/skip.h"
 
@@ -74,6 +76,31 @@ TEST_F(LogLimits, a_flood_uses_up_its_own_run_only) {
     ASSERT_LT(++more, 100) << "no end of the reserve";
   ASSERT_TRUE(log.end_run("r"));
   EXPECT_TRUE(log.append(denial("/again"))) << "the name of a run that is over can be used again";
+}
+
+// How many denials are counted is the agent's doing: neither the end of its run nor the number of those whose count
+// finds no room is lost by that.
+TEST_F(LogLimits, counts_leave_the_supervisor_its_reserve_and_are_counted_where_there_is_no_room) {
+  Log log = open({.run_budget = 20'000, .run_reserve = 2'000});
+  uint64_t tried = 0;
+  for (int round = 0; round < 3; ++round)
+    for (int i = 0; i < 30; ++i, ++tried) ASSERT_TRUE(log.append(denial("/" + std::to_string(i) + "/of/many")));
+  for (int i = 0; log.append(denial("/once/" + std::to_string(i))); ++i, ++tried) ASSERT_LT(i, 1000);
+  log.write_counts("r");
+  EXPECT_GT(log.uncounted(), 0u);
+  EXPECT_TRUE(log.append({.run = "r", .action = "run.end", .charge = Charge::supervisor}));
+  const uint64_t uncounted = log.uncounted();
+  ASSERT_TRUE(log.close());
+  EXPECT_EQ(uncounted, log.uncounted()) << "nothing is counted twice";
+  uint64_t told = 0, counts = 0;
+  for (const auto& entry : entries({.decision = "deny"})) {
+    const auto detail = nlohmann::json::parse(entry.detail.empty() ? "{}" : entry.detail);
+    told += detail.value("repeated", uint64_t{1});
+    counts += detail.contains("repeated");
+  }
+  EXPECT_GT(counts, 0u);
+  EXPECT_EQ(told + uncounted, tried);
+  EXPECT_EQ(entries({.action = "run.end"}).size(), 1u);
 }
 
 // In a user and mount namespace of its own, as a child: mounts vanish with it.
