@@ -62,12 +62,13 @@ struct Identity {
 };
 
 // A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
-// `text`.
+// `text`. `refused`: not by a failure, but because the caller may not have such a run.
 struct RunStarted {
   static constexpr char kTag = 's';
   uint32_t run = 0;
   int32_t error = 0;
   std::string text;
+  bool refused = false;
 };
 
 // Nothing of it is left. `status` as of waitpid(2); `executed`: the program ran; otherwise `status` is the errno of
@@ -150,7 +151,7 @@ void fields(A& a, Rests& r) {
 }
 template <class A>
 void fields(A& a, RunStarted& r) {
-  a(r.run, r.error, r.text);
+  a(r.run, r.error, r.text, r.refused);
 }
 template <class A>
 void fields(A& a, RunEnded& r) {

@@ -12,7 +12,8 @@
 namespace alos::box {
 
 // What the launcher holds against a command of more rights than the agent's, though the broker and the supervisor did:
-// an agent may have taken over the broker. Errors: {"run", rule, EACCES, what does not fit}.
+// an agent may have taken over the broker. Errors: {kRefused, rule, EACCES, why}, or why that could not be found out.
+inline constexpr std::string_view kRefused = "hand over";
 
 // That its words are those of the rule; that each file among them is named by an absolute, canonical path, which the
 // plan gives the agent's own box with that right, and no mask takes; and that the command's own places show nothing

@@ -79,6 +79,7 @@ struct LauncherReport {
   int32_t personality = 0, personality_of_files = 0;  // the latter 0 where there is none
   uint8_t can_freeze = 0;                             // started: the box has a group that can be frozen
   uint8_t has_listener = 0;
+  uint8_t refused = 0;  // run_failed: what it was to be handed is not its caller's to hand over, text says why
   uint64_t cpu_ms = 0;  // ended: what was used, 0 where nothing measures it
   uint64_t memory_peak = 0;
   uint64_t processes_peak = 0;

@@ -59,7 +59,8 @@ void send_report(const LauncherReport& report, std::span<const int> fds) {
 void send_failure(LauncherReport report, const LaunchError& error) {
   report.step = error.step;
   report.error = error.error.code;
-  report.say(error.error.text());
+  report.refused = error.error.operation == kRefused ? 1 : 0;
+  report.say(report.refused != 0 ? error.error.hint : error.error.text());
   send_report(report);
 }
 

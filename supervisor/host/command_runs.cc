@@ -73,7 +73,8 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
     if (report.pid > 0) ::waitpid(report.pid, nullptr, __WALL);
     if (found == runs_.end()) return;
     runs_.erase(found);
-    return told_.started({report.run, report.error == 0 ? EIO : report.error, report.text.data()}, {});
+    return told_.started({report.run, report.error == 0 ? EIO : report.error, report.text.data(), report.refused != 0},
+                         {});
   }
   if (found == runs_.end() || fds.size() != (report.has_listener ? 3U : 2U)) return;
   Run& run = found->second;

@@ -34,7 +34,7 @@ uint32_t ShellRuns::add(Running& running) {
   return last_;
 }
 
-void ShellRuns::started(uint32_t number, Result<void> how) {
+void ShellRuns::started(uint32_t number, Attempt<void> how) {
   if (const auto found = running_.find(number); found != running_.end()) found->second->started(std::move(how));
 }
 
@@ -80,7 +80,7 @@ class Command final : public ShellRuns::Running, public Timer {
   }
 
   Stream output, error;
-  Result<void> start{};  // why it never started
+  Attempt<void> start{};  // why it never started
   Ended end;
 
  private:
@@ -114,7 +114,7 @@ class Command final : public ShellRuns::Running, public Timer {
     runs_.host().end_run(number_);
   }
 
-  void started(Result<void> how) override {
+  void started(Attempt<void> how) override {
     start = std::move(how);
     if (!start) gone();
   }
@@ -261,7 +261,7 @@ class ShellRun final : public Primitive {
     if (!line && call.words_not_followed)
       co_return give_up("shell.run", printable(wanted.argv(0)), EAGAIN,
                         "another call used up the line of the script that was to answer it; ask again");
-    auto work = line ? by_script(call, *line) : in_a_box(call, std::move(env), decision);
+    auto work = line ? by_script(call, *line) : in_a_box(call, std::move(env), request, decision);
     auto done = co_await std::move(work);
     ALOS_ATTEMPT(result, std::move(done));
     result.set_wall_ms(static_cast<uint64_t>((time_.now_ns() - begun) / 1'000'000));
@@ -274,7 +274,8 @@ class ShellRun final : public Primitive {
  private:
   using Outcome = Attempt<wire::ShellRun::Result>;
 
-  Task<Outcome> in_a_box(Call& call, std::vector<std::string> env, const policy::Decision& decision) {
+  Task<Outcome> in_a_box(Call& call, std::vector<std::string> env, const policy::Request& request,
+                         const policy::Decision& decision) {
     const wire::ShellRun& wanted = call.request().shell_run();
     if (!call.program.there)
       co_return give_up("execve", printable(wanted.argv(0)), ENOENT,
@@ -301,7 +302,11 @@ class ShellRun final : public Primitive {
     if (call.is_cancelled())
       co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->end.executed);
     // Ended while its box was made, it never started, and that is not why.
-    if (!command->start && !command->end.timed_out) co_return give_up(command->start.error());
+    if (!command->start && !command->end.timed_out) {
+      Answer why = std::move(command->start).error();
+      if (why.reply.has_denied()) why.reply.mutable_denied()->set_request(printable_text(request.text()));
+      co_return std::unexpected(std::move(why));
+    }
     co_return result_of(command->end, command->output.sent, command->error.sent);
   }
 
@@ -375,22 +380,29 @@ class ShellRun final : public Primitive {
     ALOS_ATTEMPT(view, call.agent().view());  // or why there is none, which is no absence
     const std::vector<std::string> places = places_of(call);
     Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
-    std::vector<std::string> closed;  // something is there, and not for this caller
+    std::vector<std::string> closed;     // something is there, and not for this caller
+    std::optional<Call::Program> taken;  // by a rule, which says so where nothing else is found
     for (const std::string& place : places) {
       std::string path = canonical_path(place).value_or(place);
       auto search = co_await look_for(call, place);
       if (search) {
         call.program = {.path = std::move(path), .file = std::move(*search)};
-        co_return true;
+        if (by_path || !is_taken(call, call.program.path, call.program.file)) co_return true;
+        if (!taken) taken = call.program;
+        continue;
       }
       if (!is_absent(search.error())) closed.push_back(std::move(path));
       if (by_path) found = std::move(search);
     }
+    if (taken) {
+      call.program = std::move(*taken);
+      co_return true;
+    }
     const std::string asked = by_path ? canonical_path(places.front()).value_or("") : program;
     const std::string place = call.agent().script().place_of(asked);
     if (!place.empty() && std::ranges::find(closed, place) == closed.end()) {
-      auto taken = co_await take_to_be(call, place);
-      if (taken) co_return true;
+      auto scripted = co_await take_to_be(call, place);
+      if (scripted) co_return true;
     }
     co_return std::unexpected(std::move(found).error());
   }
@@ -447,8 +459,7 @@ class ShellRun final : public Primitive {
                                         "it is a directory that leads the run on to more than is its caller's",
                                         "name the files, or a directory that the caller writes"));
     if (is_among_programs(call, path))
-      co_return std::unexpected(refused("shell.run " + printable(path), policy::kAmongPrograms,
-                                        "give it a copy in a place that the caller writes, or its standard input"));
+      co_return std::unexpected(refused("shell.run " + printable(path), policy::kAmongPrograms, policy::kHandOwnFile));
     ALOS_ATTEMPT(reached, policy::Request::file(right, asked, path));
     call.files.push_back(std::move(reached));
     std::string& word = call.words[binding.position + 1];
@@ -504,6 +515,14 @@ class ShellRun final : public Primitive {
     return !writing || policy::decide(call.agent().policy(), *writing).effect != policy::Effect::allow;
   }
 
+  // Its box shows what a deny takes from it as a file without any rights.
+  static bool is_taken(const Call& call, const std::string& path, const std::string& file) {
+    const auto executed = policy::Request::file(Right::execute, path, file);
+    if (!executed) return false;
+    const policy::Decision decision = policy::decide(call.agent().policy(), *executed);
+    return decision.effect == policy::Effect::deny && decision.rule;
+  }
+
   // The path of the file that would be executed.
   static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
@@ -513,6 +532,8 @@ class ShellRun final : public Primitive {
     auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
+    // A denial by its rule (plan), and not what the box makes of it.
+    if (is_taken(call, asked, found.place.path)) co_return std::move(found.place.path);
     if (!S_ISREG(found.st.st_mode) || (found.st.st_mode & 0111) == 0)
       co_return give_up("execve", found.place.path, EACCES, "it is no program");
     if (found.place.brokered)

@@ -16,7 +16,7 @@ class ShellRuns {
   static constexpr size_t kMost = 32;  // at a time, of one agent
   class Running {
    public:
-    virtual void started(Result<void> how) = 0;
+    virtual void started(Attempt<void> how) = 0;
     virtual void ended(bool executed, int status) = 0;
 
    protected:
@@ -28,7 +28,7 @@ class ShellRuns {
   bool full() const { return running_.size() + scripted_ >= kMost; }
   uint32_t add(Running& running);
   void remove(uint32_t number) { running_.erase(number); }
-  void started(uint32_t number, Result<void> how);
+  void started(uint32_t number, Attempt<void> how);
   void ended(uint32_t number, bool executed, int status);
 
   // Counts as one that runs, though the script answers it.

@@ -250,6 +250,21 @@ TEST_P(ElevatedReview, what_lies_among_programs_is_not_handed_over) {
   EXPECT_THAT(refused["denied"].value("reason", ""), HasSubstr("whose links the run itself needs")) << refused;
 }
 
+// By the rules these are no programs, by the mount they lie among some: what the launcher alone refuses is a denial.
+TEST_P(ElevatedReview, what_the_launcher_refuses_is_denied_as_what_the_broker_does) {
+  files_ = "  pub: {allow: rx, path: " + pub("**") + "}\n  no: {deny: x, path: " + pub("docs/**") + "}\n";
+  world().write(pub("docs/d"), "text\n");
+  const json reply = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + pub("docs/d"));
+  ASSERT_TRUE(reply.contains("denied")) << reply;
+  EXPECT_EQ(reply["denied"].value("request", ""), "shell.run /usr/bin/cat " + pub("docs/d"));
+  EXPECT_EQ(reply["denied"].value("layer", ""), "broker");
+  EXPECT_THAT(reply["denied"].value("reason", ""),
+              AllOf(HasSubstr("whose links the run itself needs"), HasSubstr(pub("docs/d"))));
+  EXPECT_NE(reply["denied"].value("remedy", ""), "");
+  EXPECT_EQ(reply["code"], 1) << "alos-call's for a denial";
+  EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out, HasSubstr(pub("docs/d")));
+}
+
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the
 // rule gives that the host's.
 TEST_P(ElevatedReview, nothing_of_the_box_s_own_is_handed_to_a_run_that_has_the_host_s_there) {
@@ -371,6 +386,21 @@ TEST_P(ElevatedReview, a_program_whose_link_leads_to_an_interpreter_is_not_eleva
   fs::create_symlink(fs::canonical("/bin/sh"), link);
   EXPECT_THAT(refused(),
               AllOf(HasSubstr("which is " + fs::canonical("/bin/sh").string()), HasSubstr("an interpreter")));
+}
+
+TEST_P(ElevatedReview, a_program_whose_way_leads_over_what_the_agent_writes_since_is_not_elevated) {
+  const std::string tool = world().root() + "/tool", way = world().root() + "/way", agents = outside_ + "/agents";
+  files_ = "  tool: {allow: rx, path: [" + tool + ", " + way + "]}\n  agents: {allow: rw, path: " + agents + "/**}\n";
+  fs::create_directory(agents);
+  fs::permissions(agents, fs::perms::all);
+  const auto reply = [&] { return run(tool + " <file:path:r>", "{r: [" + data("key") + "]}", tool + " file").dump(); };
+  fs::create_symlink(way, tool);
+  fs::create_symlink("/usr/bin/cat", way);
+  EXPECT_THAT(reply(), HasSubstr("in the workspace"));
+  fs::remove(way);
+  fs::create_symlink("/usr/bin/cat", agents + "/way");
+  fs::create_symlink(agents + "/way", way);
+  EXPECT_THAT(reply(), AllOf(HasSubstr("by the link " + agents + "/way"), Not(HasSubstr("in the workspace"))));
 }
 
 // What another rule writes for the agent is the agent's.

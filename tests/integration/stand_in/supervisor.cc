@@ -246,7 +246,8 @@ class StandIn {
     Told told = hear({LauncherReport::Kind::run_started, LauncherReport::Kind::run_failed});
     if (told.report.kind != LauncherReport::Kind::run_started) {
       if (told.report.pid != 0) ::waitpid(told.report.pid, nullptr, __WALL);
-      fmt::print("{} {} failed: {}: {}\n", what, number, box::name(told.report.step), told.report.text.data());
+      fmt::print("{} {} {}: {}: {}\n", what, number, told.report.refused != 0 ? "refused" : "failed",
+                 box::name(told.report.step), told.report.text.data());
       return;
     }
     if (told.report.run != number) give_up("another run's answer");
