@@ -1,6 +1,10 @@
 #include "base/follow_links.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+
+#include "base/sys.h"
 
 namespace alos {
 namespace {
@@ -50,6 +54,19 @@ Result<Followed> follow_links(std::string from, std::string_view path,
   }
   if (at.empty()) at += '/';
   out.end = Followed::End::there;
+  return out;
+}
+
+std::vector<std::string> way_of(const std::string& path) {
+  const auto look = [](const std::string& at) -> Result<OnTheWay> {
+    auto text = sys::readlinkat(AT_FDCWD, at);
+    if (text) return OnTheWay{OnTheWay::Kind::link, std::move(*text)};
+    return OnTheWay{text.error().code == EINVAL ? OnTheWay::Kind::other : OnTheWay::Kind::absent};
+  };
+  auto followed = follow_links("/", path, look);
+  if (!followed) return {path};
+  std::vector<std::string> out = std::move(followed->links);
+  out.push_back(followed->end == Followed::End::there ? followed->path : path);
   return out;
 }
 

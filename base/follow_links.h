@@ -38,4 +38,8 @@ struct Followed {
 Result<Followed> follow_links(std::string from, std::string_view path,
                               const std::function<Result<OnTheWay>(const std::string& path)>& look);
 
+// The links that an absolute path leads over on the host, as the caller sees it, and last the file that it leads to, or
+// the path itself where nothing is, or nothing that can be seen.
+std::vector<std::string> way_of(const std::string& path);
+
 }  // namespace alos

@@ -51,7 +51,8 @@ struct SourceFile {
 // out.
 struct Compiled {
   std::vector<SourceFile> sources;
-  std::map<std::string, std::string> programs;  // named by rules of `commands`: the file that each led to
+  // Named by rules of `commands`: the links on the way to each, and the file that it led to.
+  std::map<std::string, std::vector<std::string>> programs;
   policy::BoxPlan plan;
   std::string rules;                       // the policy itself for whoever decides (policy/archive.h), still encoded
   std::vector<sock_filter> filter;         // strict filter, loaded last

@@ -43,22 +43,8 @@ std::vector<std::string> policy_names() {
   return out;
 }
 
-// As the caller sees it.
-std::vector<std::string> way_of_program(const std::string& path) {
-  const auto look = [](const std::string& at) -> Result<OnTheWay> {
-    auto text = sys::readlinkat(AT_FDCWD, at);
-    if (text) return OnTheWay{OnTheWay::Kind::link, std::move(*text)};
-    return OnTheWay{text.error().code == EINVAL ? OnTheWay::Kind::other : OnTheWay::Kind::absent};
-  };
-  auto followed = follow_links("/", path, look);
-  if (!followed) return {path};
-  std::vector<std::string> out = std::move(followed->links);
-  out.push_back(followed->end == Followed::End::there ? followed->path : path);
-  return out;
-}
-
 Checked<policy::LoadOptions> options(const Selection& selection, policy::Missing missing) {
-  policy::LoadOptions out{policy_directories(), {}, missing, read_project, way_of_program, policy_names};
+  policy::LoadOptions out{policy_directories(), {}, missing, read_project, way_of, policy_names};
   for (const std::string& given : selection.variables) {
     const size_t equals = given.find('=');
     if (equals == given.npos || equals == 0) return refuse(selection, "--var " + printable(given), "--var NAME=VALUE");

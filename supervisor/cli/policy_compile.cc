@@ -26,8 +26,10 @@ Result<box::Compiled> compiled_form(const Ready& ready) {
   for (const policy::SourceFile& source : ready.sources)
     out.sources.push_back(
         {source.path, source.present, source.present ? digest(source.text) : Digest{}, source.project});
-  for (const policy::CommandRule& rule : ready.compiled.policy().commands)
-    out.programs[rule.usage.program()] = rule.program;
+  for (const policy::CommandRule& rule : ready.compiled.policy().commands) {
+    std::vector<std::string>& way = out.programs[rule.usage.program()] = rule.links;
+    way.push_back(rule.program);
+  }
   seccomp::FilterOptions options;
   // A box's own network namespace holds loopback and nothing else: there its programs talk to each other.
   options.internet = seccomp::Internet::allowed;

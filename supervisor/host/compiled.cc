@@ -8,6 +8,7 @@
 
 #include "base/child.h"
 #include "base/digest.h"
+#include "base/follow_links.h"
 #include "base/print.h"
 #include "base/sys.h"
 
@@ -40,8 +41,8 @@ Result<box::Compiled> from_cache(const std::string& path) {
   if (compiled.sources.empty()) return fail("cache", path, EBADMSG);
   for (const box::SourceFile& source : compiled.sources)
     if (!unchanged(source)) return fail("cache", path, ESTALE, source.path);
-  for (const auto& [named, file] : compiled.programs)
-    if (sys::real_path(named) != file) return fail("cache", path, ESTALE, named);
+  for (const auto& [named, way] : compiled.programs)
+    if (way_of(named) != way) return fail("cache", path, ESTALE, named);
   return compiled;
 }
 
