@@ -9,7 +9,8 @@
 # alos_box_run [OPTION]... -- CMD    options of `alos run`; sets alos_code, alos_out and alos_err
 # alos_denied RULE                   whether the broker refused something in the last run by this rule ("" for any); 2, and
 #                                    said on standard error, where that is not known
-# alos_written                       what is pending in the layer, "A path" a line; names as in JSON strings
+# alos_written                       what is pending in the layer, "A path" a line; names as in JSON strings; 2, and said on
+#                                    standard error, where that is not known
 # alos_undo                          drops it
 # alos_box_end                       and all of it; to be called by a trap where a test may end early
 #
@@ -46,7 +47,7 @@ alos_denied() {
   alos_rule="\"rule\":\"${1:-}${1:+\"}" LC_ALL=C awk '
     /^$/ { next }
     { last = $0 }
-    !/^[{]"v":1,"event":.*[}]$/ || /"(calls_unknown|dropped)":(true|[0-9]+)/ { unknown = 1 }
+    !/^[{]"v":1,"event":.*[}]$/ || /[}][{]"v":1,/ || /"(calls_unknown|dropped)":(true|[0-9]+)/ { unknown = 1 }
     index($0, "{\"v\":1,\"event\":\"denied\"") == 1 && index($0, ENVIRON["alos_rule"]) { found = 1 }
     END { exit unknown || last !~ /^[{]"v":1,"event":"end",/ ? 2 : !found }' "$alos_box_base/events" 2>/dev/null && return 0
   [ $? -eq 1 ] && return 1
@@ -55,9 +56,12 @@ alos_denied() {
 }
 
 alos_written() {
+  alos_status=0
   # shellcheck disable=SC2046 # words
-  { alos_box_call diff --json $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"} ||
-    [ $? -eq 1 ]; } | # something is pending
+  alos_pending=$(alos_box_call diff --json $([ -z "$alos_box_workspace" ] || echo --workspace) ${alos_box_workspace:+"$alos_box_workspace"}) ||
+    alos_status=$?
+  [ "$alos_status" -le 1 ] || return 2 # 1: something is pending
+  printf '%s\n' "$alos_pending" |
     sed -n '/^      "kind": /{s/.*: "\(.\)",$/\1/;h;}; /^      "path": /{s/^      "path": "\(.*\)",$/\1/;H;g;s/\n/ /;p;}'
 }
 

@@ -21,9 +21,26 @@ alos_denied nothing || known=$?
 alos_box_run -- sh -c 'echo work > result.txt'
 written=$(alos_written)
 [ "$written" = "A result.txt" ]
+layer=$(find "$alos_box_base/alos" -name layer.json)
+cp "$layer" "$alos_box_base/layer.whole"
+echo '{' >"$layer"
+(
+  set +o pipefail
+  alos_written >/dev/null 2>&1
+) || known=$?
+[ "$known" -eq 2 ]
+mv "$alos_box_base/layer.whole" "$layer"
 alos_undo
 alos_box_run -- sh -c "alos-call fs.read '$work/.env' || true"
 alos_denied secrets
+cp "$alos_box_base/events" "$alos_box_base/events.whole"
+sed -i 'N;s/\n//;P;D' "$alos_box_base/events" # two lines as one
+known=0
+alos_denied secrets 2>/dev/null || known=$?
+[ "$known" -eq 2 ]
+mv "$alos_box_base/events.whole" "$alos_box_base/events"
+alos_denied secrets
+known=0
 sed -i '2s/..$//' "$alos_box_base/events"
 alos_denied secrets 2>/dev/null || known=$?
 [ "$known" -eq 2 ]
