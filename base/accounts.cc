@@ -25,9 +25,9 @@ Result<std::vector<Account>> accounts(const std::string& file) {
       fields.push_back(line.substr(0, colon));
     if (fields.size() != 6) continue;
     Account account{std::string(fields[0]), 0, std::string(fields[5])};
-    const char* const past = fields[2].data() + fields[2].size();
-    if (const auto [at, error] = std::from_chars(fields[2].data(), past, account.uid);
-        error != std::errc() || at != past)
+    const std::string_view uid = fields[2];
+    const char* const past = uid.data() + uid.size();
+    if (const auto [at, error] = std::from_chars(uid.data(), past, account.uid); error != std::errc() || at != past)
       continue;
     out.push_back(std::move(account));
   }
