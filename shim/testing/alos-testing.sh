@@ -47,7 +47,7 @@ alos_denied() {
   alos_rule="\"rule\":\"${1:-}${1:+\"}" LC_ALL=C awk '
     /^$/ { next }
     { last = $0 }
-    !/^[{]"v":1,"event":.*[}]$/ || /[}][{]"v":1,/ || /"(calls_unknown|dropped)":(true|[0-9]+)/ { unknown = 1 }
+    !/^[{]"v":1,"event":.*[}]$/ || /.[{]"v":1,"event":/ || /"(calls_unknown|dropped)":(true|[0-9]+)/ { unknown = 1 }
     index($0, "{\"v\":1,\"event\":\"denied\"") == 1 && index($0, ENVIRON["alos_rule"]) { found = 1 }
     END { exit unknown || last !~ /^[{]"v":1,"event":"end",/ ? 2 : !found }' "$alos_box_base/events" 2>/dev/null && return 0
   [ $? -eq 1 ] && return 1

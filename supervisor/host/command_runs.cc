@@ -59,12 +59,15 @@ void CommandRuns::end_all(const UniqueFd& launcher) {
   for (auto& [number, run] : runs_) end(launcher, number);
 }
 
-void CommandRuns::abandon() {
+bool CommandRuns::abandon() {
+  bool elevated = false;
   std::erase_if(runs_, [&](const auto& one) {
     if (one.second.pidfd) return false;
+    elevated = elevated || one.second.elevated;
     told_.started({one.first, ECANCELED, "the run is over"}, {});
     return true;
   });
+  return elevated;
 }
 
 void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
