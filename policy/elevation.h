@@ -24,9 +24,9 @@ bool is_made_for_boxes(std::string_view path);
 inline constexpr std::string_view kOwnTmp = "a run with more rights has its own /tmp, and not its caller's";
 inline constexpr std::string_view kAmongPrograms =
     "it lies among programs, whose links the run itself needs: of what it is handed it follows none";
-// What would let the run have it.
+// What would let the run have its file.
 inline constexpr std::string_view kHandOwnFile =
-    "give it a copy in a place that the caller writes, or its standard input";
+    "name, by its own path, a file in a place that the caller writes, or give it by standard input";
 inline constexpr std::string_view kHidden =
     "the run has the host's there, by its rule, and its caller what is its own box's";
 

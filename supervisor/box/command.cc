@@ -20,7 +20,7 @@ using policy::Pattern;
 using policy::Right;
 
 std::unexpected<Error> refuse(const policy::BoxCommand& command, std::string_view what, std::string_view why) {
-  return fail(kRefused, command.rule, EACCES, fmt::format("{} ({}; rule '{}')", why, printable(what), command.rule));
+  return fail(kRefused, command.rule, EACCES, fmt::format("{} (rule '{}', {})", why, command.rule, printable(what)));
 }
 
 Result<std::vector<policy::Binding>> files_of(const policy::BoxCommand& command, const std::vector<std::string>& argv) {

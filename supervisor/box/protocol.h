@@ -88,7 +88,8 @@ struct LauncherReport {
   std::array<char, 1024> text{};
 
   void say(std::string_view words) {
-    const size_t n = std::min(words.size(), text.size() - 1);
+    size_t n = std::min(words.size(), text.size() - 1);
+    while (n > 0 && n < words.size() && (words[n] & 0xC0) == 0x80) --n;  // no part of a character
     std::copy_n(words.begin(), n, text.begin());
     text[n] = '\0';
   }

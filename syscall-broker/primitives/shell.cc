@@ -230,13 +230,14 @@ class ShellRun final : public Primitive {
     Plan out;
     out.demands.push_back(std::move(*request));
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
-    if (!decision.elevated) {
-      // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why.
+    // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why. A
+    // run with more rights needs no right of its caller's to its program, and has none to what a deny takes.
+    if (!decision.elevated || is_taken(call, call.program.path, call.program.file)) {
       auto executed = policy::Request::file(Right::execute, call.program.path, call.program.file);
       if (!executed) return give_up(executed.error());
       out.demands.push_back(std::move(*executed));
-      return out;
     }
+    if (!decision.elevated) return out;
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
     if (call.request().shell_run().env_size() > 0)
@@ -299,14 +300,16 @@ class ShellRun final : public Primitive {
     auto over = command->run(std::move(run), std::move(input.feed), std::move(out), std::move(err), until);
     co_await over;
     call.on_room(nullptr);
+    // Before whatever else ended it: when the caller gives up is the caller's choice.
+    if (!command->start && command->start.error().reply.has_denied()) {
+      Answer why = std::move(command->start).error();
+      why.reply.mutable_denied()->set_request(printable_text(request.text()));
+      co_return std::unexpected(std::move(why));
+    }
     if (call.is_cancelled())
       co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->end.executed);
     // Ended while its box was made, it never started, and that is not why.
-    if (!command->start && !command->end.timed_out) {
-      Answer why = std::move(command->start).error();
-      if (why.reply.has_denied()) why.reply.mutable_denied()->set_request(printable_text(request.text()));
-      co_return std::unexpected(std::move(why));
-    }
+    if (!command->start && !command->end.timed_out) co_return std::unexpected(std::move(command->start).error());
     co_return result_of(command->end, command->output.sent, command->error.sent);
   }
 
@@ -527,9 +530,12 @@ class ShellRun final : public Primitive {
   static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
     ALOS_ATTEMPT(view, call.agent().view());
+    const bool taken = is_taken(call, asked, asked);
     // Not looked at: there each look is decided on and recorded.
+    if (view->is_brokered(asked) && taken) co_return std::move(asked);
     if (view->is_brokered(asked)) co_return give_up("execve", asked, EACCES, "it is read through the broker alone");
     auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute});
+    if (!search && taken && !is_absent(search.error())) co_return std::move(asked);  // in what its box shows nothing of
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
     // A denial by its rule (plan), and not what the box makes of it.

@@ -263,6 +263,40 @@ TEST_P(ElevatedReview, what_the_launcher_refuses_is_denied_as_what_the_broker_do
   EXPECT_NE(reply["denied"].value("remedy", ""), "");
   EXPECT_EQ(reply["code"], 1) << "alos-call's for a denial";
   EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out, HasSubstr(pub("docs/d")));
+  // Whenever the caller gives up, and however long the name is.
+  options_ = "--timeout-ms 0 ";
+  EXPECT_TRUE(
+      run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + pub("docs/d")).contains("denied"));
+  options_ = "";
+  for (const size_t length : {120, 121}) {
+    std::string deep = "docs/" + std::string(length, 'x');
+    for (int i = 0; i < 6; ++i) {
+      deep += "/";
+      for (int e = 0; e < 100; ++e) deep += "\u00e9";
+    }
+    world().write(pub(deep), "text\n");
+    const json cut = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat " + pub(deep));
+    ASSERT_TRUE(cut.contains("denied")) << cut;
+    EXPECT_THAT(cut["denied"].value("reason", ""), HasSubstr("rule 'show'"));
+  }
+}
+
+// A rule gives a run more files than its caller has, and not a program that is denied.
+TEST_P(ElevatedReview, a_program_that_a_deny_takes_is_not_elevated) {
+  const std::string tool = pub("bin/mytool"), usage = tool + " " + data("key");
+  world().write(tool, "x");
+  fs::copy_file("/usr/bin/cat", tool, fs::copy_options::overwrite_existing);
+  fs::permissions(tool, fs::perms(0755));
+  const std::string opt = "  pub: {allow: rx, path: " + pub("**") + "}\n";
+  files_ = opt;
+  EXPECT_EQ(output(run(usage, "{r: [" + data("key") + "]}", usage)), "the key\n");
+  for (const std::string& deny :
+       {"x, path: " + tool, "rx, path: " + tool, "x, path: " + pub("bin/my*"), "rx, path: " + pub("bin/**")}) {
+    SCOPED_TRACE(deny);
+    files_ = opt + "  no: {deny: " + deny + "}\n";
+    const json reply = run(usage, "{r: [" + data("key") + "]}", usage);
+    EXPECT_EQ(reply.value("denied", json::object()).value("rule", ""), "no") << reply;
+  }
 }
 
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the
