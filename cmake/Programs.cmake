@@ -1,10 +1,24 @@
-# alos_library(NAME SOURCES... ) : a room's static library; its headers are compiled alone by the target
-# all_verify_interface_header_sets.
+# alos_library(NAME SOURCES... ) : a room's static library. Its headers compile alone: by being what a source includes
+# first, or by the target all_verify_interface_header_sets. PRECOMPILED: its sources begin with what alos_with() gives.
 set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 function(alos_library name)
-  cmake_parse_arguments(L "" "" "SOURCES;HEADERS;LINK" ${ARGN})
+  cmake_parse_arguments(L "PRECOMPILED" "" "SOURCES;HEADERS;LINK" ${ARGN})
   add_library(${name} STATIC ${L_SOURCES})
-  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${L_HEADERS})
+  set(compiled "")
+  if(NOT L_PRECOMPILED)
+    foreach(source ${L_SOURCES})
+      file(STRINGS ${source} first REGEX "^#include" LIMIT_COUNT 1)
+      string(REGEX REPLACE "^#include [\"<](.*)[\">].*" "${PROJECT_SOURCE_DIR}/\\1" first "${first}")
+      list(APPEND compiled ${first})
+    endforeach()
+  endif()
+  list(TRANSFORM L_HEADERS REPLACE "^([^/$].*)" "${CMAKE_CURRENT_SOURCE_DIR}/\\1")
+  set(others ${L_HEADERS})
+  list(REMOVE_ITEM others ${compiled})
+  list(REMOVE_ITEM L_HEADERS ${others})
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${L_HEADERS}
+                                FILE_SET others TYPE HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${others})
+  set_target_properties(${name} PROPERTIES INTERFACE_HEADER_SETS_TO_VERIFY others)
   target_link_libraries(${name} PUBLIC alos_options ${L_LINK})
 endfunction()
 

@@ -1,4 +1,4 @@
-alos_library(alos_doctor
+alos_library(alos_doctor PRECOMPILED
   SOURCES doctor_report.cc doctor_print.cc
   HEADERS doctor_report.h doctor_print.h
   LINK alos_probe nlohmann_json::nlohmann_json)

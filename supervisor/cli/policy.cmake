@@ -1,4 +1,4 @@
-alos_library(alos_policy_cli
+alos_library(alos_policy_cli PRECOMPILED
   SOURCES ${CMAKE_CURRENT_LIST_DIR}/policy_common.cc
   HEADERS ${CMAKE_CURRENT_LIST_DIR}/policy_common.h
   LINK alos_policy_load CLI11::CLI11 nlohmann_json::nlohmann_json)
