@@ -77,7 +77,7 @@ void remove(const std::string& directory) {
 // Why what was denied is not known, by one of the events; empty: by this one it is.
 std::string not_told(const nlohmann::json& event) {
   if (!event.is_object()) return "a line of its events is torn";
-  if (event.value("calls_unknown", false)) return "not all that it asked for was answered and told of";
+  if (event.value("calls_unknown", false)) return "a broker of it ended before it had said everything";
   if (event.contains("dropped")) return "lines of its events could not be written";
   return "";
 }

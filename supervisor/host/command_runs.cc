@@ -59,15 +59,12 @@ void CommandRuns::end_all(const UniqueFd& launcher) {
   for (auto& [number, run] : runs_) end(launcher, number);
 }
 
-bool CommandRuns::abandon() {
-  bool elevated = false;
+void CommandRuns::abandon() {
   std::erase_if(runs_, [&](const auto& one) {
     if (one.second.pidfd) return false;
-    elevated = elevated || one.second.elevated;
     told_.started({one.first, ECANCELED, "the run is over"}, {});
     return true;
   });
-  return elevated;
 }
 
 void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {

@@ -35,9 +35,8 @@ class CommandRuns {
   void end(const UniqueFd& launcher, uint32_t run);
   // Everything that is under way, because nobody is left to tell.
   void end_all(const UniqueFd& launcher);
-  // Nothing more will be heard of those that have not started: they are told as such. True: of one with more rights,
-  // which the launcher may have refused.
-  bool abandon();
+  // Nothing more will be heard of those that have not started: they are told as such.
+  void abandon();
   // A report of the launcher's of kind run_started or run_failed.
   void heard(const box::LauncherReport& report, std::vector<UniqueFd> fds);
 

@@ -49,7 +49,7 @@ Result<void> RunRecord::end(const SupervisorOrder& order, const Ending& ending, 
   record.parent = intent_;
   record.charge = audit::Charge::supervisor;
   if (!totals.not_held.empty()) record.detail.add("not_held", totals.not_held);
-  if (totals.lost_records) record.detail.add("calls", "not everything was answered and told of before the end");
+  if (totals.lost_records) record.detail.add("calls", "a broker ended before it had said everything");
   if (totals.records_refused > 0) record.detail.add("records_refused", totals.records_refused);
   record.detail.add("code", static_cast<uint64_t>(ending.code))
       .add("executed", ending.executed ? "yes" : "no")

@@ -141,7 +141,7 @@ void Serving::end() {
   (void)listener_.release();  // the end of this process closes it, and waits for nothing that was sent to it
   if (!broker_) return;
   broker_->finish();
-  lost_records_ = runs_.abandon() || lost_records_;
+  runs_.abandon();
   const int64_t until = boot_ns() + kLastWordsNs;
   while (broker_ && boot_ns() < until) {
     std::vector<pollfd> fds{{.fd = broker_->fd(), .events = broker_->events(), .revents = 0}};

@@ -497,7 +497,7 @@ class Supervisor {
     const auto& calls = serving_.calls();
     const bool unknown = serving_.lost_records();
     if (unknown)
-      say("alos: not all that this run asked for was answered and told of: what was denied may not be recorded\n");
+      say("alos: a broker of this run ended before it had said everything: what it denied may not be recorded\n");
     if (!order_.fail_on_deny || !calls || (calls->denied() == 0 && !unknown)) return;
     failed_on_deny_ = true;
     if (ending_->reason == "exit" && ending_->code == 0) ending_->code = kDenied;

@@ -232,12 +232,13 @@ class ShellRun final : public Primitive {
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
     // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why. A
     // run with more rights needs no right of its caller's to its program, and has none to what a deny takes.
-    if (!decision.elevated || is_taken(call, call.program.path, call.program.file)) {
-      auto executed = policy::Request::file(Right::execute, call.program.path, call.program.file);
+    const std::string name = decision.elevated ? taken_name(call, *decision.command) : call.program.path;
+    if (!name.empty()) {
+      auto executed = policy::Request::file(Right::execute, name, call.program.file);
       if (!executed) return give_up(executed.error());
       out.demands.push_back(std::move(*executed));
+      return out;
     }
-    if (!decision.elevated) return out;
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
     if (call.request().shell_run().env_size() > 0)
@@ -394,6 +395,10 @@ class ShellRun final : public Primitive {
         if (!taken) taken = call.program;
         continue;
       }
+      if (by_path && !is_absent(search.error()) && is_taken(call, path, path)) {
+        call.program = {.path = path, .file = path};  // where nothing is shown to it: whether it is there is not told
+        co_return true;
+      }
       if (!is_absent(search.error())) closed.push_back(std::move(path));
       if (by_path) found = std::move(search);
     }
@@ -418,7 +423,7 @@ class ShellRun final : public Primitive {
   static Task<Attempt<bool>> find_files(Call& call) {
     ALOS_ATTEMPT(asked, policy::Request::command(call.words));
     const policy::Decision decision = policy::decide(call.agent().policy(), asked);
-    if (!decision.elevated) co_return true;
+    if (!decision.elevated || !taken_name(call, *decision.command).empty()) co_return true;
     const auto bindings = decision.command->usage.match(asked.arguments());
     if (!bindings) co_return give_up("shell.run", call.words[0], EINVAL, bindings.error().reason);
     const bool scripted = call.agent().script().line_for(called(call), asked.arguments()).has_value();
@@ -526,16 +531,20 @@ class ShellRun final : public Primitive {
     return decision.effect == policy::Effect::deny && decision.rule;
   }
 
+  // The name by which a deny takes the program of a rule from its caller, if one does: the caller's, or the rule's own.
+  static std::string taken_name(const Call& call, const policy::CommandRule& rule) {
+    for (const std::string& name : {call.program.path, rule.usage.program()})
+      if (is_taken(call, name, call.program.file)) return name;
+    return "";
+  }
+
   // The path of the file that would be executed.
   static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
     ALOS_ATTEMPT(view, call.agent().view());
-    const bool taken = is_taken(call, asked, asked);
     // Not looked at: there each look is decided on and recorded.
-    if (view->is_brokered(asked) && taken) co_return std::move(asked);
     if (view->is_brokered(asked)) co_return give_up("execve", asked, EACCES, "it is read through the broker alone");
     auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute});
-    if (!search && taken && !is_absent(search.error())) co_return std::move(asked);  // in what its box shows nothing of
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
     // A denial by its rule (plan), and not what the box makes of it.

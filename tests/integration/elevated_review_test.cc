@@ -296,7 +296,14 @@ TEST_P(ElevatedReview, a_program_that_a_deny_takes_is_not_elevated) {
     files_ = opt + "  no: {deny: " + deny + "}\n";
     const json reply = run(usage, "{r: [" + data("key") + "]}", usage);
     EXPECT_EQ(reply.value("denied", json::object()).value("rule", ""), "no") << reply;
+    const json absent = run(tool + " <file:path:r>", "{r: [" + data("key") + "]}", tool + " /not/there");
+    EXPECT_EQ(absent.value("denied", json::object()).value("rule", ""), "no") << absent;
   }
+  // By the rule's name, whichever the caller has.
+  fs::create_symlink(tool, pub("bin/link"));
+  files_ = opt + "  no: {deny: x, path: " + pub("bin/link") + "}\n";
+  const json other = run(pub("bin/link") + " " + data("key"), "{r: [" + data("key") + "]}", usage);
+  EXPECT_EQ(other.value("denied", json::object()).value("rule", ""), "no") << other;
 }
 
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the

@@ -154,6 +154,21 @@ TEST_P(FailOn, a_program_that_a_deny_takes_is_denied_by_its_rule) {
   }
 }
 
+// What a whole directory hides is looked for as if nothing were there, and the script has its say.
+TEST_P(FailOn, a_program_that_is_nowhere_is_not_denied_by_what_hides_a_place_of_the_path) {
+  const std::string policy = world().policy(
+      "hidden",
+      "alos: 1\nabout: a place of the path is hidden\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+      "  tree: {allow: rwx, path: $workspace/**}\n  no: {deny: rx, path: /usr/local/**}\nlimits: {wall: 60s}\n");
+  world().write("lines.json",
+                R"([{"call": "shell.run", "argv": ["/usr/bin/deploy", "**"], "code": 0, "out": "deployed"}])");
+  const Outcome outcome = world().shell(policy, "alos-call shell.run -- nosuchprogram; alos-call shell.run -- deploy x",
+                                        {}, {"--fail-on", "deny", "--script", world().workspace() + "/lines.json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("it is not in this agent's PATH"));
+  EXPECT_THAT(outcome.out, HasSubstr("deployed"));
+}
+
 // As a shell would look for it.
 TEST_P(FailOn, a_program_that_a_deny_takes_is_looked_for_further_on_the_path) {
   world().write("bin/tac", "#!/bin/sh\necho mine\n");

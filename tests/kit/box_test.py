@@ -206,7 +206,7 @@ for i in [f"/srv/{i}" for i in range(1100)] + [sys.argv[1]]:
 
 
 @pytest.mark.parametrize("why, spoil", [
-    ("answered", lambda lines: [*lines[:-1], lines[-1][:-1] + ',"calls_unknown":true}']),
+    ("broker", lambda lines: [*lines[:-1], lines[-1][:-1] + ',"calls_unknown":true}']),
     ("could not be written", lambda lines: [*lines[:-1], lines[-1][:-1] + ',"dropped":1}']),
     ("could not be written", lambda lines: [lines[0][:-1] + ',"dropped":2}', *lines[1:]]),
     ("torn", lambda lines: [lines[0], '{"v":1,"event":"den', *lines[1:]]),

@@ -263,7 +263,7 @@ def _result(code: int, out: bytes, err: bytes, events: Path) -> Tuple[Result, st
     if not end:
         not_told = "its events have no end"
     elif end.get("calls_unknown"):
-        not_told = "not all that it asked for was answered and told of"
+        not_told = "a broker of it ended before it had said everything"
     elif any(one.get("dropped") for one in told):
         not_told = "lines of its events could not be written"
     return Result(code if code >= 0 else 128 - code, out.decode(errors="replace"), err.decode(errors="replace"), told,

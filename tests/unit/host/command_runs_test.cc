@@ -28,12 +28,11 @@ class Commands : public testing::Test {
       ::waitpid(pid, nullptr, 0);
     }
   }
-  void want(uint32_t number, int32_t command = -1) {
+  void want(uint32_t number) {
     std::vector<UniqueFd> stdio;
     for (int i = 0; i < 3; ++i) stdio.push_back(std::move(*sys::open("/dev/null", O_RDWR)));
     broker::WantRun wanted;
     wanted.run = number;
-    wanted.command = command;
     wanted.argv = {"/bin/true"};
     runs_.want(launcher_, wanted, std::move(stdio));
   }
@@ -102,19 +101,6 @@ TEST_F(Commands, one_that_fails_between_poll_and_look_moves_no_other) {
   ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
   runs_.look(fds);
   EXPECT_THAT(ended_, testing::UnorderedElementsAre(3, 2, 4));
-}
-
-// The launcher may have refused it, which nobody will hear.
-TEST_F(Commands, one_with_more_rights_that_never_was_answered_is_told_of) {
-  want(1);
-  want(2, 0);
-  starts(2);
-  EXPECT_FALSE(runs_.abandon());
-  EXPECT_EQ(started_[1], ECANCELED);
-  want(3, 0);
-  EXPECT_TRUE(runs_.abandon());
-  EXPECT_EQ(started_[3], ECANCELED);
-  EXPECT_FALSE(runs_.abandon());
 }
 
 // A readiness that is none (poll(2), BUGS of select(2)) is not waited on.
