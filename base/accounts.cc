@@ -26,9 +26,8 @@ Result<std::vector<Account>> accounts(const std::string& file) {
     if (fields.size() != 6) continue;
     Account account{std::string(fields[0]), 0, std::string(fields[5])};
     const std::string_view uid = fields[2];
-    const char* const past = uid.data() + uid.size();
-    if (const auto [at, error] = std::from_chars(uid.data(), past, account.uid); error != std::errc() || at != past)
-      continue;
+    const auto [at, error] = std::from_chars(uid.begin(), uid.end(), account.uid);
+    if (error != std::errc() || at != uid.end()) continue;
     out.push_back(std::move(account));
   }
   return out;
