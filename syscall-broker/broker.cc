@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "policy/elevation.h"
 #include "syscall-broker/primitives/primitives.h"
 
 namespace alos::broker {
@@ -219,16 +218,11 @@ void Broker::identity(Result<std::pair<View::Roots, Personalities>> found) {
   agent_.identity(reactor_->files(), std::move(found));
 }
 
-void Broker::run_started(uint32_t run, Result<UniqueFd> listener) {
+void Broker::run_started(uint32_t run, Attempt<UniqueFd> listener) {
   ++events_;
-  if (!listener) return runs_.started(run, give_up(listener.error()));
+  if (!listener) return runs_.started(run, std::unexpected(std::move(listener).error()));
   if (*listener) channels_->listen(std::move(*listener), run);
   runs_.started(run, {});
-}
-
-void Broker::run_refused(uint32_t run, std::string_view why) {
-  ++events_;
-  runs_.started(run, std::unexpected(refused("", why, policy::kHandOwnFile)));
 }
 
 void Broker::run_ended(uint32_t run, bool executed, int status) {

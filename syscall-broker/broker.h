@@ -42,8 +42,7 @@ class Broker {
   void leave();
   uint64_t under_way() const { return pipeline_.under_way(); }
   // What was asked of the host.
-  void run_started(uint32_t run, Result<UniqueFd> listener);
-  void run_refused(uint32_t run, std::string_view why);  // its caller may not have it: a denial
+  void run_started(uint32_t run, Attempt<UniqueFd> listener);  // or what its call is answered, but for what it asked
   void run_ended(uint32_t run, bool executed, int status);
 
   // Of a virtual clock: it is `now_ns`, if nothing has happened since rests() said `state`; 0: in any case. Never back.

@@ -22,7 +22,7 @@ class Host {
   };
 
   virtual ~Host() = default;
-  // Answered by Broker::run_started(), and by run_ended() where it did start, or by run_refused().
+  // Answered by Broker::run_started() and, where it did start, run_ended().
   virtual void want_run(Run run) = 0;
   // It and all that it started is to end; run_ended() says when.
   virtual void end_run(uint32_t number) = 0;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/print.h"
 #include "base/sys.h"
+#include "policy/elevation.h"
 #include "syscall-broker/record_parts.h"
 
 namespace alos::broker {
@@ -80,7 +81,7 @@ void LinkEnd::want_run(Run run) {
   std::string words = message(wanted);
   if (words.size() <= kLongestMessage) return put(std::move(words), std::move(fds));
   broker_->reactor().at_end_of_turn(
-      [this, number = run.number] { broker_->run_started(number, fail("run", "argv and env", E2BIG)); });
+      [this, number = run.number] { broker_->run_started(number, give_up("run", "argv and env", E2BIG)); });
 }
 
 void LinkEnd::end_run(uint32_t number) {
@@ -151,10 +152,9 @@ void LinkEnd::receive() {
   auto got = sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 4);
   // Woken for a message that was taken before: a poll of io_uring completes by what it is woken with, and does not look
   // again (io_uring/poll.c, io_poll_check_events()); and whoever sends may wake long after the message is there.
-  const bool nothing = !got && got.error().code == EAGAIN;
-  // Without a supervisor nothing can be recorded, so nothing may be done.
-  if (!nothing && (!got || got->size == 0 || !take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))))
-    end(0);
+  const bool goes_on = got ? got->size > 0 && take(std::string_view(buffer).substr(0, got->size), std::move(got->fds))
+                           : got.error().code == EAGAIN;
+  if (!goes_on) end(0);  // without a supervisor nothing can be recorded, so nothing may be done
   broker_->reactor().watch(socket_.get(), POLLIN, readable_);
 }
 
@@ -172,9 +172,9 @@ bool LinkEnd::take(std::string_view text, std::vector<UniqueFd> fds) {
     const auto started = decode<RunStarted>(body, "run");
     if (!started) return false;
     if (started->refused)
-      broker_->run_refused(started->run, started->text);
+      broker_->run_started(started->run, std::unexpected(refused("", started->text, policy::kHandOwnFile)));
     else if (started->error != 0)
-      broker_->run_started(started->run, fail("run", started->text, started->error));
+      broker_->run_started(started->run, give_up("run", started->text, started->error));
     else
       broker_->run_started(started->run, fds.empty() ? UniqueFd() : std::move(fds[0]));
     return true;

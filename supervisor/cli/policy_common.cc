@@ -1,6 +1,5 @@
 #include "supervisor/cli/policy_common.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/openat2.h>
 #include <unistd.h>

@@ -241,8 +241,9 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
     explicit Asked(std::atomic<int>& asked_for) : boxes(asked_for) {}
     void want_run(Run run) override {
       ++boxes;
-      broker->reactor().at_end_of_turn(
-          [this, number = run.number] { broker->run_started(number, fail("run", "test", ENOSYS, "no boxes here")); });
+      broker->reactor().at_end_of_turn([this, number = run.number] {
+        broker->run_started(number, give_up("run", "test", ENOSYS, "no boxes here"));
+      });
     }
     void end_run(uint32_t) override {}
     void rests(Rest said) override {
