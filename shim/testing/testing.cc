@@ -17,6 +17,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/unique_fd.h"
+
 namespace alos::kit {
 namespace {
 
@@ -41,17 +43,39 @@ std::vector<std::string> with_workspace(std::vector<std::string> words, const st
   return words;
 }
 
+// A child of this process, which goes on once `pidfd` is there to end it by. As fork(2): 0 in the child.
+pid_t fork_held(UniqueFd& pidfd) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return -1;
+  const UniqueFd read_end(ends[0]);
+  UniqueFd write_end(ends[1]);
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    write_end.reset();
+    char word = 0;
+    if (::read(read_end.get(), &word, 1) != 1) ::_exit(125);
+  } else if (pid > 0) {
+    pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    const int error = errno;
+    if (pidfd && ::write(write_end.get(), "", 1) == 1) return pid;
+    write_end.reset();
+    ::waitpid(pid, nullptr, 0);
+    errno = error;
+    return -1;
+  }
+  return pid;
+}
+
 // Waits so long, then asks alos to end the run at once (SIGRTMIN), and after a while ends alos itself.
-int wait_for(pid_t pid, std::chrono::seconds timeout, bool& late) {
-  pollfd ended{.fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), .events = POLLIN, .revents = 0};
+int wait_for(pid_t pid, int pidfd, std::chrono::seconds timeout, bool& late) {
+  pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
   const auto within = [&](std::chrono::milliseconds time) {
     return ::poll(&ended, 1, static_cast<int>(time.count())) == 1;
   };
   late = !within(timeout);
-  // Not by the descriptor, which may not have been had: a child that was not reaped keeps its number.
-  if (late) ::kill(pid, SIGRTMIN);
-  if (late && !within(std::chrono::seconds(15))) ::kill(pid, SIGKILL);
-  if (ended.fd >= 0) ::close(ended.fd);
+  const auto tell = [&](int signal) { ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); };
+  if (late) tell(SIGRTMIN);
+  if (late && !within(std::chrono::seconds(15))) tell(SIGKILL);
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
@@ -176,7 +200,8 @@ Result Box::call(std::vector<std::string> words, const std::string& input) {
   const std::string streams[] = {base_ + "/in", base_ + "/out", base_ + "/err"};
   write(streams[0], input);
   const std::string state = base_ + "/alos";
-  const pid_t pid = base_.empty() ? -1 : ::fork();
+  UniqueFd pidfd;
+  const pid_t pid = base_.empty() ? -1 : fork_held(pidfd);
   if (pid < 0) {
     out.error = std::string("no box for a test: ") + std::strerror(errno);
     return out;
@@ -193,7 +218,7 @@ Result Box::call(std::vector<std::string> words, const std::string& input) {
     ::_exit(125);
   }
   bool late = false;
-  out.code = wait_for(pid, settings_.timeout, late);
+  out.code = wait_for(pid, pidfd.get(), settings_.timeout, late);
   out.out = read(streams[1]);
   out.err = read(streams[2]);
   if (late) out.error = "it took longer than the test allows, and was ended\n" + out.err;

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdlib>
 
 #include "base/sys.h"
@@ -76,7 +77,9 @@ Fault fault_from_environment(std::string_view of) {
   const size_t colon = words.find(':');
   for (int i = 0; i < kSteps; ++i)
     if (name(static_cast<Step>(i)) == words.substr(0, colon)) fault.step = i;
-  fault.error = colon == words.npos ? EPERM : std::atoi(words.data() + colon + 1);
+  fault.error = EPERM;
+  const std::string_view error = colon == words.npos ? "" : words.substr(colon + 1);
+  std::from_chars(error.begin(), error.end(), fault.error);
   return fault;
 }
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/child.h"
 #include "base/let_go.h"
 #include "base/paths.h"
 #include "base/sys.h"
@@ -62,6 +63,9 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   if (::fcntl(pair.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
   sys::Pair complaints = TRY(sys::pipe());
   if (::fcntl(complaints.a.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", "alos-broker");
+  const UniqueFd text = TRY(sys::memfd("rules", rules, true));
+  UniqueFd lines;
+  if (begin.scripted) lines = TRY(sys::memfd("script", script, true));
   BrokerChild out;
   const pid_t self = ::getpid();
   out.pid_ = ::fork();
@@ -69,9 +73,14 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), complaints.b.get(), self);
   out.socket_ = std::move(pair.a);
   out.complaints_ = std::move(complaints.a);
-  const UniqueFd text = TRY(sys::memfd("rules", rules, true));
-  UniqueFd lines;
-  if (begin.scripted) lines = TRY(sys::memfd("script", script, true));
+  pair.b.reset();
+  auto pidfd = sys::pidfd_open(out.pid_);
+  if (!pidfd) {  // at the end of its link it leaves: nothing else was said to it, and nobody else has it
+    out.socket_.reset();
+    (void)sys::wait_for(out.pid_);
+    return std::unexpected(std::move(pidfd).error());
+  }
+  out.pidfd_ = std::move(*pidfd);
   const int all[] = {listener.get(), text.get(), lines.get()};
   const std::span<const int> fds(all, begin.scripted ? 3 : 2);
   const std::string words = broker::message(begin);
@@ -194,16 +203,12 @@ bool BrokerChild::end() {
   std::vector<UniqueFd> sockets = unread_.take_fds();
   sockets.push_back(std::move(socket_));
   let_go(std::move(sockets));
-  if (pid_ <= 0) return false;
-  // A child that was not reaped: the number is its own. One that is ending keeps the status that it has.
-  ::kill(pid_, SIGKILL);
-  // What it closes then may keep it in the kernel for long, and an agent chooses what a broker has. Without a
-  // descriptor nothing else tells.
-  const auto pidfd = sys::pidfd_open(pid_);
+  if (!pidfd_) return false;
+  (void)sys::pidfd_signal(pidfd_.get(), SIGKILL);  // one that is ending keeps the status that it has
+  // What it closes then may keep it in the kernel for long, and an agent chooses what a broker has.
   int status = -1;
-  const bool ended = !pidfd || ended_within(pidfd->get(), kEndMs);
-  const bool reaped = ended && ::waitpid(pid_, &status, 0) == pid_;
-  pid_ = -1;
+  const bool reaped = ended_within(pidfd_.get(), kEndMs) && ::waitpid(pid_, &status, 0) == pid_;
+  pidfd_.reset();
   return is_finishing_ && has_said_all_ && reaped && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 

@@ -62,7 +62,7 @@ class BrokerChild {
   bool is_heard() const { return !is_stuck_ || is_finishing_; }
   void put(std::string words, std::vector<UniqueFd> fds = {});
 
-  UniqueFd socket_, complaints_;
+  UniqueFd socket_, complaints_, pidfd_;
   size_t complained_ = 0;
   pid_t pid_ = -1;
   Outbox unread_;

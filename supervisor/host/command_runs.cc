@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/sys.h"
 #include "shim/init/protocol.h"
@@ -16,7 +18,8 @@ namespace {
 using box::LauncherOrder;
 using box::LauncherReport;
 
-Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, std::span<const UniqueFd> stdio) {
+Result<void> order_run(const UniqueFd& launcher, uint32_t number, const broker::WantRun& wanted,
+                       std::span<const UniqueFd> stdio) {
   if (!launcher) return fail("run", "launcher", ESRCH);
   if (stdio.size() != 3) return fail("run", "stdio", EBADMSG);
   box::CommandRequest request;
@@ -26,7 +29,7 @@ Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, 
   const UniqueFd text = TRY(sys::memfd("command", encode(request), true));
   LauncherOrder order;
   order.kind = LauncherOrder::Kind::run;
-  order.run = wanted.run;
+  order.run = number;
   order.command = wanted.command;
   const int fds[] = {text.get(), stdio[0].get(), stdio[1].get(), stdio[2].get()};
   return sys::send_message(launcher.get(), std::as_bytes(std::span(&order, 1)), fds);
@@ -35,34 +38,50 @@ Result<void> order_run(const UniqueFd& launcher, const broker::WantRun& wanted, 
 }  // namespace
 
 void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio) {
-  const std::string number = std::to_string(wanted.run);
-  auto ordered = runs_.contains(wanted.run) ? fail("run", number, EEXIST)
-                 : runs_.size() >= kMost    ? fail("run", number, EBUSY, "too many are under way")
-                                            : order_run(launcher, wanted, stdio);
+  const std::string name = std::to_string(wanted.run);
+  auto ordered = find(wanted.run) != runs_.end() ? fail("run", name, EEXIST)
+                 : runs_.size() >= kMost         ? fail("run", name, EBUSY, "too many are under way")
+                                                 : order_run(launcher, last_ + 1, wanted, stdio);
   if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
-  runs_[wanted.run].elevated = wanted.command >= 0;
+  Run& run = runs_[++last_];
+  run.asked = wanted.run;
+  run.elevated = wanted.command >= 0;
 }
 
-void CommandRuns::end(const UniqueFd& launcher, uint32_t number) {
-  const auto found = runs_.find(number);
-  if (found == runs_.end() || found->second.over) return;
+std::map<uint32_t, CommandRuns::Run>::iterator CommandRuns::find(uint32_t asked) {
+  return std::ranges::find_if(runs_, [&](const auto& one) { return one.second.asked == asked; });
+}
+
+void CommandRuns::end(const UniqueFd& launcher, uint32_t asked) {
+  if (const auto found = find(asked); found != runs_.end()) end(launcher, found->first, found->second);
+}
+
+void CommandRuns::end(const UniqueFd& launcher, uint32_t number, Run& run) {
+  if (run.over) return;
   LauncherOrder order;
   order.kind = LauncherOrder::Kind::end_run;
   order.run = number;
   if (launcher) (void)sys::send_message(launcher.get(), std::as_bytes(std::span(&order, 1)));
   // A second way: init ends at the end of its socket. One that has not started yet is ended when it is told of.
-  found->second.control.reset();
-  found->second.over = true;
+  run.control.reset();
+  run.over = true;
 }
 
 void CommandRuns::end_all(const UniqueFd& launcher) {
-  for (auto& [number, run] : runs_) end(launcher, number);
+  for (auto& [number, run] : runs_) {
+    end(launcher, number, run);
+    run.asked.reset();
+  }
+}
+
+void CommandRuns::tell_started(const Run& run, int error, std::string text, bool refused, UniqueFd listener) {
+  if (run.asked) told_.started({*run.asked, error, std::move(text), refused}, std::move(listener));
 }
 
 void CommandRuns::abandon() {
   std::erase_if(runs_, [&](const auto& one) {
     if (one.second.pidfd) return false;
-    told_.started({one.first, ECANCELED, "the run is over"}, {});
+    tell_started(one.second, ECANCELED, "the run is over", false, {});
     return true;
   });
 }
@@ -72,9 +91,9 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   if (report.kind == LauncherReport::Kind::run_failed) {
     if (report.pid > 0) ::waitpid(report.pid, nullptr, __WALL);
     if (found == runs_.end()) return;
+    tell_started(found->second, report.error == 0 ? EIO : report.error, report.text.data(), report.refused != 0, {});
     runs_.erase(found);
-    return told_.started({report.run, report.error == 0 ? EIO : report.error, report.text.data(), report.refused != 0},
-                         {});
+    return;
   }
   if (found == runs_.end() || fds.size() != (report.has_listener ? 3U : 2U)) return;
   Run& run = found->second;
@@ -86,7 +105,7 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   UniqueFd listener;
   if (report.has_listener && !run.elevated) listener = std::move(fds[2]);
   fds.clear();
-  told_.started({report.run, 0, ""}, std::move(listener));
+  tell_started(run, 0, "", false, std::move(listener));
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
   if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
 }
@@ -130,7 +149,7 @@ void CommandRuns::reap(uint32_t number, Run& run) {
   }
   // Ended from outside: as the kernel would say of the program.
   if (!run.told) run.status = SIGKILL;
-  told_.ended({number, run.executed || !run.told, run.status});
+  if (run.asked) told_.ended({*run.asked, run.executed || !run.told, run.status});
   runs_.erase(number);
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,7 +17,8 @@
 namespace alos::host {
 
 // The further boxes of a run, one for each command that its agent has run: asked of the launcher, waited for here (they
-// are this process's children), told to the broker. One thread.
+// are this process's children), told to the broker. A broker numbers its own; the launcher is told numbers of this
+// run's, which no second broker begins again. One thread.
 class CommandRuns {
  public:
   struct Told {
@@ -30,10 +32,10 @@ class CommandRuns {
   // waited for room in it would meet a launcher that waits to answer.
   static constexpr size_t kMost = 64;
 
-  // Errors of asking are told as those of starting.
+  // Errors of asking are told as those of starting: EEXIST of a number that is under way, EBUSY.
   void want(const UniqueFd& launcher, const broker::WantRun& wanted, std::vector<UniqueFd> stdio);
   void end(const UniqueFd& launcher, uint32_t run);
-  // Everything that is under way, because nobody is left to tell.
+  // Everything that is under way, because nobody is left to tell: nothing of it is told to who asks next.
   void end_all(const UniqueFd& launcher);
   // Nothing more will be heard of those that have not started: they are told as such.
   void abandon();
@@ -48,16 +50,21 @@ class CommandRuns {
 
  private:
   struct Run {
-    UniqueFd pidfd, control;  // none before it has started
+    std::optional<uint32_t> asked;  // the broker's number; none once that broker is gone
+    UniqueFd pidfd, control;        // none before it has started
     bool elevated = false, executed = false, over = false, told = false;
     int status = 0;
     pid_t init = 0;
   };
   static bool from_init(Run& run);  // whether there was a word
   void reap(uint32_t number, Run& run);
+  std::map<uint32_t, Run>::iterator find(uint32_t asked);
+  void end(const UniqueFd& launcher, uint32_t number, Run& run);
+  void tell_started(const Run& run, int error, std::string text, bool refused, UniqueFd listener);
 
   Told told_;
-  std::map<uint32_t, Run> runs_;
+  std::map<uint32_t, Run> runs_;  // by the launcher's numbers
+  uint32_t last_ = 0;
   std::vector<uint32_t> polled_;  // whose two entries each are polled
 };
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -37,6 +38,41 @@ pid_t parent_of(const std::string& pid) {
   const size_t after = stat.rfind(')');
   return after == stat.npos ? -1 : std::stoi(stat.substr(after + 4));
 }
+
+// What a process is frozen in that not even SIGKILL gets through to: a group of the first version's freezer, which is
+// mounted for it where the machine has not (then no other is: cgroups(7)). Thawed and removed with this.
+class Frozen {
+ public:
+  Frozen(const UniqueFd& whom, const std::string& scratch) : hierarchy_("/sys/fs/cgroup/freezer") {
+    if (!fs::exists(hierarchy_ / "cgroup.procs")) {
+      hierarchy_ = scratch;
+      mounted_ = ::mount("alos-test", scratch.c_str(), "cgroup", 0, "freezer") == 0;
+    }
+    group_ = hierarchy_ / ("alos-test-" + std::to_string(::getpid()));
+    std::string pid = slurp("/proc/self/fdinfo/" + std::to_string(whom.get()));
+    pid = pid.substr(pid.find("Pid:") + 4);
+    fs::create_directory(group_);
+    std::ofstream(group_ / "cgroup.procs") << std::stoi(pid);
+    std::ofstream(group_ / "freezer.state") << "FROZEN";
+  }
+  Frozen(const Frozen&) = delete;
+  Frozen& operator=(const Frozen&) = delete;
+  ~Frozen() {
+    std::ofstream(group_ / "freezer.state") << "THAWED";
+    std::error_code still_used;
+    for (int i = 0; i < 200 && !fs::remove(group_, still_used); ++i) ::usleep(10'000);
+    EXPECT_FALSE(still_used);
+    EXPECT_TRUE(!mounted_ || ::umount(hierarchy_.c_str()) == 0);
+  }
+  bool holds() const {
+    for (int i = 0; i < 100 && slurp(group_ / "freezer.state") != "FROZEN\n"; ++i) ::usleep(10'000);
+    return slurp(group_ / "freezer.state") == "FROZEN\n" && slurp(group_ / "cgroup.procs") != "";
+  }
+
+ private:
+  fs::path hierarchy_, group_;
+  bool mounted_ = false;
+};
 
 class BrokerKilled : public InBothModes {
  protected:
@@ -86,8 +122,9 @@ class BrokerKilled : public InBothModes {
     return false;
   }
 
-  World::Running start(const std::vector<std::string>& command) {
+  World::Running start(const std::vector<std::string>& command, const std::vector<std::string>& flags = {}) {
     auto argv = world().run_arguments(policy_, {"--fresh"});
+    argv.insert(argv.end(), flags.begin(), flags.end());
     argv.emplace_back("--");
     argv.insert(argv.end(), command.begin(), command.end());
     auto running = world().start(argv);
@@ -210,6 +247,30 @@ TEST_P(BrokerKilled, and_its_supervisor_killed_leaves_nothing) {
   ::waitpid(running.pid, nullptr, 0);
   world().call({"alos", "ps"});  // tells the crash, and puts its entry away
   for (int i = 0; i < 80 && !world().leftovers().empty(); ++i) ::usleep(25'000);
+}
+
+TEST_P(BrokerKilled, holds_up_the_end_of_its_run_for_seconds_where_it_cannot_end) {
+  if (::geteuid() != 0) ALOS_SKIP("only root freezes so that SIGKILL waits");
+  const std::string events = world().root() + "/events";
+  const auto running =
+      start({"/bin/bash", "-c", "alos-call clock.now > /dev/null; echo up; sleep 120"}, {"--events", events});
+  ASSERT_TRUE(wait_for(running, "up\n"));
+  const UniqueFd broker = process("alos-broker");
+  ASSERT_TRUE(broker);
+  {
+    const std::string scratch = world().root() + "/freezer";
+    fs::create_directory(scratch);
+    const Frozen frozen(broker, scratch);
+    ASSERT_TRUE(frozen.holds());
+    ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
+    pollfd ended{.fd = running.pidfd.get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&ended, 1, 60'000), 1);
+    EXPECT_TRUE(frozen.holds());
+    ::waitpid(running.pid, nullptr, 0);
+  }
+  pollfd gone{.fd = broker.get(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(::poll(&gone, 1, 5000), 1);
+  EXPECT_THAT(slurp(events), HasSubstr("\"calls_unknown\":true"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, BrokerKilled, testing::Values(Mode::root, Mode::rootless), NameOfMode());

@@ -103,6 +103,49 @@ TEST_F(Commands, one_that_fails_between_poll_and_look_moves_no_other) {
   EXPECT_THAT(ended_, testing::UnorderedElementsAre(3, 2, 4));
 }
 
+// Every broker of a run numbers its commands from 1 on, and those of one that died take a while to end.
+TEST_F(Commands, those_of_a_broker_that_died_are_not_the_next_one_s) {
+  want(1);
+  want(2);
+  starts(1);
+  started_.clear();
+  runs_.end_all(launcher_);
+  want(1);
+  EXPECT_THAT(started_, testing::IsEmpty()) << "its number is not free";
+  starts(2);  // the dead one's second, by the launcher's numbers
+  EXPECT_THAT(started_, testing::IsEmpty());
+  starts(3);
+  EXPECT_THAT(started_, testing::ElementsAre(testing::Pair(1, 0)));
+  want(1);
+  EXPECT_EQ(started_[1], EEXIST);
+  for (const uint32_t number : {1U, 2U}) ends(number);
+  std::vector<pollfd> fds;
+  runs_.add_to(fds);
+  ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
+  runs_.look(fds);
+  EXPECT_THAT(ended_, testing::IsEmpty());
+  ends(3);
+  fds.clear();
+  runs_.add_to(fds);
+  ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
+  runs_.look(fds);
+  EXPECT_THAT(ended_, testing::ElementsAre(1));
+}
+
+TEST_F(Commands, one_is_ended_by_its_brokers_number) {
+  want(1);
+  starts(1);
+  runs_.end_all(launcher_);
+  for (const uint32_t number : {7U, 8U}) want(number);
+  runs_.end(launcher_, 8);
+  box::LauncherOrder order;
+  do {
+    ASSERT_TRUE(sys::receive_message(other_.get(), std::as_writable_bytes(std::span(&order, 1)), 4));
+  } while (order.kind != box::LauncherOrder::Kind::end_run || order.run == 1);
+  EXPECT_EQ(order.run, 3);
+  ends(1);
+}
+
 // A readiness that is none (poll(2), BUGS of select(2)) is not waited on.
 TEST_F(Commands, nothing_is_waited_for) {
   want(1);
