@@ -9,7 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
+#include <string_view>
 
 #include "tests/payloads/payload.h"
 
@@ -44,8 +45,8 @@ Outcome crypto() {
   if (fd < 0) return stopped_by_errno("socket");
   sockaddr_alg hash{};
   hash.salg_family = AF_ALG;
-  std::strcpy(reinterpret_cast<char*>(hash.salg_type), "hash");
-  std::strcpy(reinterpret_cast<char*>(hash.salg_name), "sha256");
+  std::ranges::copy(std::string_view("hash"), hash.salg_type);
+  std::ranges::copy(std::string_view("sha256"), hash.salg_name);
   return judge_call(::bind(fd, reinterpret_cast<sockaddr*>(&hash), sizeof hash), "bind", "the kernel's crypto");
 }
 

@@ -1,19 +1,18 @@
 // alos audit as a person runs it: output, exit codes.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "scratch.h"
+#include "tests/program.h"
 
 namespace alos::audit {
 namespace {
 
+using test::Program;
+using test::Ran;
 using testing::HasSubstr;
 using testing::Not;
-
-struct Ran {
-  int code;
-  std::string out;  // both streams
-};
 
 class AuditCommand : public Scratch {
  protected:
@@ -29,15 +28,7 @@ class AuditCommand : public Scratch {
     log.append({.run = "docs", .action = "net.connect", .target = "evil.com:443", .decision = Decision::deny}).value();
     head_ = log.close().value();
   }
-  Ran run(const std::string& arguments) const {
-    const std::string command = std::string(ALOS_AUDIT) + " " + arguments + " 2>&1";
-    std::FILE* pipe = ::popen(command.c_str(), "r");
-    Ran out{};
-    std::array<char, 4096> chunk;
-    for (size_t n; (n = std::fread(chunk.data(), 1, chunk.size(), pipe)) > 0;) out.out.append(chunk.data(), n);
-    out.code = WEXITSTATUS(::pclose(pipe));
-    return out;
-  }
+  Ran run(const std::string& arguments) const { return test::run_shell(std::string(ALOS_AUDIT) + " " + arguments); }
   Head head_;
 };
 
@@ -69,13 +60,12 @@ TEST_F(AuditCommand, show_ends_with_what_there_was_when_it_began) {
     ASSERT_TRUE(log.close());
   };
   record(200);  // more than a pipe holds
-  const std::string command = std::string(ALOS_AUDIT) + " show --json --action a --dir " + dir_;
-  std::FILE* pipe = ::popen(command.c_str(), "r");
-  size_t lines = std::fgetc(pipe) == '{' ? 0 : 1000;
+  Program show({ALOS_AUDIT, "show", "--json", "--action", "a", "--dir", dir_});
+  char first = 0;
+  ASSERT_EQ(::read(show.streams().get(), &first, 1), 1);
   record(100);  // it waits for the pipe to be read
-  for (int c; (c = std::fgetc(pipe)) != EOF;) lines += c == '\n';
-  EXPECT_EQ(::pclose(pipe), 0);
-  EXPECT_EQ(lines, 200u);
+  EXPECT_EQ(std::ranges::count(show.rest(), '\n'), 200);
+  EXPECT_EQ(show.ended(), 0);
 }
 
 TEST_F(AuditCommand, verify_says_sound_changed_or_unknown_by_its_code) {

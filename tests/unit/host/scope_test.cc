@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <grp.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <functional>
 
 #include "fake_cgroups.h"
+#include "tests/program.h"
 #include "tests/skip.h"
 
 namespace alos::test {
@@ -38,11 +40,10 @@ class ScopeTest : public FakeCgroups {
   // As an ordinary user with a bus, in a process of its own. What `body` answers is its exit code.
   int as_user(const std::function<int()>& body) {
     if (::geteuid() == 0) {
-      const std::string command = "chown -R " + std::to_string(uid_) + ":" + std::to_string(uid_) + " " + dir_;
-      if (std::system(command.c_str()) != 0) return 97;
+      const std::string id = std::to_string(uid_), scope = at("/session.scope");
+      if (run_program({"chown", "-R", id + ":" + id, dir_}).code != 0) return 97;
       // Not this user's, as on a real machine.
-      const std::string back = "chown -R 0:0 " + at("/session.scope") + " && chmod 755 " + at("/session.scope");
-      if (std::system(back.c_str()) != 0) return 97;
+      if (run_program({"chown", "-R", "0:0", scope}).code != 0 || ::chmod(scope.c_str(), 0755) != 0) return 97;
     }
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -129,7 +130,7 @@ class ScopeOverBus : public ScopeTest {
     files_.busctl = "/usr/bin/busctl";
     for (const char* program : {"/usr/bin/busctl", "/usr/bin/dbus-daemon", "/usr/bin/python3"})
       if (::access(program, X_OK) != 0) ALOS_SKIP(std::string(program) + " is not installed");
-    if (std::system("/usr/bin/python3 -c 'import dbus, gi' 2>/dev/null") != 0) ALOS_SKIP("python3-dbus, python3-gi");
+    if (run_program({"/usr/bin/python3", "-c", "import dbus, gi"}).code != 0) ALOS_SKIP("python3-dbus, python3-gi");
   }
 
   // Started by the user whom it serves; ends with that process.

@@ -1,11 +1,12 @@
 // alos-policy as a person or a script meets it: arguments, exit codes, what stands on which stream.
+#include "tests/program.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <sys/wait.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -46,8 +47,8 @@ class PolicyProgram : public testing::Test {
   Output run(const std::string& arguments) {
     const std::string out = directory_ + "/.out", errors = directory_ + "/.err";
     const std::string command = "cd " + directory_ + " && " ALOS_POLICY " " + arguments + " >" + out + " 2>" + errors;
-    const int status = std::system(command.c_str());  // NOLINT: words of this file
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(errors)};
+    const int code = test::run_shell(command).code;
+    return {code, read(out), read(errors)};
   }
   std::string directory_;
 };
@@ -239,7 +240,7 @@ TEST_F(PolicyProgram, used_wrongly_it_says_how_to_use_it) {
 
 TEST_F(PolicyProgram, a_policy_that_is_no_regular_file_is_refused_and_never_waited_for) {
   EXPECT_EQ(run("check /dev/zero").code, 1);
-  ASSERT_EQ(std::system(("mkfifo " + directory_ + "/fifo").c_str()), 0);  // NOLINT: a path of this file
+  ASSERT_EQ(::mkfifo((directory_ + "/fifo").c_str(), 0600), 0);
   const Output out = run("check ./fifo");
   EXPECT_EQ(out.code, 1);
   EXPECT_THAT(out.out, HasSubstr("a policy is a regular file"));

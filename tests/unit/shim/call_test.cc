@@ -12,6 +12,7 @@
 
 #include "base/child.h"
 #include "peer.h"
+#include "tests/program.h"
 
 namespace alos::test {
 namespace {
@@ -432,8 +433,8 @@ TEST(CallHelp, every_primitive_is_listed_and_explains_itself_with_an_example_tha
     const std::string example = help.out.substr(help.out.find(' ', at) + 1);
     const std::string command = "cd '" + std::string(ALOS_CALL_DIRECTORY) +
                                 "' && PATH=.:$PATH ALOS_SOCKET=" + peer.path() + " " +
-                                example.substr(0, example.find('\n')) + " >/dev/null 2>&1";
-    EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 1) << command;
+                                example.substr(0, example.find('\n'));
+    EXPECT_EQ(run_shell(command).code, 1) << command;
   }
   EXPECT_GE(count, 14);
 }
@@ -444,8 +445,7 @@ TEST(CallHelp, after_two_dashes_it_is_the_command_s_own) {
 }
 
 TEST(CallHelp, output_that_nobody_gets_is_no_success) {
-  const std::string command = std::string(ALOS_CALL_PROGRAM) + " --list >/dev/full 2>/dev/null";
-  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 3);
+  EXPECT_EQ(run_shell(std::string(ALOS_CALL_PROGRAM) + " --list >/dev/full").code, 3);
 }
 
 TEST(CallHelp, the_reference_in_the_tree_is_what_the_description_says) {
