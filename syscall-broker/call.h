@@ -81,10 +81,11 @@ class Call {
 
   // The descriptor of the content argument, where it came in one.
   UniqueFd take_content() { return std::move(received_.content); }
-  // Of Primitive::prepare(): the path that a command's program was found by, and the file that is there. Without
-  // `there` it was not, and is where a line of the script has it; nothing but the script answers for it then.
+  // Of Primitive::prepare(): the path that a command's program was found by, the file that is there, and the name by
+  // which a deny takes that, if one does. Without `there` it was not, and is where a line of the script has it; nothing
+  // but the script answers for it then.
   struct Program {
-    std::string path, file;
+    std::string path, file, taken;
     bool there = true;
   } program;
   // Of the same: its words as they are to be run, and the files among them that a run with more rights is handed.

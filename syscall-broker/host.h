@@ -16,6 +16,7 @@ class Host {
   struct Run {
     uint32_t number = 0;
     int32_t command = -1;  // index of the rule of `commands` that gives it more than the agent has; -1: none
+    std::string program;   // the file that is executed, of whatever name argv[0] is
     std::vector<std::string> argv, env;
     std::string cwd;
     std::array<UniqueFd, 3> stdio;

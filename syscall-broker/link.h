@@ -59,6 +59,7 @@ struct Identity {
   int32_t error = 0;  // there is none, because of `text`
   std::string text;
   uint16_t personality = 0, personality_of_files = 0;
+  uint64_t masks = 0;  // View::Roots
 };
 
 // A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
@@ -114,6 +115,7 @@ struct WantRun {
   static constexpr char kTag = 'W';
   uint32_t run = 0;      // the broker's number for it
   int32_t command = -1;  // index of the rule of `commands` that gives it more
+  std::string program;
   std::vector<std::string> argv, env;
   std::string cwd;
 };
@@ -159,7 +161,7 @@ void fields(A& a, RunEnded& r) {
 }
 template <class A>
 void fields(A& a, WantRun& r) {
-  a(r.run, r.command, r.argv, r.env, r.cwd);
+  a(r.run, r.command, r.program, r.argv, r.env, r.cwd);
 }
 template <class A>
 void fields(A& a, EndRun& r) {
@@ -179,7 +181,7 @@ void fields(A& a, AllRecorded& r) {
 }
 template <class A>
 void fields(A& a, Identity& i) {
-  a(i.error, i.text, i.personality, i.personality_of_files);
+  a(i.error, i.text, i.personality, i.personality_of_files, i.masks);
 }
 template <class A>
 void fields(A& a, RecordDetail& d) {

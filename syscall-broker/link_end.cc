@@ -44,6 +44,7 @@ Result<void> LinkEnd::receive_identity(Start& out) {
     return {};
   }
   out.identity = Personalities{.agent = identity.personality, .of_files = identity.personality_of_files};
+  out.trees.masks = identity.masks;
   out.trees.box = std::move(got.fds[0]);
   if (got.fds.size() > 1) out.trees.brokered = std::move(got.fds[1]);
   return {};
@@ -75,6 +76,7 @@ void LinkEnd::want_run(Run run) {
   WantRun wanted;
   wanted.run = run.number;
   wanted.command = run.command;
+  wanted.program = std::move(run.program);
   wanted.argv = std::move(run.argv);
   wanted.env = std::move(run.env);
   wanted.cwd = std::move(run.cwd);

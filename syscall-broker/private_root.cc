@@ -109,7 +109,8 @@ Result<void> enter_private_root() {
 }
 
 Result<View::Roots> close_private_root(const Trees& trees) {
-  View::Roots out{.box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered"))};
+  View::Roots out{
+      .box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered")), .masks = trees.masks};
   TRY(make_read_only());
   TRY(drop_capabilities());
   return out;

@@ -22,6 +22,7 @@ Result<void> enter_private_root();
 // safe from being renamed, replaced and removed only for who has that mount in his own namespace (rename(2), EBUSY).
 // Returns their roots, by O_PATH; none for what is not given.
 struct Trees {
+  dev_t masks = 0;         // View::Roots
   UniqueFd box, brokered;  // detached (open_tree(2))
 };
 Result<View::Roots> close_private_root(const Trees& trees);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <functional>
 #include <string>
 #include <string_view>
@@ -25,6 +27,7 @@ class View {
   struct Roots {
     UniqueFd box;       // "/" of the box's mount namespace
     UniqueFd brokered;  // of the other tree; none where the policy has no such rule
+    dev_t masks = 0;    // st_dev of what covers what a deny takes, under all its names; nothing else lies there
   };
   // `brokered`: whether a name lies in the second tree.
   View(FileRing& ring, Roots roots, Personalities who, std::function<bool(std::string_view)> brokered);
@@ -37,13 +40,15 @@ class View {
     bool brokered = false;
   };
   // The directory that holds the last component of `path` (absolute; "." and ".." in it are the kernel's to resolve).
-  // Errors: those of openat2(2), with the path as object.
-  Task<Result<Place>> place(std::string path) const;
+  // Errors: those of openat2(2), with the path as object; in the other tree ELOOP where a link is on the way, which is
+  // to be decided on. `brokered`: in which tree, where the path's words do not say so because it is above.
+  Task<Result<Place>> place(std::string path, bool brokered = false) const;
 
   // What a canonical path names, where no link is on the way: its last component itself, which may be one, is opened as
   // by open(). Errors: those of openat2(2); ELOOP where there is a link.
   Task<Result<UniqueFd>> open_straight(const std::string& path, bool brokered, uint64_t flags) const;
   bool is_brokered(std::string_view path) const { return brokered_(path); }
+  bool is_mask(const struct stat& st) const { return roots_.masks != 0 && st.st_dev == roots_.masks; }
 
   // The last component itself, links not followed (ELOOP), nothing waited for (FIFOs, devices).
   Task<Result<UniqueFd>> open(const Place& at, uint64_t flags) const;

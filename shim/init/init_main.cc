@@ -2,7 +2,8 @@
 // the program's end once, and is the end of the box: when process 1 of a pid namespace goes, everything in it is killed
 // (pid_namespaces(7)). It goes when the program ends and when its socket to the supervisor closes.
 //
-//   alos-init FLAGS PROGRAM [ARG...]     FLAGS: 't' a pty is among 0 to 2, 'n' descriptor 4 notifies renames
+//   alos-init FLAGS PROGRAM NAME [ARG...]     FLAGS: 't' a pty is among 0 to 2, 'n' descriptor 4 notifies renames;
+//                                             PROGRAM is executed with the words from NAME on
 
 #include <fcntl.h>
 #include <poll.h>
@@ -49,7 +50,8 @@ bool is_there(const char* program) {
   return find_program(program, path ? path : "/bin:/usr/bin", found);
 }
 
-[[noreturn]] void become_program(char** argv, bool terminal, int failure) {
+// `words`: the file to execute, then its argv.
+[[noreturn]] void become_program(char** words, bool terminal, int failure) {
   ::setsid();
   // The controlling terminal: of a session leader that has none (tty_ioctl(4)).
   if (terminal)
@@ -62,14 +64,14 @@ bool is_there(const char* program) {
   ::signal(SIGXFSZ, SIG_IGN);  // a file that is too large is told by EFBIG, and ends nobody
   ::umask(022);
   ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-  ::execvp(argv[0], argv);
-  const int error = errno == ENOENT && is_there(argv[0]) ? ELIBACC : errno;
+  ::execvp(words[0], words + 1);
+  const int error = errno == ENOENT && is_there(words[0]) ? ELIBACC : errno;
   [[maybe_unused]] const ssize_t n = ::write(failure, &error, sizeof error);
   ::_exit(error == ENOENT ? 127 : 126);
 }
 
 // The program's pid, or 0 when it could not be executed and that was reported.
-pid_t start(char** argv, bool terminal) {
+pid_t start(char** words, bool terminal) {
   int gate[2];
   if (::pipe2(gate, O_CLOEXEC) != 0) return tell(Report::Kind::not_started, errno), 0;
   UniqueFd read_end(gate[0]);
@@ -79,7 +81,7 @@ pid_t start(char** argv, bool terminal) {
   if (pid == 0) {
     ::close(kControl);
     ::close(kNotify);
-    become_program(argv, terminal, write_end.get());
+    become_program(words, terminal, write_end.get());
   }
   write_end.reset();
   int error = 0;
@@ -106,7 +108,7 @@ bool reap(pid_t program) {
   }
 }
 
-void run(char** argv, bool terminal, std::optional<RenameHelper> renames) {
+void run(char** words, bool terminal, std::optional<RenameHelper> renames) {
   sigset_t all;
   sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -118,7 +120,7 @@ void run(char** argv, bool terminal, std::optional<RenameHelper> renames) {
   Order order;
   if (!receive(order) || order.kind != Order::Kind::go) return;
   // Notifications first: the program's own start could rename nothing, but its loader must never wait for nobody.
-  const pid_t program = start(argv, terminal);
+  const pid_t program = start(words, terminal);
   if (program == 0) return;
   for (;;) {
     pollfd fds[3] = {{.fd = kControl, .events = POLLIN, .revents = 0},
@@ -150,7 +152,7 @@ void run(char** argv, bool terminal, std::optional<RenameHelper> renames) {
 int main(int argc, char** argv) {
   // Out of reach of the agent, which has the same uid: /proc/1 belongs to root then, and nobody may trace it (proc(5)).
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-  if (argc < 3) return 125;
+  if (argc < 4) return 125;
   ::fcntl(alos::init::kControl, F_SETFD, FD_CLOEXEC);
   const bool terminal = argv[1][0] == 't';
   std::optional<alos::init::RenameHelper> renames;

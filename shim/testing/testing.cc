@@ -43,6 +43,13 @@ std::vector<std::string> with_workspace(std::vector<std::string> words, const st
   return words;
 }
 
+int reap(pid_t pid) {
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
 // A child of this process, which goes on once `pidfd` is there to end it by. As fork(2): 0 in the child.
 pid_t fork_held(UniqueFd& pidfd) {
   int ends[2];
@@ -53,13 +60,16 @@ pid_t fork_held(UniqueFd& pidfd) {
   if (pid == 0) {
     write_end.reset();
     char word = 0;
-    if (::read(read_end.get(), &word, 1) != 1) ::_exit(125);
+    ssize_t n = 0;
+    while ((n = ::read(read_end.get(), &word, 1)) < 0 && errno == EINTR) {
+    }
+    if (n != 1) ::_exit(125);
   } else if (pid > 0) {
     pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    const int error = errno;
     if (pidfd && ::write(write_end.get(), "", 1) == 1) return pid;
+    const int error = errno;
     write_end.reset();
-    ::waitpid(pid, nullptr, 0);
+    reap(pid);
     errno = error;
     return -1;
   }
@@ -67,19 +77,22 @@ pid_t fork_held(UniqueFd& pidfd) {
 }
 
 // Waits so long, then asks alos to end the run at once (SIGRTMIN), and after a while ends alos itself.
-int wait_for(pid_t pid, int pidfd, std::chrono::seconds timeout, bool& late) {
-  pollfd ended{.fd = pidfd, .events = POLLIN, .revents = 0};
+int wait_for(pid_t pid, const UniqueFd& pidfd, std::chrono::seconds timeout, bool& late) {
+  pollfd ended{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
   const auto within = [&](std::chrono::milliseconds time) {
-    return ::poll(&ended, 1, static_cast<int>(time.count())) == 1;
+    const auto until = std::chrono::steady_clock::now() + time;
+    for (auto left = time; left.count() >= 0;
+         left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now())) {
+      const int found = ::poll(&ended, 1, static_cast<int>(left.count()));
+      if (found >= 0 || errno != EINTR) return found == 1;  // a signal of the test's own is no time that has passed
+    }
+    return false;
   };
   late = !within(timeout);
-  const auto tell = [&](int signal) { ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0); };
+  const auto tell = [&](int signal) { ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0); };
   if (late) tell(SIGRTMIN);
   if (late && !within(std::chrono::seconds(15))) tell(SIGKILL);
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return reap(pid);
 }
 
 // Modes that a layer's directories may have keep their own user out.
@@ -218,7 +231,7 @@ Result Box::call(std::vector<std::string> words, const std::string& input) {
     ::_exit(125);
   }
   bool late = false;
-  out.code = wait_for(pid, pidfd.get(), settings_.timeout, late);
+  out.code = wait_for(pid, pidfd, settings_.timeout, late);
   out.out = read(streams[1]);
   out.err = read(streams[2]);
   if (late) out.error = "it took longer than the test allows, and was ended\n" + out.err;

@@ -93,7 +93,8 @@ Result<std::vector<std::string>> check_command_in(const policy::BoxPlan& plan, c
   const View agents_own(plan, places.first(agents), host);
   const Followed program = TRY(view.follow("/", command.program));
   if (const std::string why = policy::not_elevated(program.path); !program.links.empty() && !why.empty())
-    return fail("run", command.program, EACCES, fmt::format("it leads to {}: {}", printable(program.path), why));
+    return refuse(command, program.path,
+                  fmt::format("its program leads to one that is not run with more rights: {}", why));
   std::vector<std::string> handed;
   for (const policy::Binding& binding : TRY(files_of(command, argv))) {
     handed.push_back(binding.value);

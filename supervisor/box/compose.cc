@@ -198,9 +198,10 @@ std::vector<std::string> environment_of_command() {
 void take_words(Layout& box, BoxRequest& request) {
   static char name[] = "alos-init";
   box.words = std::move(request.argv);
-  if (request.command) box.words[0] = request.command->program;
+  if (request.command) request.program = box.words[0] = request.command->program;
   box.words.insert(box.words.begin(),
-                   fmt::format("{}{}", request.terminal ? "t" : "-", box.rename_filter.empty() ? "-" : "n"));
+                   {fmt::format("{}{}", request.terminal ? "t" : "-", box.rename_filter.empty() ? "-" : "n"),
+                    request.program.empty() ? box.words[0] : request.program});
   box.environment = request.command ? environment_of_command() : std::move(request.env);
   box.argv = sys::pointers_to(box.words);
   box.argv.insert(box.argv.begin(), name);

@@ -9,6 +9,7 @@ namespace alos::box {
 
 // What one box of a run is for.
 struct BoxRequest {
+  std::string program;  // what is executed; empty: argv[0], searched for as execvp(3) does
   std::vector<std::string> argv, env;
   std::string cwd;
   UniqueFd stdio[3];

@@ -31,6 +31,7 @@ struct Identifying {
   UniqueFd report;
   UniqueFd box, view;  // none of the latter where nothing is brokered
   int personality = 0, of_files = 0;
+  dev_t masks = 0;  // the file system of what covers what is denied
 };
 Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, Fault fault);
 // The next word of that process. True: it is done, and was reaped.

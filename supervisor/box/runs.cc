@@ -40,6 +40,7 @@ Result<BoxRequest> request_of(const Holder& holder, const LauncherOrder& order, 
   auto text = TRY(decode<CommandRequest>(TRY(sys::read_file(fds[0].get(), kRequestLimit)), "command request"));
   BoxRequest out;
   out.command = TRY(command_of(holder.plan(), order.command, text.argv));
+  out.program = std::move(text.program);
   out.argv = std::move(text.argv);
   out.env = std::move(text.env);
   out.cwd = std::move(text.cwd);

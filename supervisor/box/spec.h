@@ -80,6 +80,7 @@ struct RunRequest {
 // What a further box of a run executes (LauncherOrder::run). For a command of the plan env is the launcher's own, cwd
 // only where the agent cannot write.
 struct CommandRequest {
+  std::string program;  // absolute
   std::vector<std::string> argv;
   std::vector<std::string> env;  // complete, "K=V"
   std::string cwd;
@@ -87,7 +88,7 @@ struct CommandRequest {
 
 template <class A>
 void fields(A& a, CommandRequest& c) {
-  a(c.argv, c.env, c.cwd);
+  a(c.program, c.argv, c.env, c.cwd);
 }
 template <class A>
 void fields(A& a, SourceFile& s) {

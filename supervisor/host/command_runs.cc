@@ -23,6 +23,7 @@ Result<void> order_run(const UniqueFd& launcher, uint32_t number, const broker::
   if (!launcher) return fail("run", "launcher", ESRCH);
   if (stdio.size() != 3) return fail("run", "stdio", EBADMSG);
   box::CommandRequest request;
+  request.program = wanted.program;
   request.argv = wanted.argv;
   request.env = wanted.env;
   request.cwd = wanted.cwd;

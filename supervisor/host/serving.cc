@@ -189,7 +189,8 @@ void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd>
   broker_->answer(broker::Identity{.error = 0,
                                    .text = "",
                                    .personality = static_cast<uint16_t>(report.personality),
-                                   .personality_of_files = static_cast<uint16_t>(report.personality_of_files)},
+                                   .personality_of_files = static_cast<uint16_t>(report.personality_of_files),
+                                   .masks = report.masks},
                   std::move(fds));
 }
 

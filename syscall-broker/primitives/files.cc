@@ -16,6 +16,7 @@
 namespace alos::broker {
 namespace {
 
+constexpr std::string_view kThroughTheBroker = "it is read through the broker alone";
 constexpr int kMostLinks = 40;  // as the kernel's own path walk
 
 // Decides each right on what was reached.
@@ -124,13 +125,102 @@ bool can_be_opened(const struct stat& st) {
   return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
-// In the tree that the box does not see, a link must not tell what is there where that is denied. (What is in the box
-// its programs can see for themselves.)
+// In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
+// whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
 std::optional<Answer> denial_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
                                         const std::string& path) {
-  const auto reached = canonical_path(path);
-  if (!reached || *reached == asked || !view.is_brokered(*reached)) return std::nullopt;
-  return denial(call, wanted.absent, asked, *reached);
+  const auto words = canonical_path(path);
+  if (!words || !view.is_brokered(*words)) return std::nullopt;
+  if (!wanted.brokered) return failed(fail("open", *words, EACCES, kThroughTheBroker).error());
+  return *words == asked ? std::nullopt : denial(call, wanted.absent, asked, *words);
+}
+
+struct Link {
+  std::string path, next;  // the way on, by the words
+};
+
+// Of what is asked for by `asked`: whether the link may be passed, and its way gone on.
+std::optional<Answer> denial_of(const Link& link, bool brokered, Call& call, const View& view, Wanted wanted,
+                                const std::string& asked) {
+  if (brokered && link.path != asked)
+    if (auto no = denial(call, wanted.absent, asked, link.path)) return no;
+  return denial_on_the_way(call, view, wanted, asked, link.next);
+}
+
+// The first link among the directories of a path. None where there is no way to one, or it takes more than so many
+// steps.
+Task<std::optional<Link>> link_on_the_way(const View& view, std::string path, bool brokered, int& steps) {
+  size_t end = path.find('/', 1);
+  for (; end != path.npos && steps > 0; --steps) {
+    auto place = co_await view.place(path.substr(0, end), brokered);
+    if (!place) co_return std::nullopt;
+    auto node = co_await view.open(*place, O_PATH);
+    if (!node) co_return std::nullopt;
+    const auto st = look(*node, place->path);
+    if (!st) co_return std::nullopt;
+    if (S_ISLNK(st->st_mode)) {
+      auto target = target_of(*node, place->path);
+      if (!target) co_return std::nullopt;
+      Link out;
+      out.next = target->append(path, end);
+      out.path = std::move(place->path);
+      co_return out;
+    }
+    const size_t reached = place->path.size();
+    path.replace(0, end, place->path);
+    end = path.find('/', reached + 1);
+  }
+  co_return std::nullopt;
+}
+
+bool is_brokered(const View& view, const std::string& path) {
+  const auto words = canonical_path(path);
+  return words && view.is_brokered(*words);
+}
+
+constexpr int kMostSteps = 256;
+
+// Where a walk through the box that cannot go on would come to, by its words; empty where that takes too long to find
+// out.
+Task<std::string> where_it_ends(const View& view, std::string path) {
+  int steps = kMostSteps;
+  while (!is_brokered(view, path)) {
+    auto link = co_await link_on_the_way(view, path, false, steps);
+    if (!link) break;
+    path = std::move(link->next);
+  }
+  co_return steps > 0 ? canonical_path(path).value_or(std::string()) : std::string();
+}
+
+// A path that cannot be placed: the link of the other tree that is in its way, or how the call ends.
+Task<Attempt<Link>> passed(Call& call, const View& view, Wanted wanted, const std::string& asked,
+                           const std::string& path, const Error& error) {
+  if (is_brokered(view, path)) {
+    int steps = kMostSteps;
+    std::optional<Link> link;
+    if (error.code == ELOOP) link = co_await link_on_the_way(view, path, true, steps);
+    if (!link) co_return give_up(error);
+    if (auto no = denial_of(*link, true, call, view, wanted, asked)) co_return std::unexpected(std::move(*no));
+    co_return std::move(*link);
+  }
+  if (error.code != ENOENT && error.code != ENOTDIR && error.code != EACCES) co_return give_up(error);
+  const std::string end = co_await where_it_ends(view, path);
+  if (!end.empty() && end != asked)
+    if (auto no = denial(call, wanted.absent, asked, end)) co_return std::unexpected(std::move(*no));
+  co_return give_up(error);
+}
+
+Task<bool> is_masked(const View& view, const View::Place& place) {
+  auto node = co_await view.open(place, O_PATH);
+  if (!node) co_return false;
+  const auto st = look(*node, place.path);
+  co_return st&& view.is_mask(*st);
+}
+
+policy::Right first_of(policy::Rights rights) {
+  uint16_t bit = 1;
+  while (!rights.has(static_cast<policy::Right>(bit))) bit = static_cast<uint16_t>(bit << 1);
+  return static_cast<policy::Right>(bit);
 }
 
 // How the script has the call end at what it reaches, which it may.
@@ -160,6 +250,7 @@ Task<std::optional<Found>> find_straight(const View& view, const std::string& as
 
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   ALOS_ATTEMPT(view, call.agent().view());
+  if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
   if (!wanted.beside) {
     if (auto straight = co_await find_straight(*view, asked, wanted)) {
       if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
@@ -167,14 +258,18 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     }
   }
   std::string path = asked;
-  for (int links = 0; links <= kMostLinks; ++links) {
+  std::vector<std::string> links;
+  for (int step = 0; step <= kMostLinks; ++step) {
     Found out;
     auto placed = co_await view->place(path);
     if (!placed) {
-      if (auto no = denial_on_the_way(call, *view, wanted, asked, path)) co_return std::unexpected(std::move(*no));
+      auto way = co_await passed(call, *view, wanted, asked, path, placed.error());
+      ALOS_ATTEMPT(link, std::move(way));
+      path = std::move(link.next);
+      links.push_back(std::move(link.path));
+      continue;
     }
-    ALOS_ATTEMPT(place, std::move(placed));
-    out.place = std::move(place);
+    out.place = std::move(*placed);
     const bool decided = out.place.path == asked;
     auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
     // A link, or a FIFO or a socket without its other end.
@@ -183,6 +278,9 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     if (!opened && opened.error().code != ENOENT) {
       auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, out.place.path);
       if (no) co_return std::unexpected(std::move(*no));
+      bool is_mask = false;
+      if (opened.error().code == EACCES) is_mask = co_await is_masked(*view, out.place);
+      if (is_mask) co_return std::unexpected(masked(first_of(wanted.rights), asked, out.place.path));
       co_return give_up(opened.error());
     }
     if (opened) {
@@ -191,7 +289,13 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       out.st = st;
       if (S_ISLNK(st.st_mode) && wanted.follow) {
         ALOS_ATTEMPT(next, target_of(out.node, out.place.path));
-        path = std::move(next);
+        Link link;
+        link.path = std::move(out.place.path);
+        link.next = std::move(next);
+        if (auto no = denial_of(link, out.place.brokered, call, *view, wanted, asked))
+          co_return std::unexpected(std::move(*no));
+        path = std::move(link.next);
+        links.push_back(std::move(link.path));
         continue;
       }
       if (only_looked && can_be_opened(st)) continue;  // it has come since
@@ -208,9 +312,16 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       }
     }
     if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
+    out.links = std::move(links);
     co_return out;
   }
   co_return give_up("open", asked, ELOOP, "too many links");
+}
+
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
+  const auto request = policy::Request::file(right, asked, reached);
+  return refused(request ? request->text() : asked, "a deny takes this file by another of its names",
+                 "'alos policy explain' says by which rule, given that name");
 }
 
 Attempt<void> must_be_content(const Found& found, Names names) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "syscall-broker/call.h"
 #include "syscall-broker/primitive.h"
@@ -41,6 +42,7 @@ struct Found {
   View::Place place;  // without its directory where that is not needed
   UniqueFd node;      // of what is there and is no link, opened as asked; none: nothing is there
   struct stat st{};
+  std::vector<std::string> links;  // each that was followed, by the path of its own
   bool there() const { return static_cast<bool>(node); }
 };
 struct Wanted {
@@ -48,11 +50,16 @@ struct Wanted {
   policy::Rights absent{};  // the same, of what is not there
   bool follow = true;       // the last component; others always
   bool beside = true;       // what is there is replaced or renamed: its directory is needed
-  uint64_t open = O_PATH;   // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
+  bool brokered = true;  // also in the tree that primitives alone reach; otherwise EACCES, before anything is looked at
+  uint64_t open = O_PATH;  // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
 };
 // A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,
-// because what is opened must be what was decided on. Errors: ELOOP after 40.
+// because what is opened must be what was decided on. In the tree that the box does not see each path that one leads to
+// is decided on before anything is looked at there. Errors: ELOOP after 40.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
+
+// What is there is what the box shows in place of a file that a deny takes by another of its names.
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached);
 
 // Only regular files are opened for content. `found.node` was opened for it. Errors: EISDIR, ENOTSUP, and EMLINK for
 // one with further names where those would be reached with it: when it is written in place, and in the broker's own

@@ -220,6 +220,8 @@ class ShellRun final : public Primitive {
     ALOS_ATTEMPT(program, std::move(search));
     call.words.assign(wanted.argv().begin(), wanted.argv().end());
     call.words[0] = call.program.file;
+    auto judged = co_await judge_by_rule(call);
+    ALOS_ATTEMPT(whole, std::move(judged));
     co_return co_await find_files(call);
   }
 
@@ -232,7 +234,7 @@ class ShellRun final : public Primitive {
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
     // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why. A
     // run with more rights needs no right of its caller's to its program, and has none to what a deny takes.
-    const std::string name = decision.elevated ? taken_name(call, *decision.command) : call.program.path;
+    const std::string& name = decision.elevated || !call.program.taken.empty() ? call.program.taken : call.program.path;
     if (!name.empty()) {
       auto executed = policy::Request::file(Right::execute, name, call.program.file);
       if (!executed) return give_up(executed.error());
@@ -283,8 +285,8 @@ class ShellRun final : public Primitive {
       co_return give_up("execve", printable(wanted.argv(0)), ENOENT,
                         "it is not where it was looked for, and no line of the script answers this call of it");
     Host::Run run;
+    run.program = call.program.path;
     run.argv.assign(wanted.argv().begin(), wanted.argv().end());
-    if (run.argv[0].find('/') == std::string::npos) run.argv[0] = call.program.file;
     run.cwd = cwd_of(call);
     if (decision.elevated) {
       run.command = static_cast<int32_t>(*decision.elevated);
@@ -373,7 +375,8 @@ class ShellRun final : public Primitive {
   static Task<Attempt<bool>> take_to_be(Call& call, const std::string& place) {
     auto search = co_await look_for(call, place);
     if (!search && !is_absent(search.error())) co_return std::unexpected(std::move(search).error());
-    call.program = {.path = place, .file = search ? *search : place, .there = false};
+    call.program = search ? std::move(*search) : Call::Program{.path = place, .file = place, .taken = {}};
+    call.program.there = false;
     co_return true;
   }
 
@@ -383,24 +386,26 @@ class ShellRun final : public Primitive {
     const bool by_path = program.find('/') != program.npos;
     ALOS_ATTEMPT(view, call.agent().view());  // or why there is none, which is no absence
     const std::vector<std::string> places = places_of(call);
-    Attempt<std::string> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
+    Attempt<bool> found = give_up("execve", printable(program), ENOENT, "it is not in this agent's PATH");
     std::vector<std::string> closed;     // something is there, and not for this caller
     std::optional<Call::Program> taken;  // by a rule, which says so where nothing else is found
     for (const std::string& place : places) {
-      std::string path = canonical_path(place).value_or(place);
       auto search = co_await look_for(call, place);
       if (search) {
-        call.program = {.path = std::move(path), .file = std::move(*search)};
-        if (by_path || !is_taken(call, call.program.path, call.program.file)) co_return true;
-        if (!taken) taken = call.program;
-        continue;
+        if (!by_path && !search->taken.empty()) {
+          if (!taken) taken = std::move(*search);
+          continue;
+        }
+        call.program = std::move(*search);
+        co_return true;
       }
+      std::string path = canonical_path(place).value_or(place);
       if (by_path && !is_absent(search.error()) && is_taken(call, path, path)) {
-        call.program = {.path = path, .file = path};  // where nothing is shown to it: whether it is there is not told
+        call.program.path = call.program.file = call.program.taken = path;  // whether it is there is not told
         co_return true;
       }
       if (!is_absent(search.error())) closed.push_back(std::move(path));
-      if (by_path) found = std::move(search);
+      if (by_path) found = std::unexpected(std::move(search).error());
     }
     if (taken) {
       call.program = std::move(*taken);
@@ -412,7 +417,21 @@ class ShellRun final : public Primitive {
       auto scripted = co_await take_to_be(call, place);
       if (scripted) co_return true;
     }
-    co_return std::unexpected(std::move(found).error());
+    co_return found;
+  }
+
+  // A deny of the rule's own name for the program, or of a link that leads on from it, takes it as one of the caller's.
+  static Task<Attempt<bool>> judge_by_rule(Call& call) {
+    ALOS_ATTEMPT(asked, policy::Request::command(call.words));
+    const policy::Decision decision = policy::decide(call.agent().policy(), asked);
+    if (!decision.elevated || !call.program.taken.empty()) co_return true;
+    const std::string& name = decision.command->usage.program();
+    auto search = co_await look_for(call, name);
+    if (search && search->file == call.program.file)
+      call.program.taken = std::move(search->taken);
+    else if (is_taken(call, name, call.program.file))
+      call.program.taken = name;
+    co_return true;
   }
 
   static Script::Program called(const Call& call) {
@@ -423,7 +442,7 @@ class ShellRun final : public Primitive {
   static Task<Attempt<bool>> find_files(Call& call) {
     ALOS_ATTEMPT(asked, policy::Request::command(call.words));
     const policy::Decision decision = policy::decide(call.agent().policy(), asked);
-    if (!decision.elevated || !taken_name(call, *decision.command).empty()) co_return true;
+    if (!decision.elevated || !call.program.taken.empty()) co_return true;
     const auto bindings = decision.command->usage.match(asked.arguments());
     if (!bindings) co_return give_up("shell.run", call.words[0], EINVAL, bindings.error().reason);
     const bool scripted = call.agent().script().line_for(called(call), asked.arguments()).has_value();
@@ -456,11 +475,10 @@ class ShellRun final : public Primitive {
       call.files.push_back(std::move(by_name));  // and decided on as any other
       co_return true;
     }
-    auto search = co_await find(call, asked, {.rights = right, .absent = right, .beside = false});
+    auto search = co_await find(call, asked, {.rights = right, .absent = right, .beside = false, .brokered = false});
     ALOS_ATTEMPT(found, std::move(search));
     const std::string& path = found.place.path;
     if (!found.there() && right == Right::read) co_return give_up("open", path, ENOENT);
-    if (found.place.brokered) co_return give_up("open", path, EACCES, "it is read through the broker alone");
     if (auto no = not_handed(call, rule, right, path)) co_return std::unexpected(std::move(*no));
     if (found.there() && S_ISDIR(found.st.st_mode) && leads_on(call, rule, path))
       co_return std::unexpected(refused("shell.run " + printable(path),
@@ -531,29 +549,25 @@ class ShellRun final : public Primitive {
     return decision.effect == policy::Effect::deny && decision.rule;
   }
 
-  // The name by which a deny takes the program of a rule from its caller, if one does: the caller's, or the rule's own.
-  static std::string taken_name(const Call& call, const policy::CommandRule& rule) {
-    for (const std::string& name : {call.program.path, rule.usage.program()})
-      if (is_taken(call, name, call.program.file)) return name;
-    return "";
-  }
-
-  // The path of the file that would be executed.
-  static Task<Attempt<std::string>> look_for(Call& call, const std::string& path) {
+  // The file that would be executed, if one can be or a deny takes it: then that is why, and not what the box makes of
+  // it.
+  static Task<Attempt<Call::Program>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
-    ALOS_ATTEMPT(view, call.agent().view());
-    // Not looked at: there each look is decided on and recorded.
-    if (view->is_brokered(asked)) co_return give_up("execve", asked, EACCES, "it is read through the broker alone");
-    auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute});
+    auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute, .brokered = false});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
-    // A denial by its rule (plan), and not what the box makes of it.
-    if (is_taken(call, asked, found.place.path)) co_return std::move(found.place.path);
+    Call::Program out;
+    out.path = asked;
+    out.file = found.place.path;
+    found.links.push_back(std::move(asked));
+    for (std::string& name : found.links)
+      if (is_taken(call, name, out.file)) out.taken = std::move(name);
+    if (!out.taken.empty()) co_return out;
+    ALOS_ATTEMPT(view, call.agent().view());
+    if (view->is_mask(found.st)) co_return std::unexpected(masked(Right::execute, out.path, out.file));
     if (!S_ISREG(found.st.st_mode) || (found.st.st_mode & 0111) == 0)
       co_return give_up("execve", found.place.path, EACCES, "it is no program");
-    if (found.place.brokered)
-      co_return give_up("execve", found.place.path, EACCES, "it is read through the broker alone");
-    co_return std::move(found.place.path);
+    co_return out;
   }
 
   struct Input {

@@ -370,6 +370,26 @@ TEST_P(Broker, a_command_that_a_rule_denies_is_not_run) {
   EXPECT_EQ(after.out, "");
 }
 
+// What was decided on is what runs, however the way there is written; and it is called what its caller calls it.
+TEST_P(Broker, a_command_is_the_program_that_was_decided_on) {
+  const std::string rule = "commands:\n  no-env: {deny: \"/usr/bin/env ...\"}\n";
+  const std::string before =
+      "mkdir -p bin; cp /usr/bin/true bin/env; ln -sfn /usr/lib L; printf '#!/bin/sh\\necho $0' > bin/name; chmod +x "
+      "bin/name; "
+      "ln -s /usr/bin/readlink link";
+  for (const char* word : {"L/../bin/env", "./L/../bin/env"}) {
+    const json mine = call("shell.run -- " + std::string(word) + " echo RAN", rule, before);
+    EXPECT_EQ(mine["ok"].value("code", -1), 0) << mine;
+    EXPECT_EQ(mine["ok"].value("output", "-"), "") << mine;
+  }
+  EXPECT_EQ(call("shell.run -- bin/name", rule, before)["ok"].value("output", ""), world().workspace() + "/bin/name\n");
+  const std::string named = "shell.run -- ./link /proc/self/exe";
+  EXPECT_EQ(call(named, rule, before)["ok"].value("output", ""), "/usr/bin/readlink\n");
+  // Programs of several names go by the one that they are called by.
+  EXPECT_THAT(call("shell.run -- readlink --help")["ok"].value("output", ""), HasSubstr("Usage: readlink "));
+  EXPECT_THAT(call("shell.run -- ./link --help", rule, before)["ok"].value("output", ""), HasSubstr("Usage: ./link "));
+}
+
 // The kernel would refuse it as well, and tell nobody why.
 TEST_P(Broker, a_program_that_the_policy_lets_nobody_execute_is_denied) {
   const std::string program = "/usr/bin/base64";

@@ -107,7 +107,7 @@ TEST_P(ElevatedReview, a_link_of_the_host_hands_over_nothing_that_the_caller_has
   for (const std::string& path : {pub("link"), pub("directory/key")}) {
     SCOPED_TRACE(path);
     const json read = run(usage, files, "cat " + path);
-    EXPECT_EQ(read.value("failed", json::object()).value("name", ""), "ENOENT") << read;
+    EXPECT_EQ(read.value("denied", json::object()).value("rule", ""), "default") << read;
     const json written = run("/usr/bin/tee <file:path:w>", "{w: [" + data("") + "**]}", "tee " + path);
     EXPECT_FALSE(written.contains("ok")) << written;
   }
@@ -304,6 +304,14 @@ TEST_P(ElevatedReview, a_program_that_a_deny_takes_is_not_elevated) {
   files_ = opt + "  no: {deny: x, path: " + pub("bin/link") + "}\n";
   const json other = run(pub("bin/link") + " " + data("key"), "{r: [" + data("key") + "]}", usage);
   EXPECT_EQ(other.value("denied", json::object()).value("rule", ""), "no") << other;
+  // And by each that the caller's, or the rule's, leads over.
+  fs::create_symlink("link", pub("bin/over"));
+  for (const std::string& called : {pub("bin/over"), tool}) {
+    SCOPED_TRACE(called);
+    const json over =
+        run(pub("bin/over") + " " + data("key"), "{r: [" + data("key") + "]}", called + " " + data("key"));
+    EXPECT_EQ(over.value("denied", json::object()).value("rule", ""), "no") << over;
+  }
 }
 
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the

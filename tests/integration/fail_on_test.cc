@@ -151,6 +151,49 @@ TEST_P(FailOn, a_program_that_a_deny_takes_is_denied_by_its_rule) {
   }
 }
 
+// By a link into what a deny hides whole: what is there is not told, and what it is denied by is.
+TEST_P(FailOn, what_a_link_leads_to_where_nothing_is_shown_is_denied_by_its_rule) {
+  const std::string hid = world().root() + "/hid";
+  world().write(hid + "/d/sub/real", "#!/bin/sh\n");
+  ASSERT_EQ(world().call({"chmod", "+x", hid + "/d/sub/real"}).code, 0);
+  const std::string policy =
+      in_a_workspace("linked", "  hid: {allow: rx, path: " + hid + "/**}\n  no: {deny: rx, path: " + hid +
+                                   "/d/**}\nlimits: {wall: 60s}\n");
+  const Outcome outcome =
+      world().shell(policy,
+                    "ln -s " + hid + "/d/sub/real R; ln -s " + hid + "/d D; ln -s D E; ln -s " + hid +
+                        "/d/none/none N\n"
+                        "for each in R D/sub/real E/sub/real N; do alos-call fs.read $PWD/$each; alos-call shell.run "
+                        "-- ./$each; done; true",
+                    {}, {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 1) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("8 denied")) << outcome.out;
+  EXPECT_THAT(outcome.out, Not(HasSubstr("\"failed\""))) << outcome.out;
+  EXPECT_THAT(outcome.err, Not(HasSubstr("'default'")));
+}
+
+// The box takes such a file under every name that it has.
+TEST_P(FailOn, what_a_deny_takes_by_another_name_is_denied) {
+  const std::string out = world().root() + "/out";
+  world().write(out + "/bin/tool", "#!/bin/sh\n");
+  ASSERT_EQ(world().call({"chmod", "+x", out + "/bin/tool"}).code, 0);
+  ASSERT_EQ(world().call({"ln", out + "/bin/tool", out + "/bin/hard"}).code, 0);
+  const std::string policy = in_a_workspace(
+      "other", "  out: {allow: rx, path: " + out + "/**}\n  no: {deny: rx, path: " + out +
+                   "/bin/tool}\nlimits: {wall: 60s}\nenv: {set: {PATH: \"/alos/bin:" + out + "/bin:/usr/bin\"}}\n");
+  const Outcome outcome = world().shell(policy,
+                                        "alos-call shell.run -- " + out +
+                                            "/bin/hard; alos-call shell.run -- hard; "
+                                            "alos-call fs.read " +
+                                            out + "/bin/hard; alos-call fs.open " + out + "/bin/hard; true",
+                                        {}, {"--fail-on", "deny"});
+  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 3 denied")) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("by another of its names"));
+  EXPECT_THAT(outcome.out, Not(HasSubstr("it is no program")));
+  EXPECT_THAT(outcome.out, HasSubstr("it is not in this agent's PATH"))
+      << "as a shell, which finds none that it can run";
+}
+
 // What a whole directory hides is looked for as if nothing were there, and the script has its say.
 TEST_P(FailOn, a_program_that_is_nowhere_is_not_denied_by_what_hides_a_place_of_the_path) {
   const std::string policy = in_a_workspace("hidden", "  no: {deny: rx, path: /usr/local/**}\nlimits: {wall: 60s}\n");

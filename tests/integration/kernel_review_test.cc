@@ -193,11 +193,11 @@ made = 0
 def make():
     global made
     made += 1
-    if libc.mq_open(b'/alos-test-%d' % made, os.O_RDWR | os.O_CREAT, 0o600, None) >= 0: return 'made'
+    if libc.mq_open(b'/alos-test-%d-%d' % (os.getpid(), made), os.O_RDWR | os.O_CREAT, 0o600, None) >= 0: return 'made'
     return errno.errorcode[ctypes.get_errno()]
 if sys.argv[1] == 'one':
     print(make())
-    libc.mq_unlink(b'/alos-test-1')
+    libc.mq_unlink(b'/alos-test-%d-1' % os.getpid())
 else:
     # One that may not be opened is there, and counted, all the same.
     while made < 100 and make() != 'EMFILE': pass

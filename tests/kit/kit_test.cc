@@ -1,6 +1,8 @@
 #include <alos/testing.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -91,6 +93,23 @@ TEST_F(Kit, too_long_is_ended_and_said) {
   const auto ran = box.run({"sh", "-c", "echo begun; sleep 60"});
   EXPECT_THAT(ran.error, HasSubstr("longer than the test allows"));
   EXPECT_EQ(ran.out, "begun\n");
+}
+
+// poll(2) is never started anew after a signal.
+TEST_F(Kit, signals_of_the_tests_own_end_nothing) {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  action.sa_flags = SA_RESTART;
+  struct sigaction before{};
+  ASSERT_EQ(::sigaction(SIGALRM, &action, &before), 0);
+  const itimerval often{.it_interval = {0, 50'000}, .it_value = {0, 50'000}}, never{};
+  Box box("strict");
+  ::setitimer(ITIMER_REAL, &often, nullptr);
+  const auto ran = box.run({"sh", "-c", "sleep 0.5; echo over"});
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+  EXPECT_EQ(ran.error, "");
+  EXPECT_EQ(ran.out, "over\n");
 }
 
 TEST_F(Kit, nothing_of_it_is_left) {

@@ -184,5 +184,53 @@ TEST_F(FilesBrokered, a_link_does_not_tell_what_is_there_that_is_denied) {
   }
 }
 
+// A link that is denied is not looked at: neither that it is one, nor where it leads.
+TEST_F(FilesBrokered, a_denied_link_does_not_tell_where_it_leads) {
+  const std::string tree = served.root() + ".brokered/v/";
+  served.write("/w/file", "in the box");
+  std::filesystem::create_symlink("/w/file", tree + "secret/to_box");
+  std::filesystem::create_symlink("/somewhere/else", tree + "secret/to_nothing");
+  std::filesystem::create_directory_symlink("secret", tree + "allowed");
+  std::filesystem::create_directory_symlink("/w", tree + "secret/d/way");
+  for (const auto& [name, to] : {std::pair("box", "/v/secret/to_box"),
+                                 {"nothing", "/v/secret/to_nothing"},
+                                 {"below", "/v/secret/to_nothing/none"},
+                                 {"by_a_link", "/v/allowed/to_box"},
+                                 {"on_the_way", "/v/secret/d/way/file"},
+                                 {"on_the_way_by_a_link", "/v/allowed/d/way/file"}}) {
+    link(name, to);
+    const wire::Reply reply = client->call(read_request(std::string("/w/") + name));
+    EXPECT_EQ(reply.denied().rule(), "secrets") << name << ": " << reply.DebugString();
+    EXPECT_THAT(reply.DebugString(), testing::Not(testing::HasSubstr("/somewhere"))) << name;
+  }
+}
+
+// Also where what it leads to is in the box.
+TEST_F(FilesBrokered, a_link_that_is_followed_is_a_use) {
+  const std::string tree = served.root() + ".brokered/v/";
+  served.write("/w/file", "in the box");
+  std::filesystem::create_symlink("/w/file", tree + "last");
+  std::filesystem::create_directory_symlink("/w", tree + "first");
+  size_t uses = 0;
+  for (const auto& [name, to] : {std::pair("a", "/v/last"), {"b", "/v/first/file"}}) {
+    link(name, to);
+    const wire::Reply reply = client->call(read_request(std::string("/w/") + name));
+    EXPECT_EQ(reply.fs_read().content(), "in the box") << name << ": " << reply.DebugString();
+    ASSERT_EQ(served.journal().size(), ++uses) << name;
+    EXPECT_EQ(served.journal().back().rule, "vault");
+  }
+  EXPECT_EQ(client->call(read_request("/v/first/file")).fs_read().content(), "in the box");
+  EXPECT_EQ(served.journal().size(), 3U);
+}
+
+TEST_F(FilesBrokered, links_go_round_to_an_end) {
+  const std::string tree = served.root() + ".brokered/v/";
+  std::filesystem::create_directory_symlink("round", tree + "round");
+  std::filesystem::create_directory_symlink("/v/b", tree + "a");
+  std::filesystem::create_directory_symlink("/v/a", tree + "b");
+  for (const char* path : {"/v/round/x", "/v/a/x", "/v/round"})
+    EXPECT_EQ(client->call(read_request(path)).failed().name(), "ELOOP") << path;
+}
+
 }  // namespace
 }  // namespace alos::broker::test

@@ -116,27 +116,38 @@ std::string Model::text() const {
 
 // ---- where a path leads ----
 
+std::string Model::words_of(const std::string& path) {
+  std::vector<std::string> kept;
+  for (const std::string& part : components(path)) {
+    if (part == ".." && !kept.empty()) kept.pop_back();
+    if (!part.empty() && part != "." && part != "..") kept.push_back(part);
+  }
+  std::string out;
+  for (const std::string& part : kept) out += "/" + part;
+  return out.empty() ? "/" : out;
+}
+
 Model::Spot Model::walk(const std::string& path, bool follow) const {
   Spot out{0, root_, ".", "/", root_};
   std::vector<std::pair<std::string, Ref>> stack{{"", root_}};
   std::deque<std::string> left = components(path);
-  const auto fail_with = [&](int error) { return Spot{error, nullptr, "", "", nullptr}; };
   const auto real = [&] {
     std::string text;
     for (size_t i = 1; i < stack.size(); ++i) text += "/" + stack[i].first;
     return text;
+  };
+  // What it would have come to, by the words, is decided on.
+  const auto fail_at = [&](int error, const std::string& name) {
+    std::string text = real() + "/" + name;
+    for (const std::string& part : left) text += "/" + part;
+    return Spot{error, nullptr, "", words_of(text), nullptr};
   };
   for (int links = 0; !left.empty();) {
     const std::string name = left.front();
     left.pop_front();
     const Ref here = stack.back().second;
     if (name.empty() && stack.size() == 1 && !left.empty()) continue;
-    if ((here->mode & kSearch) == 0) {
-      // Where it would be is known, and decided on.
-      const bool last_step = left.empty() && name != "..";
-      const bool is_itself = name.empty() || name == ".";
-      return {EACCES, nullptr, "", last_step ? real() + (is_itself ? "" : "/" + name) : "", nullptr};
-    }
+    if ((here->mode & kSearch) == 0) return fail_at(EACCES, name);
     if (name.empty() || name == ".") continue;
     if (name == "..") {
       if (stack.size() > 1) stack.pop_back();
@@ -145,16 +156,16 @@ Model::Spot Model::walk(const std::string& path, bool follow) const {
     const auto found = here->names.find(name);
     const bool last = left.empty();
     const Ref node = found == here->names.end() ? nullptr : found->second;
-    if (!node && !last) return fail_with(ENOENT);
+    if (!node && !last) return fail_at(ENOENT, name);
     if (node && node->kind == Kind::link && (!last || follow)) {
-      if (++links > 40) return fail_with(ELOOP);
+      if (++links > 40) return {ELOOP, nullptr, "", "", nullptr};
       if (node->content.starts_with('/')) stack.resize(1);
       const std::deque<std::string> more = components(node->content);
       left.insert(left.begin(), more.begin(), more.end());
       continue;
     }
     if (last) return {0, here, name, real() + "/" + name, node};
-    if (node->kind != Kind::directory) return fail_with(ENOTDIR);
+    if (node->kind != Kind::directory) return fail_at(ENOTDIR, name);
     stack.emplace_back(name, node);
   }
   if (stack.size() > 1) out = {0, stack[stack.size() - 2].second, ".", real(), stack.back().second};
@@ -170,16 +181,11 @@ bool Model::fails(const char* name) {
 
 std::optional<std::string> Model::argument(const std::string& bytes) {
   if (bytes.empty() || bytes.find('\0') != bytes.npos) return fails("EINVAL"), std::nullopt;
-  std::vector<std::string> kept;
-  for (const std::string& part : components(bytes)) {
+  for (const std::string& part : components(bytes))
     if (part.size() > NAME_MAX) return fails("ENAMETOOLONG"), std::nullopt;
-    if (part == ".." && !kept.empty()) kept.pop_back();
-    if (!part.empty() && part != "." && part != "..") kept.push_back(part);
-  }
-  std::string out;
-  for (const std::string& part : kept) out += "/" + part;
+  const std::string out = words_of(bytes);
   if (out.size() >= PATH_MAX) return fails("ENAMETOOLONG"), std::nullopt;
-  return out.empty() ? "/" : out;
+  return out;
 }
 
 bool Model::denied(Right right, const std::string& asked, const std::string& reached) {

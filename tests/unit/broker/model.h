@@ -61,6 +61,7 @@ class Model {
     Access access = Access::look;
   };
 
+  static std::string words_of(const std::string& path);
   Spot walk(const std::string& path, bool follow) const;
   bool find(const std::string& asked, const Wanted& wanted, Spot& out);
   bool demand(const std::string& path, policy::Rights rights);
