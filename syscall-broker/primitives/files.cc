@@ -139,14 +139,6 @@ struct Link {
   std::string path, next;  // the way on, by the words
 };
 
-// Of what is asked for by `asked`: whether the link may be passed, and its way gone on.
-std::optional<Answer> denial_of(const Link& link, bool brokered, Call& call, const View& view, Wanted wanted,
-                                const std::string& asked) {
-  if (brokered && link.path != asked)
-    if (auto no = denial(call, wanted.absent, asked, link.path)) return no;
-  return denial_on_the_way(call, view, wanted, asked, link.next);
-}
-
 // The first link among the directories of a path. None where there is no way to one, or it takes more than so many
 // steps.
 Task<std::optional<Link>> link_on_the_way(const View& view, std::string path, bool brokered, int& steps) {
@@ -200,7 +192,7 @@ Task<Attempt<Link>> passed(Call& call, const View& view, Wanted wanted, const st
     std::optional<Link> link;
     if (error.code == ELOOP) link = co_await link_on_the_way(view, path, true, steps);
     if (!link) co_return give_up(error);
-    if (auto no = denial_of(*link, true, call, view, wanted, asked)) co_return std::unexpected(std::move(*no));
+    if (auto no = denial(call, wanted.absent, asked, link->path)) co_return std::unexpected(std::move(*no));
     co_return std::move(*link);
   }
   if (error.code != ENOENT && error.code != ENOTDIR && error.code != EACCES) co_return give_up(error);
@@ -214,7 +206,7 @@ Task<bool> is_masked(const View& view, const View::Place& place) {
   auto node = co_await view.open(place, O_PATH);
   if (!node) co_return false;
   const auto st = look(*node, place.path);
-  co_return st&& view.is_mask(*st);
+  co_return st.has_value() && view.is_mask(*st);
 }
 
 policy::Right first_of(policy::Rights rights) {
@@ -265,6 +257,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     if (!placed) {
       auto way = co_await passed(call, *view, wanted, asked, path, placed.error());
       ALOS_ATTEMPT(link, std::move(way));
+      if (auto no = denial_on_the_way(call, *view, wanted, asked, link.next)) co_return std::unexpected(std::move(*no));
       path = std::move(link.next);
       links.push_back(std::move(link.path));
       continue;
@@ -288,14 +281,13 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       ALOS_ATTEMPT(st, look(out.node, out.place.path));
       out.st = st;
       if (S_ISLNK(st.st_mode) && wanted.follow) {
+        auto no = decided || !out.place.brokered ? std::nullopt : denial(call, wanted.absent, asked, out.place.path);
+        if (no) co_return std::unexpected(std::move(*no));
         ALOS_ATTEMPT(next, target_of(out.node, out.place.path));
-        Link link;
-        link.path = std::move(out.place.path);
-        link.next = std::move(next);
-        if (auto no = denial_of(link, out.place.brokered, call, *view, wanted, asked))
-          co_return std::unexpected(std::move(*no));
-        path = std::move(link.next);
-        links.push_back(std::move(link.path));
+        no = denial_on_the_way(call, *view, wanted, asked, next);
+        if (no) co_return std::unexpected(std::move(*no));
+        path = std::move(next);
+        links.push_back(std::move(out.place.path));
         continue;
       }
       if (only_looked && can_be_opened(st)) continue;  // it has come since
@@ -304,6 +296,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       if (auto no = denial(call, out.there() ? wanted.rights : wanted.absent, asked, out.place.path))
         co_return std::unexpected(std::move(*no));
       if (out.there() && wanted.open != O_PATH && can_be_opened(out.st)) {
+        if (view->is_mask(out.st)) co_return std::unexpected(masked(first_of(wanted.rights), asked, out.place.path));
         auto again = co_await view->open(out.place, wanted.open);
         ALOS_ATTEMPT(node, std::move(again));
         out.node = std::move(node);

@@ -181,13 +181,15 @@ TEST_P(FailOn, what_a_deny_takes_by_another_name_is_denied) {
   const std::string policy = in_a_workspace(
       "other", "  out: {allow: rx, path: " + out + "/**}\n  no: {deny: rx, path: " + out +
                    "/bin/tool}\nlimits: {wall: 60s}\nenv: {set: {PATH: \"/alos/bin:" + out + "/bin:/usr/bin\"}}\n");
-  const Outcome outcome = world().shell(policy,
-                                        "alos-call shell.run -- " + out +
-                                            "/bin/hard; alos-call shell.run -- hard; "
-                                            "alos-call fs.read " +
-                                            out + "/bin/hard; alos-call fs.open " + out + "/bin/hard; true",
-                                        {}, {"--fail-on", "deny"});
-  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 3 denied")) << outcome.out;
+  const Outcome outcome =
+      world().shell(policy,
+                    "alos-call shell.run -- " + out +
+                        "/bin/hard; alos-call shell.run -- hard; "
+                        "alos-call fs.read " +
+                        out + "/bin/hard; ln -s " + out + "/bin/hard L; alos-call fs.read $PWD/L; alos-call fs.open " +
+                        out + "/bin/hard; true",
+                    {}, {"--fail-on", "deny"});
+  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 4 denied")) << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("by another of its names"));
   EXPECT_THAT(outcome.out, Not(HasSubstr("it is no program")));
   EXPECT_THAT(outcome.out, HasSubstr("it is not in this agent's PATH"))
