@@ -59,7 +59,7 @@ struct Identity {
   int32_t error = 0;  // there is none, because of `text`
   std::string text;
   uint16_t personality = 0, personality_of_files = 0;
-  uint64_t masks = 0;  // View::Roots
+  uint64_t mask_device = 0, mask = 0;  // View::Roots
 };
 
 // A box that was asked for runs, and with it comes its own listener, where it has one; or there is none, because of
@@ -181,7 +181,7 @@ void fields(A& a, AllRecorded& r) {
 }
 template <class A>
 void fields(A& a, Identity& i) {
-  a(i.error, i.text, i.personality, i.personality_of_files, i.masks);
+  a(i.error, i.text, i.personality, i.personality_of_files, i.mask_device, i.mask);
 }
 template <class A>
 void fields(A& a, RecordDetail& d) {

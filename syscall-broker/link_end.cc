@@ -44,7 +44,8 @@ Result<void> LinkEnd::receive_identity(Start& out) {
     return {};
   }
   out.identity = Personalities{.agent = identity.personality, .of_files = identity.personality_of_files};
-  out.trees.masks = identity.masks;
+  out.trees.mask_device = identity.mask_device;
+  out.trees.mask = identity.mask;
   out.trees.box = std::move(got.fds[0]);
   if (got.fds.size() > 1) out.trees.brokered = std::move(got.fds[1]);
   return {};

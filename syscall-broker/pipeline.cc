@@ -71,6 +71,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
+  call.ruled_ = false;
   call.reached_.clear();
   for (const policy::Request& demand : plan->demands)
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
@@ -103,8 +104,8 @@ Task<Answer> Pipeline::answer(Call& call) {
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
   if (decision.effect == policy::Effect::allow) {
-    const bool used = decision.rule && decision.rule->brokered && !call.recorded_;
-    if (used) call.record_use();
+    const bool used = decision.rule && decision.rule->brokered && !call.ruled_;
+    if (used) call.recorded_ = call.ruled_ = true;
     // That by which a link may be looked at says nothing of what it leads to.
     if (call.rule_.empty() || used) {
       call.rule_ = decision.rule_name();
@@ -169,8 +170,13 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan&
   entry.source = call.source_;
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
+  const auto is_named = [&](const std::string& path) {
+    return std::ranges::any_of(call.reached_, [&](const auto& one) { return one.first == path || one.second == path; });
+  };
   for (const auto& [asked, reached] : call.reached_)
     entry.details.emplace_back(asked == plan.demands.front().asked() ? "reached" : "to_reached", printable(reached));
+  for (const auto& [path, rule] : call.by_)
+    if (!is_named(path)) entry.details.emplace_back("by", fmt::format("{} ({})", printable(path), rule));
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
@@ -257,6 +263,18 @@ std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, 
   if (!request) return failed(request.error());
   if (auto out = pipeline_.decide(*this, *request)) return out;
   if (reached != asked) reached_.insert_or_assign(std::string(asked), std::string(reached));
+  return std::nullopt;
+}
+
+std::optional<Answer> Call::denial_on_way(policy::Right right, std::string_view asked, std::string_view by) {
+  auto request = policy::Request::file(right, asked, by);
+  if (!request) return failed(request.error());
+  const policy::Decision decision = policy::decide(agent_.policy(), *request);
+  if (decision.effect != policy::Effect::allow) return denied(agent_.policy(), decision, *request);
+  if (decision.rule && decision.rule->brokered) {
+    recorded_ = true;
+    by_.insert_or_assign(std::string(by), std::string(decision.rule_name()));
+  }
   return std::nullopt;
 }
 

@@ -109,8 +109,10 @@ Result<void> enter_private_root() {
 }
 
 Result<View::Roots> close_private_root(const Trees& trees) {
-  View::Roots out{
-      .box = TRY(place(trees.box, "/box")), .brokered = TRY(place(trees.brokered, "/brokered")), .masks = trees.masks};
+  View::Roots out{.box = TRY(place(trees.box, "/box")),
+                  .brokered = TRY(place(trees.brokered, "/brokered")),
+                  .mask_device = trees.mask_device,
+                  .mask = trees.mask};
   TRY(make_read_only());
   TRY(drop_capabilities());
   return out;

@@ -22,7 +22,8 @@ Result<void> enter_private_root();
 // safe from being renamed, replaced and removed only for who has that mount in his own namespace (rename(2), EBUSY).
 // Returns their roots, by O_PATH; none for what is not given.
 struct Trees {
-  dev_t masks = 0;         // View::Roots
+  dev_t mask_device = 0;  // View::Roots
+  ino_t mask = 0;
   UniqueFd box, brokered;  // detached (open_tree(2))
 };
 Result<View::Roots> close_private_root(const Trees& trees);

@@ -27,7 +27,8 @@ class View {
   struct Roots {
     UniqueFd box;       // "/" of the box's mount namespace
     UniqueFd brokered;  // of the other tree; none where the policy has no such rule
-    dev_t masks = 0;    // st_dev of what covers what a deny takes, under all its names; nothing else lies there
+    dev_t mask_device = 0;
+    ino_t mask = 0;  // there: what covers a file that a deny takes, under all its names
   };
   // `brokered`: whether a name lies in the second tree.
   View(FileRing& ring, Roots roots, Personalities who, std::function<bool(std::string_view)> brokered);
@@ -48,7 +49,9 @@ class View {
   // by open(). Errors: those of openat2(2); ELOOP where there is a link.
   Task<Result<UniqueFd>> open_straight(const std::string& path, bool brokered, uint64_t flags) const;
   bool is_brokered(std::string_view path) const { return brokered_(path); }
-  bool is_mask(const struct stat& st) const { return roots_.masks != 0 && st.st_dev == roots_.masks; }
+  bool is_mask(const struct stat& st) const {
+    return roots_.mask != 0 && st.st_dev == roots_.mask_device && st.st_ino == roots_.mask;
+  }
 
   // The last component itself, links not followed (ELOOP), nothing waited for (FIFOs, devices).
   Task<Result<UniqueFd>> open(const Place& at, uint64_t flags) const;

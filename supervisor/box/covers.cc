@@ -121,7 +121,7 @@ class Walk {
     const auto st = TRY(sys::fstat(node->get()));
     if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
     TRY(note(node->get(), "", path, st, Cover::Kind::hide));
-    return add({Cover::Kind::hide, path, false, 0});
+    return add({Cover::Kind::hide, path, false, 0, false});
   }
 
   // The directories between a tree that the box writes and a place in it are the tree's own. Renamed, they would take
@@ -460,7 +460,7 @@ class Walk {
       const auto covered = covers_.find(path);
       const bool bare = covered == covers_.end() || covered->second.kind == Cover::Kind::pin;
       if (names->second.kind == Cover::Kind::hide)
-        TRY(add({Cover::Kind::hide, path, directory, 0}));
+        TRY(add({Cover::Kind::hide, path, directory, 0, !S_ISSOCK(st.st_mode)}));
       else if (bare && writes_all_names(path))
         TRY(add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
     }

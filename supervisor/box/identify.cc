@@ -221,7 +221,9 @@ Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& g
   if (!holder.ring) return fail("identity", "file ring", EBADF, "primitives were given up in this run");
   sys::Pair pair = TRY(sys::socketpair(SOCK_SEQPACKET));
   Identifying out;
-  out.masks = TRY(sys::lstatat(AT_FDCWD, holder.staging + "/mask")).st_dev;
+  const auto mask = TRY(sys::lstatat(AT_FDCWD, holder.staging + "/mask/file"));
+  out.mask_device = mask.st_dev;
+  out.mask = mask.st_ino;
   out.pid = ::fork();
   if (out.pid < 0) return fail_errno("fork", "identity");
   if (out.pid == 0) register_agent(holder, granted, Reporter(pair.b.get(), fault, nullptr));

@@ -31,7 +31,8 @@ struct Identifying {
   UniqueFd report;
   UniqueFd box, view;  // none of the latter where nothing is brokered
   int personality = 0, of_files = 0;
-  dev_t masks = 0;  // the file system of what covers what is denied
+  dev_t mask_device = 0;
+  ino_t mask = 0;  // there: what covers a file that is denied
 };
 Result<Identifying> identify(const Holder& holder, const std::vector<Granted>& granted, Fault fault);
 // The next word of that process. True: it is done, and was reaped.

@@ -107,7 +107,8 @@ class Keeper {
     report.kind = LauncherReport::Kind::identity;
     report.personality = identity.personality;
     report.personality_of_files = identity.of_files;
-    report.masks = identity.masks;
+    report.mask_device = identity.mask_device;
+    report.mask = identity.mask;
     const int fds[] = {identity.box.get(), identity.view.get()};
     send_report(report, std::span(fds).first(identity.view ? 2 : 1));
   }

@@ -39,6 +39,7 @@ struct Cover {
   std::string target;
   bool directory = true;
   uint64_t attributes = 0;  // MOUNT_ATTR_* of kind restrict
+  bool of_a_deny = true;    // of kind hide; otherwise a socket of the host's
 };
 
 struct GeneratedFile {
@@ -56,7 +57,7 @@ struct Layout {
   std::vector<Cover> covers;
   std::vector<Place> over;  // above the places and what is generated, covered with them: a command's own
   std::vector<GeneratedFile> files;
-  std::string staging;       // tmpfs of the launcher's mount namespace: root, mask/file, mask/directory
+  std::string staging;       // tmpfs of the launcher's mount namespace: root, mask/{file,other,directory}
   std::string root_at;       // in it: where the root is built
   std::vector<Place> parts;  // /tmp, /dev/shm and the home: below whatever is placed
   dev_t private_device = 0;  // of the private space (private_space.h)

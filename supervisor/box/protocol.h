@@ -77,7 +77,7 @@ struct LauncherReport {
   int32_t pid = 0;
   uint32_t run = 0;
   int32_t personality = 0, personality_of_files = 0;  // the latter 0 where there is none
-  uint64_t masks = 0;                                 // identity: st_dev of what covers what is denied
+  uint64_t mask_device = 0, mask = 0;                 // identity: st_dev and st_ino of what covers a denied file
   uint8_t can_freeze = 0;                             // started: the box has a group that can be frozen
   uint8_t has_listener = 0;
   uint8_t refused = 0;  // run_failed: what it was to be handed is not its caller's to hand over, text says why

@@ -95,9 +95,13 @@ long make_target(const Root& root, const char* target, bool directory) {
   return 0;
 }
 
-void cover(const Reporter& report, const Root& root, const Cover& what, int mask_file, int mask_directory) {
+struct Masks {
+  int file, other, directory;  // of what a deny takes, or what else is no agent's business
+};
+
+void cover(const Reporter& report, const Root& root, const Cover& what, const Masks& masks) {
   const char* target = what.target.c_str();
-  int from = what.directory ? mask_directory : mask_file;
+  int from = what.directory ? masks.directory : what.of_a_deny ? masks.file : masks.other;
   if (what.kind != Cover::Kind::hide)
     from = static_cast<int>(report.must(Step::mask, target, open_path(root.fd, target, O_PATH | O_NOFOLLOW)));
   const unsigned recursive = what.kind == Cover::Kind::hide ? 0 : AT_RECURSIVE;
@@ -227,23 +231,22 @@ void cover_all(const Layout& box, const Reporter& report, const Root& root) {
     std::snprintf(path, sizeof path, "%s/mask/%s", box.staging.c_str(), name);
     return static_cast<int>(report.must(Step::mask, path, ::open(path, O_PATH | O_CLOEXEC)));
   };
-  const int file = open_mask("file");
-  const int directory = open_mask("directory");
-  for (const Cover& what : box.covers) cover(report, root, what, file, directory);
+  const Masks masks{open_mask("file"), open_mask("other"), open_mask("directory")};
+  for (const Cover& what : box.covers) cover(report, root, what, masks);
   for (const char* target : kProcHidden) {
     const long fd = open_path(root.fd, target, O_PATH | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT) continue;
     struct stat st{};
     report.must(Step::mask, target, fd < 0 ? -1 : ::fstat(static_cast<int>(fd), &st));
-    const auto mount = static_cast<int>(report.must(Step::mask, target,
-                                                    ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? directory : file, "",
-                                                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
+    const auto mount =
+        static_cast<int>(report.must(Step::mask, target,
+                                     ::syscall(SYS_open_tree, S_ISDIR(st.st_mode) ? masks.directory : masks.other, "",
+                                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)));
     report.must(Step::mask, target, attach(mount, root.fd, target));
     ::close(mount);
     ::close(static_cast<int>(fd));
   }
-  ::close(file);
-  ::close(directory);
+  for (const int mask : {masks.file, masks.other, masks.directory}) ::close(mask);
 }
 
 void pivot(const Layout& box, const Reporter& report, const Root& root) {

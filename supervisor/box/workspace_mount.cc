@@ -105,7 +105,7 @@ Result<std::string> make_staging() {
     const UniqueFd mask = TRY(masks.mount(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
     TRY(attach(mask, at + "/mask"));
     TRY(sys::mkdirat(AT_FDCWD, at + "/mask/directory", 0));
-    TRY(sys::open(at + "/mask/file", O_RDONLY | O_CREAT | O_EXCL, 0));
+    for (const char* file : {"/mask/file", "/mask/other"}) TRY(sys::open(at + file, O_RDONLY | O_CREAT | O_EXCL, 0));
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_RDONLY;
     TRY(done(::syscall(SYS_mount_setattr, mask.get(), "", AT_EMPTY_PATH, &attr, sizeof attr), "mount_setattr", "mask"));

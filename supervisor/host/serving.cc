@@ -190,7 +190,8 @@ void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd>
                                    .text = "",
                                    .personality = static_cast<uint16_t>(report.personality),
                                    .personality_of_files = static_cast<uint16_t>(report.personality_of_files),
-                                   .masks = report.masks},
+                                   .mask_device = report.mask_device,
+                                   .mask = report.mask},
                   std::move(fds));
 }
 

@@ -16,17 +16,30 @@
 namespace alos::broker {
 namespace {
 
+constexpr std::string_view kMasked =
+    "the box shows nothing of this file: a deny takes it, by this or another of its names";
 constexpr std::string_view kThroughTheBroker = "it is read through the broker alone";
 constexpr int kMostLinks = 40;  // as the kernel's own path walk
 
-// Decides each right on what was reached.
-std::optional<Answer> denial(Call& call, policy::Rights rights, const std::string& asked, const std::string& reached) {
+std::optional<Answer> first_denial(policy::Rights rights, const auto& of) {
   for (uint16_t bit = 1; bit <= static_cast<uint16_t>(policy::Right::execute); bit = static_cast<uint16_t>(bit << 1)) {
     const auto right = static_cast<policy::Right>(bit);
     if (!rights.has(right)) continue;
-    if (auto out = call.denial(right, asked, reached)) return out;
+    if (std::optional<Answer> out = of(right)) return out;
   }
   return std::nullopt;
+}
+
+// Decides each right on what was reached.
+std::optional<Answer> denial(Call& call, policy::Rights rights, const std::string& asked, const std::string& reached) {
+  return first_denial(rights, [&](policy::Right right) { return call.denial(right, asked, reached); });
+}
+
+// On the way nothing is done yet: who may do what is asked to what is there, or where nothing is, may go on.
+std::optional<Answer> denial_on_way(Call& call, Wanted wanted, const std::string& asked, const std::string& by) {
+  const auto decide = [&](policy::Right right) { return call.denial_on_way(right, asked, by); };
+  auto out = first_denial(wanted.rights, decide);
+  return out && first_denial(wanted.absent, decide) ? std::move(out) : std::nullopt;
 }
 
 }  // namespace
@@ -127,79 +140,90 @@ bool can_be_opened(const struct stat& st) {
 
 // In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
 // whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
-std::optional<Answer> denial_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
-                                        const std::string& path) {
-  const auto words = canonical_path(path);
-  if (!words || !view.is_brokered(*words)) return std::nullopt;
-  if (!wanted.brokered) return failed(fail("open", *words, EACCES, kThroughTheBroker).error());
-  return *words == asked ? std::nullopt : denial(call, wanted.absent, asked, *words);
+std::optional<Answer> denial_of_next(Call& call, const View& view, Wanted wanted, const std::string& asked,
+                                     const std::string& words) {
+  if (!view.is_brokered(words)) return std::nullopt;
+  if (!wanted.brokered) return failed(fail("open", words, EACCES, kThroughTheBroker).error());
+  return words == asked ? std::nullopt : denial_on_way(call, wanted, asked, words);
+}
+
+// Where the way along a path's directories does not go on.
+struct Stop {
+  std::string path;  // real, of the component that it is
+  std::string rest;  // of the path, from its next slash on
+  UniqueFd link;     // if it is one
+  std::string end;   // what would have been reached, by the words, or as far as they say; empty: it does go on
+};
+
+// Of a real directory and a path below it. What ".." makes of a component that is no directory is nothing.
+std::string joined(std::string directory, std::string_view path) {
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (part == "..") break;
+    if (!part.empty() && part != ".") directory.append(1, '/').append(part);
+    path.remove_prefix(part.size());
+  }
+  return directory.empty() ? "/" : directory;
+}
+
+Task<Stop> stop_on_the_way(const View& view, std::string path, bool brokered) {
+  const std::string kAnything = "/x";
+  Stop out;
+  std::vector<size_t> ends;
+  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) ends.push_back(at);
+  // Each one leads on as long as all before it do.
+  size_t first = 0, last = ends.size();
+  std::string directory;
+  while (first < last) {
+    const size_t middle = first + (last - first) / 2;
+    auto place = co_await view.place(path.substr(0, ends[middle]) + kAnything, brokered);
+    if (!place) {
+      last = middle;
+      continue;
+    }
+    first = middle + 1;
+    directory = place->path.substr(0, place->path.size() - kAnything.size());
+  }
+  if (first == ends.size()) co_return out;
+  const size_t begin = first == 0 ? 0 : ends[first - 1];
+  out.path = directory + path.substr(begin, ends[first] - begin);
+  out.rest = path.substr(ends[first]);
+  out.end = joined(std::move(directory), std::string_view(path).substr(begin));
+  auto place = co_await view.place(out.path, brokered);
+  if (!place || place->path != out.path) co_return out;
+  auto node = co_await view.open(*place, O_PATH);
+  if (!node) co_return out;
+  const auto st = look(*node, out.path);
+  if (st && S_ISLNK(st->st_mode)) out.link = std::move(*node);
+  co_return out;
 }
 
 struct Link {
-  std::string path, next;  // the way on, by the words
+  std::string path, next;
 };
 
-// The first link among the directories of a path. None where there is no way to one, or it takes more than so many
-// steps.
-Task<std::optional<Link>> link_on_the_way(const View& view, std::string path, bool brokered, int& steps) {
-  size_t end = path.find('/', 1);
-  for (; end != path.npos && steps > 0; --steps) {
-    auto place = co_await view.place(path.substr(0, end), brokered);
-    if (!place) co_return std::nullopt;
-    auto node = co_await view.open(*place, O_PATH);
-    if (!node) co_return std::nullopt;
-    const auto st = look(*node, place->path);
-    if (!st) co_return std::nullopt;
-    if (S_ISLNK(st->st_mode)) {
-      auto target = target_of(*node, place->path);
-      if (!target) co_return std::nullopt;
-      Link out;
-      out.next = target->append(path, end);
-      out.path = std::move(place->path);
-      co_return out;
-    }
-    const size_t reached = place->path.size();
-    path.replace(0, end, place->path);
-    end = path.find('/', reached + 1);
-  }
-  co_return std::nullopt;
-}
-
-bool is_brokered(const View& view, const std::string& path) {
+// A path that cannot be placed: the link that is in its way, or how the call ends.
+Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
+                                    const std::string& path, const Error& error) {
   const auto words = canonical_path(path);
-  return words && view.is_brokered(*words);
-}
-
-constexpr int kMostSteps = 256;
-
-// Where a walk through the box that cannot go on would come to, by its words; empty where that takes too long to find
-// out.
-Task<std::string> where_it_ends(const View& view, std::string path) {
-  int steps = kMostSteps;
-  while (!is_brokered(view, path)) {
-    auto link = co_await link_on_the_way(view, path, false, steps);
-    if (!link) break;
-    path = std::move(link->next);
+  const bool brokered = words && view.is_brokered(*words);
+  const bool no_way = error.code == ENOENT || error.code == ENOTDIR || error.code == EACCES;
+  if (brokered ? error.code != ELOOP : !no_way) co_return give_up(error);
+  Stop stop = co_await stop_on_the_way(view, brokered ? *words : path, brokered);
+  if (!stop.link) {
+    const bool elsewhere = !stop.end.empty() && stop.end != asked;
+    if (auto no = elsewhere ? denial_on_way(call, wanted, asked, stop.end) : std::nullopt)
+      co_return std::unexpected(std::move(*no));
+    co_return give_up(error);
   }
-  co_return steps > 0 ? canonical_path(path).value_or(std::string()) : std::string();
-}
-
-// A path that cannot be placed: the link of the other tree that is in its way, or how the call ends.
-Task<Attempt<Link>> passed(Call& call, const View& view, Wanted wanted, const std::string& asked,
-                           const std::string& path, const Error& error) {
-  if (is_brokered(view, path)) {
-    int steps = kMostSteps;
-    std::optional<Link> link;
-    if (error.code == ELOOP) link = co_await link_on_the_way(view, path, true, steps);
-    if (!link) co_return give_up(error);
-    if (auto no = denial(call, wanted.absent, asked, link->path)) co_return std::unexpected(std::move(*no));
-    co_return std::move(*link);
-  }
-  if (error.code != ENOENT && error.code != ENOTDIR && error.code != EACCES) co_return give_up(error);
-  const std::string end = co_await where_it_ends(view, path);
-  if (!end.empty() && end != asked)
-    if (auto no = denial(call, wanted.absent, asked, end)) co_return std::unexpected(std::move(*no));
-  co_return give_up(error);
+  if (auto no = brokered ? denial_on_way(call, wanted, asked, stop.path) : std::nullopt)
+    co_return std::unexpected(std::move(*no));
+  ALOS_ATTEMPT(target, target_of(stop.link, stop.path));
+  Link out;
+  out.path = std::move(stop.path);
+  out.next = std::move(target) + stop.rest;
+  co_return out;
 }
 
 Task<bool> is_masked(const View& view, const View::Place& place) {
@@ -207,12 +231,6 @@ Task<bool> is_masked(const View& view, const View::Place& place) {
   if (!node) co_return false;
   const auto st = look(*node, place.path);
   co_return st.has_value() && view.is_mask(*st);
-}
-
-policy::Right first_of(policy::Rights rights) {
-  uint16_t bit = 1;
-  while (!rights.has(static_cast<policy::Right>(bit))) bit = static_cast<uint16_t>(bit << 1);
-  return static_cast<policy::Right>(bit);
 }
 
 // How the script has the call end at what it reaches, which it may.
@@ -224,6 +242,51 @@ std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
   return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
 }
 
+// What is at a place that was found, decided on and open as asked, or the link that it is. False: to be done again.
+Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const std::string& asked, Found& out,
+                            Link& link) {
+  const std::string& path = out.place.path;
+  const bool decided = path == asked;
+  auto opened = co_await view.open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
+  // A link, or a FIFO or a socket without its other end.
+  const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
+  if (only_looked) opened = co_await view.open(out.place, O_PATH);
+  if (!opened && opened.error().code != ENOENT) {
+    auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
+    bool is_mask = false;
+    if (opened.error().code == EACCES) is_mask = co_await is_masked(view, out.place);
+    if (is_mask) co_return std::unexpected(masked(wanted.rights, asked, path));
+    co_return give_up(opened.error());
+  }
+  if (opened) {
+    out.node = std::move(*opened);
+    ALOS_ATTEMPT(st, look(out.node, path));
+    out.st = st;
+    if (S_ISLNK(st.st_mode) && wanted.follow) {
+      auto no = decided || !out.place.brokered ? std::nullopt : denial_on_way(call, wanted, asked, path);
+      if (no) co_return std::unexpected(std::move(*no));
+      ALOS_ATTEMPT(next, target_of(out.node, path));
+      link.path = path;
+      link.next = std::move(next);
+      co_return true;
+    }
+    if (only_looked && can_be_opened(st)) co_return false;
+  }
+  auto no = decided ? std::nullopt : denial(call, out.there() ? wanted.rights : wanted.absent, asked, path);
+  if (no) co_return std::unexpected(std::move(*no));
+  if (!out.there()) co_return true;
+  if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat))
+    co_return std::unexpected(masked(wanted.rights, asked, path));
+  if (decided || wanted.open == O_PATH || !can_be_opened(out.st)) co_return true;
+  auto again = co_await view.open(out.place, wanted.open);
+  ALOS_ATTEMPT(node, std::move(again));
+  out.node = std::move(node);
+  ALOS_ATTEMPT(st, look(out.node, path));
+  out.st = st;
+  co_return true;
+}
+
 // Nothing where there is a link on the way, or an error to be named.
 Task<std::optional<Found>> find_straight(const View& view, const std::string& asked, Wanted wanted) {
   Found out;
@@ -233,12 +296,20 @@ Task<std::optional<Found>> find_straight(const View& view, const std::string& as
   if (!opened) co_return std::nullopt;
   out.node = std::move(*opened);
   const auto st = look(out.node, asked);
-  if (!st || (wanted.follow && S_ISLNK(st->st_mode))) co_return std::nullopt;
+  if (!st || (wanted.follow && S_ISLNK(st->st_mode)) || view.is_mask(*st)) co_return std::nullopt;
   out.st = *st;
   co_return out;
 }
 
 }  // namespace
+
+Answer masked(policy::Rights rights, const std::string& asked, const std::string& reached) {
+  uint16_t bit = 1;
+  while (!rights.has(static_cast<policy::Right>(bit))) bit = static_cast<uint16_t>(bit << 1);
+  const auto request = policy::Request::file(static_cast<policy::Right>(bit), asked, reached);
+  return refused(request ? request->text() : asked, kMasked,
+                 "'alos policy explain' says by which rule, given that name");
+}
 
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   ALOS_ATTEMPT(view, call.agent().view());
@@ -250,71 +321,33 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     }
   }
   std::string path = asked;
-  std::vector<std::string> links;
+  std::vector<std::string> names;
   for (int step = 0; step <= kMostLinks; ++step) {
     Found out;
+    Link link;
     auto placed = co_await view->place(path);
-    if (!placed) {
-      auto way = co_await passed(call, *view, wanted, asked, path, placed.error());
-      ALOS_ATTEMPT(link, std::move(way));
-      if (auto no = denial_on_the_way(call, *view, wanted, asked, link.next)) co_return std::unexpected(std::move(*no));
-      path = std::move(link.next);
-      links.push_back(std::move(link.path));
-      continue;
+    if (placed) {
+      out.place = std::move(*placed);
+      auto done = co_await look_at(call, *view, wanted, asked, out, link);
+      ALOS_ATTEMPT(whole, std::move(done));
+      if (!whole) continue;  // it has come since
+    } else {
+      auto way = co_await link_on_the_way(call, *view, wanted, asked, path, placed.error());
+      ALOS_ATTEMPT(found, std::move(way));
+      link = std::move(found);
     }
-    out.place = std::move(*placed);
-    const bool decided = out.place.path == asked;
-    auto opened = co_await view->open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
-    // A link, or a FIFO or a socket without its other end.
-    const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
-    if (only_looked) opened = co_await view->open(out.place, O_PATH);
-    if (!opened && opened.error().code != ENOENT) {
-      auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, out.place.path);
-      if (no) co_return std::unexpected(std::move(*no));
-      bool is_mask = false;
-      if (opened.error().code == EACCES) is_mask = co_await is_masked(*view, out.place);
-      if (is_mask) co_return std::unexpected(masked(first_of(wanted.rights), asked, out.place.path));
-      co_return give_up(opened.error());
+    if (link.path.empty()) {
+      if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
+      out.names = std::move(names);
+      co_return out;
     }
-    if (opened) {
-      out.node = std::move(*opened);
-      ALOS_ATTEMPT(st, look(out.node, out.place.path));
-      out.st = st;
-      if (S_ISLNK(st.st_mode) && wanted.follow) {
-        auto no = decided || !out.place.brokered ? std::nullopt : denial(call, wanted.absent, asked, out.place.path);
-        if (no) co_return std::unexpected(std::move(*no));
-        ALOS_ATTEMPT(next, target_of(out.node, out.place.path));
-        no = denial_on_the_way(call, *view, wanted, asked, next);
-        if (no) co_return std::unexpected(std::move(*no));
-        path = std::move(next);
-        links.push_back(std::move(out.place.path));
-        continue;
-      }
-      if (only_looked && can_be_opened(st)) continue;  // it has come since
-    }
-    if (!decided) {
-      if (auto no = denial(call, out.there() ? wanted.rights : wanted.absent, asked, out.place.path))
-        co_return std::unexpected(std::move(*no));
-      if (out.there() && wanted.open != O_PATH && can_be_opened(out.st)) {
-        if (view->is_mask(out.st)) co_return std::unexpected(masked(first_of(wanted.rights), asked, out.place.path));
-        auto again = co_await view->open(out.place, wanted.open);
-        ALOS_ATTEMPT(node, std::move(again));
-        out.node = std::move(node);
-        ALOS_ATTEMPT(st, look(out.node, out.place.path));
-        out.st = st;
-      }
-    }
-    if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
-    out.links = std::move(links);
-    co_return out;
+    path = std::move(link.next);
+    std::string words = canonical_path(path).value_or(path);
+    if (auto no = denial_of_next(call, *view, wanted, asked, words)) co_return std::unexpected(std::move(*no));
+    names.push_back(std::move(link.path));
+    names.push_back(std::move(words));
   }
   co_return give_up("open", asked, ELOOP, "too many links");
-}
-
-Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
-  const auto request = policy::Request::file(right, asked, reached);
-  return refused(request ? request->text() : asked, "a deny takes this file by another of its names",
-                 "'alos policy explain' says by which rule, given that name");
 }
 
 Attempt<void> must_be_content(const Found& found, Names names) {

@@ -42,7 +42,7 @@ struct Found {
   View::Place place;  // without its directory where that is not needed
   UniqueFd node;      // of what is there and is no link, opened as asked; none: nothing is there
   struct stat st{};
-  std::vector<std::string> links;  // each that was followed, by the path of its own
+  std::vector<std::string> names;  // what it was reached by: each link, and the words that this led to
   bool there() const { return static_cast<bool>(node); }
 };
 struct Wanted {
@@ -51,6 +51,7 @@ struct Wanted {
   bool follow = true;       // the last component; others always
   bool beside = true;       // what is there is replaced or renamed: its directory is needed
   bool brokered = true;  // also in the tree that primitives alone reach; otherwise EACCES, before anything is looked at
+  bool masks = false;    // also what covers a denied file, which is denied otherwise but for its metadata
   uint64_t open = O_PATH;  // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
 };
 // A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,
@@ -58,8 +59,8 @@ struct Wanted {
 // is decided on before anything is looked at there. Errors: ELOOP after 40.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
 
-// What is there is what the box shows in place of a file that a deny takes by another of its names.
-Answer masked(policy::Right right, const std::string& asked, const std::string& reached);
+// How a call ends where the box shows what covers a denied file.
+Answer masked(policy::Rights rights, const std::string& asked, const std::string& reached);
 
 // Only regular files are opened for content. `found.node` was opened for it. Errors: EISDIR, ENOTSUP, and EMLINK for
 // one with further names where those would be reached with it: when it is written in place, and in the broker's own

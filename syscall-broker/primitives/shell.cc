@@ -180,6 +180,10 @@ std::string_view value_of(const std::vector<std::string>& env, std::string_view 
   return "";
 }
 
+std::string_view name_of(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
 bool is_absent(const Answer& answer) {
   return answer.reply.failed().code() == ENOENT || answer.reply.failed().code() == ENOTDIR;
 }
@@ -231,6 +235,9 @@ class ShellRun final : public Primitive {
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Plan out;
     out.demands.push_back(std::move(*request));
+    const std::string& called = call.request().shell_run().argv(0);
+    if (!decision.elevated && name_of(called) != name_of(call.program.file))
+      out.details.emplace_back("called", printable(called));
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
     // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why. A
     // run with more rights needs no right of its caller's to its program, and has none to what a deny takes.
@@ -287,6 +294,8 @@ class ShellRun final : public Primitive {
     Host::Run run;
     run.program = call.program.path;
     run.argv.assign(wanted.argv().begin(), wanted.argv().end());
+    // Its words say that path, and the kernel's walk of them another.
+    if (("/" + run.argv[0]).find("/../") != std::string::npos) run.argv[0] = run.program;
     run.cwd = cwd_of(call);
     if (decision.elevated) {
       run.command = static_cast<int32_t>(*decision.elevated);
@@ -553,14 +562,15 @@ class ShellRun final : public Primitive {
   // it.
   static Task<Attempt<Call::Program>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
-    auto search = co_await find(call, asked, {.rights = Right::execute, .absent = Right::execute, .brokered = false});
+    auto search = co_await find(call, asked,
+                                {.rights = Right::execute, .absent = Right::execute, .brokered = false, .masks = true});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
     Call::Program out;
     out.path = asked;
     out.file = found.place.path;
-    found.links.push_back(std::move(asked));
-    for (std::string& name : found.links)
+    found.names.push_back(std::move(asked));
+    for (std::string& name : found.names)
       if (is_taken(call, name, out.file)) out.taken = std::move(name);
     if (!out.taken.empty()) co_return out;
     ALOS_ATTEMPT(view, call.agent().view());

@@ -387,7 +387,10 @@ TEST_P(Broker, a_command_is_the_program_that_was_decided_on) {
   EXPECT_EQ(call(named, rule, before)["ok"].value("output", ""), "/usr/bin/readlink\n");
   // Programs of several names go by the one that they are called by.
   EXPECT_THAT(call("shell.run -- readlink --help")["ok"].value("output", ""), HasSubstr("Usage: readlink "));
-  EXPECT_THAT(call("shell.run -- ./link --help", rule, before)["ok"].value("output", ""), HasSubstr("Usage: ./link "));
+  // Where the words and the kernel's walk of them would differ, it is called by what is run.
+  EXPECT_THAT(call("shell.run --cwd $PWD/L -- ../link --help", rule, before)["ok"].value("output", ""),
+              HasSubstr("Usage: " + world().workspace() + "/link "));
+  EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out, HasSubstr("\"called\":\"./link\""));
 }
 
 // The kernel would refuse it as well, and tell nobody why.

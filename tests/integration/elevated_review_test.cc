@@ -312,6 +312,14 @@ TEST_P(ElevatedReview, a_program_that_a_deny_takes_is_not_elevated) {
         run(pub("bin/over") + " " + data("key"), "{r: [" + data("key") + "]}", called + " " + data("key"));
     EXPECT_EQ(over.value("denied", json::object()).value("rule", ""), "no") << over;
   }
+  fs::create_directory_symlink("bin", pub("cur"));
+  fs::create_symlink("../cur/mytool", pub("bin/round"));
+  files_ = opt + "  no: {deny: x, path: " + pub("cur/mytool") + "}\n";
+  for (const std::string& named : {pub("bin/round"), pub("cur/mytool")}) {
+    SCOPED_TRACE(named);
+    const json by = run(named + " " + data("key"), "{r: [" + data("key") + "]}", named + " " + data("key"));
+    EXPECT_EQ(by.value("denied", json::object()).value("rule", ""), "no") << by;
+  }
 }
 
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the

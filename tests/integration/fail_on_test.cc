@@ -1,9 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -14,6 +17,7 @@
 namespace alos::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -168,6 +172,11 @@ TEST_P(FailOn, what_a_link_leads_to_where_nothing_is_shown_is_denied_by_its_rule
                     {}, {"--fail-on", "deny"});
   EXPECT_EQ(outcome.code, 1) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.err, HasSubstr("8 denied")) << outcome.out;
+  // What ".." is of a directory that is not shown is not told either.
+  const Outcome back =
+      world().shell(policy, "ln -s " + hid + "/d/sub/../../../../../../etc/passwd P; alos-call fs.read $PWD/P; true",
+                    {}, {"--fail-on", "deny"});
+  EXPECT_THAT(back.err, AllOf(HasSubstr("1 denied"), HasSubstr("(rule 'no'"))) << back.out;
   EXPECT_THAT(outcome.out, Not(HasSubstr("\"failed\""))) << outcome.out;
   EXPECT_THAT(outcome.err, Not(HasSubstr("'default'")));
 }
@@ -186,14 +195,35 @@ TEST_P(FailOn, what_a_deny_takes_by_another_name_is_denied) {
                     "alos-call shell.run -- " + out +
                         "/bin/hard; alos-call shell.run -- hard; "
                         "alos-call fs.read " +
-                        out + "/bin/hard; ln -s " + out + "/bin/hard L; alos-call fs.read $PWD/L; alos-call fs.open " +
-                        out + "/bin/hard; true",
+                        out + "/bin/hard; ln -s " + out + "/bin/hard L; alos-call fs.read $PWD/L; alos-call fs.copy " +
+                        out + "/bin/hard $PWD/copy; alos-call fs.open " + out + "/bin/hard; true",
                     {}, {"--fail-on", "deny"});
-  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 4 denied")) << outcome.out;
-  EXPECT_THAT(outcome.out, HasSubstr("by another of its names"));
+  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 5 denied")) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("by this or another of its names"));
   EXPECT_THAT(outcome.out, Not(HasSubstr("it is no program")));
   EXPECT_THAT(outcome.out, HasSubstr("it is not in this agent's PATH"))
       << "as a shell, which finds none that it can run";
+}
+
+// Nor is what every box hides of the kernel's and of the host's a denial of the policy's.
+TEST_P(FailOn, what_no_deny_takes_is_none) {
+  const std::string out = world().root() + "/out";
+  world().write(out + "/file", "x");
+  const UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  ASSERT_LT(out.size() + 6, sizeof address.sun_path);
+  std::ranges::copy(out + "/sock", address.sun_path);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(server.get(), 1), 0);
+  const std::string policy =
+      in_a_workspace("kernel", "  out: {allow: rwx, path: " + out + "/**}\nlimits: {wall: 60s}\n");
+  const Outcome outcome = world().shell(policy,
+                                        "for each in /proc/keys /proc/kallsyms " + out +
+                                            "/sock; do alos-call fs.read "
+                                            "$each; alos-call shell.run -- $each; done; true",
+                                        {}, {"--fail-on", "deny"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, Not(HasSubstr("denied")));
 }
 
 // What a whole directory hides is looked for as if nothing were there, and the script has its say.

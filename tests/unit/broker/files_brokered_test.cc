@@ -212,15 +212,103 @@ TEST_F(FilesBrokered, a_link_that_is_followed_is_a_use) {
   std::filesystem::create_symlink("/w/file", tree + "last");
   std::filesystem::create_directory_symlink("/w", tree + "first");
   size_t uses = 0;
-  for (const auto& [name, to] : {std::pair("a", "/v/last"), {"b", "/v/first/file"}}) {
+  for (const auto& [name, to, by] :
+       {std::tuple("a", "/v/last", "/v/last"), std::tuple("b", "/v/first/file", "/v/first")}) {
     link(name, to);
     const wire::Reply reply = client->call(read_request(std::string("/w/") + name));
     EXPECT_EQ(reply.fs_read().content(), "in the box") << name << ": " << reply.DebugString();
     ASSERT_EQ(served.journal().size(), ++uses) << name;
-    EXPECT_EQ(served.journal().back().rule, "vault");
+    EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", std::string(by) + " (vault)")));
   }
   EXPECT_EQ(client->call(read_request("/v/first/file")).fs_read().content(), "in the box");
   EXPECT_EQ(served.journal().size(), 3U);
+}
+
+// What the words drop is not looked at: it tells nothing of what is denied there.
+TEST_F(FilesBrokered, what_goes_out_of_the_words_is_no_way) {
+  const std::string tree = served.root() + ".brokered/v/";
+  served.write("/w/file", "in the box");
+  served.write(".brokered/v/secret/is_file", "k");
+  std::filesystem::create_symlink("d", tree + "secret/is_link");
+  std::filesystem::create_directory_symlink("/w", tree + "first");
+  for (const char* name : {"is_file", "is_link", "d", "none"}) {
+    link(name, std::string("/v/secret/") + name + "/../../first/file");
+    const wire::Reply reply = client->call(read_request(std::string("/w/") + name));
+    EXPECT_EQ(reply.fs_read().content(), "in the box") << name << ": " << reply.DebugString();
+  }
+}
+
+TEST_F(FilesBrokered, a_denied_link_is_not_read_however_long_it_is) {
+  std::filesystem::create_directory_symlink(std::string(4090, 'a'), served.root() + ".brokered/v/secret/long");
+  for (const char* name : {"long", "long/z"}) {
+    std::filesystem::remove(served.root() + "/w/link");
+    link("link", std::string("/v/secret/") + name);
+    EXPECT_EQ(client->call(read_request("/w/link")).denied().rule(), "secrets") << name;
+  }
+}
+
+TEST_F(FilesBrokered, a_link_of_the_box_leads_there_as_a_directory_too) {
+  served.write(".brokered/v/sub/1/z", "deep");
+  link("directory", "/v/sub");
+  EXPECT_EQ(client->call(read_request("/w/directory/1/z")).fs_read().content(), "deep");
+  ASSERT_EQ(served.journal().size(), 1U);
+  EXPECT_EQ(served.journal()[0].rule, "vault");
+  EXPECT_EQ(client->call(read_request("/w/directory/../secret/d/key")).failed().name(), "ENOENT") << "by its words";
+}
+
+class FilesBrokeredByTwo : public Files {
+ protected:
+  static Setting rules_of_two() {
+    const auto brokered = [](policy::Rights rights, const std::string& path, const std::string& name) {
+      policy::FileRule out = rule(Effect::allow, rights, {path}, name);
+      out.brokered = true;
+      return out;
+    };
+    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kRead, "/v/**", "public"),
+                             brokered(kRead, "/p/**", "payroll"),
+                             brokered(policy::Rights(policy::Right::append) | policy::Right::write, "/log/**", "log")}),
+            .brokered = true};
+  }
+  FilesBrokeredByTwo() : Files(rules_of_two()) {
+    served.write("/w/file", "in the box");
+    served.write(".brokered/p/secret", "paid");
+    served.write(".brokered/log/2024", "first");
+    std::filesystem::create_directory(served.root() + ".brokered/v");
+  }
+};
+
+TEST_F(FilesBrokeredByTwo, the_record_has_the_rule_of_what_was_reached_and_the_way) {
+  const std::string tree = served.root() + ".brokered/v/";
+  std::filesystem::create_symlink("/p/secret", tree + "cross");
+  std::filesystem::create_symlink("/w/file", tree + "last");
+  std::filesystem::create_symlink("last", tree + "hop");
+  EXPECT_EQ(client->call(read_request("/v/cross")).fs_read().content(), "paid");
+  EXPECT_EQ(served.journal().back().rule, "public") << "what was asked for";
+  std::filesystem::create_symlink("/v/cross", served.root() + "/w/x");
+  EXPECT_EQ(client->call(read_request("/w/x")).fs_read().content(), "paid");
+  EXPECT_EQ(served.journal().back().rule, "payroll");
+  EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("reached", "/p/secret")));
+  EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", "/v/cross (public)")));
+  std::filesystem::create_symlink("/v/hop", served.root() + "/w/y");
+  EXPECT_EQ(client->call(read_request("/w/y")).fs_read().content(), "in the box");
+  for (const char* by : {"/v/hop (public)", "/v/last (public)"})
+    EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", by)));
+}
+
+// Nothing is created where something is there.
+TEST_F(FilesBrokeredByTwo, a_link_is_passed_by_the_right_that_is_asked_for) {
+  std::filesystem::create_symlink("2024", served.root() + ".brokered/log/current");
+  std::filesystem::create_symlink("/log/current", served.root() + "/w/log");
+  for (const char* path : {"/log/current", "/w/log"}) {
+    wire::Request append;
+    append.mutable_fs_append()->set_path(path);
+    append.mutable_fs_append()->set_content("more");
+    EXPECT_TRUE(client->call(append).has_fs_append()) << path;
+    wire::Request write = write_request(path, "new");
+    write.mutable_fs_write()->set_mode(wire::REPLACE);
+    write.mutable_fs_write()->set_in_place(true);
+    EXPECT_TRUE(client->call(write).has_fs_write()) << path;
+  }
 }
 
 TEST_F(FilesBrokered, links_go_round_to_an_end) {

@@ -136,9 +136,11 @@ Model::Spot Model::walk(const std::string& path, bool follow) const {
     for (size_t i = 1; i < stack.size(); ++i) text += "/" + stack[i].first;
     return text;
   };
-  // What it would have come to, by the words, is decided on.
+  // What it would have come to, by the words, is decided on, or as far as they say: not what ".." is of nothing.
   const auto fail_at = [&](int error, const std::string& name) {
-    std::string text = real() + "/" + name;
+    std::string text = real();
+    left.push_front(name);
+    left.erase(std::ranges::find(left, ".."), left.end());
     for (const std::string& part : left) text += "/" + part;
     return Spot{error, nullptr, "", words_of(text), nullptr};
   };
