@@ -97,9 +97,8 @@ class Call {
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
-  // The same of a path that it is gone on by: it is no more than a use, where the path is reached through the broker
-  // alone.
-  std::optional<Answer> denial_on_way(policy::Right right, std::string_view asked, std::string_view by);
+  // A link of what primitives alone reach is followed.
+  void goes_by(const std::string& link);
 
   // A line of the script answers this call, and its record says so.
   const ScriptLine& answer_by(size_t line) {
@@ -138,9 +137,10 @@ class Call {
   uint64_t denial_ = 0;
   std::string rule_, source_;                   // by which the first of its demands is allowed
   bool recorded_ = false;                       // though it only looks
-  bool ruled_ = false;                          // rule_ is that of a use
+  bool ruled_ = false;                          // rule_ is that of a use that was asked for
   std::map<std::string, std::string> reached_;  // what links led its paths to
-  std::map<std::string, std::string> by_;       // paths that primitives alone reach, gone on by; and each one's rule
+  std::vector<std::string> by_;                 // links of what primitives alone reach; the first of them
+  size_t went_by_ = 0;                          // how many there were
   std::optional<size_t> scripted_;
 };
 

@@ -73,8 +73,10 @@ Task<Answer> Pipeline::answer(Call& call) {
   call.rule_.clear();  // what was looked at before is not what it is allowed by
   call.ruled_ = false;
   call.reached_.clear();
-  for (const policy::Request& demand : plan->demands)
+  for (const policy::Request& demand : plan->demands) {
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
+    call.ruled_ = call.recorded_;
+  }
   // Looking leaves no trace, unless what is looked at is reached through the broker alone: then each use is recorded,
   // and what cannot be recorded is not answered.
   const bool effect = row.effect != EffectClass::observe;
@@ -105,7 +107,7 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   const policy::Decision decision = policy::decide(call.agent().policy(), request);
   if (decision.effect == policy::Effect::allow) {
     const bool used = decision.rule && decision.rule->brokered && !call.ruled_;
-    if (used) call.recorded_ = call.ruled_ = true;
+    if (used) call.recorded_ = true;
     // That by which a link may be looked at says nothing of what it leads to.
     if (call.rule_.empty() || used) {
       call.rule_ = decision.rule_name();
@@ -170,13 +172,12 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan&
   entry.source = call.source_;
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
-  const auto is_named = [&](const std::string& path) {
-    return std::ranges::any_of(call.reached_, [&](const auto& one) { return one.first == path || one.second == path; });
-  };
   for (const auto& [asked, reached] : call.reached_)
     entry.details.emplace_back(asked == plan.demands.front().asked() ? "reached" : "to_reached", printable(reached));
-  for (const auto& [path, rule] : call.by_)
-    if (!is_named(path)) entry.details.emplace_back("by", fmt::format("{} ({})", printable(path), rule));
+  for (size_t i = 0; i < call.by_.size(); ++i)
+    entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), printable(call.by_[i]));
+  if (call.went_by_ > call.by_.size())
+    entry.details.emplace_back("by_more", std::to_string(call.went_by_ - call.by_.size()));
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
@@ -266,16 +267,10 @@ std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, 
   return std::nullopt;
 }
 
-std::optional<Answer> Call::denial_on_way(policy::Right right, std::string_view asked, std::string_view by) {
-  auto request = policy::Request::file(right, asked, by);
-  if (!request) return failed(request.error());
-  const policy::Decision decision = policy::decide(agent_.policy(), *request);
-  if (decision.effect != policy::Effect::allow) return denied(agent_.policy(), decision, *request);
-  if (decision.rule && decision.rule->brokered) {
-    recorded_ = true;
-    by_.insert_or_assign(std::string(by), std::string(decision.rule_name()));
-  }
-  return std::nullopt;
+void Call::goes_by(const std::string& link) {
+  constexpr size_t kNamed = 8;  // a record is not longer for a longer way
+  recorded_ = true;
+  if (++went_by_ <= kNamed) by_.push_back(link);
 }
 
 void Call::put(wire::Output output) {

@@ -78,19 +78,15 @@ View::View(FileRing& ring, Roots roots, Personalities who, std::function<bool(st
       who_(who),
       brokered_(std::move(brokered)) {}
 
-Task<Result<View::Place>> View::place(std::string path, bool brokered) const {
+Task<Result<View::Place>> View::place(Tree tree, std::string path, bool follow) const {
   Place out;
-  // A path into the other tree is its words: no link of the box can be on the way.
-  auto canonical = canonical_path(path);
-  out.brokered = canonical && (brokered || brokered_(*canonical));
-  if (out.brokered) path = std::move(*canonical);
+  out.brokered = tree == Tree::brokered;
   const UniqueFd& root = out.brokered ? roots_.brokered : roots_.box;
   if (!root) co_return fail("openat2", path, ENOENT);
   std::string directory = split(path, out.name);
-  const open_how how{
-      .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-      .mode = 0,
-      .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (out.brokered ? uint64_t{RESOLVE_NO_SYMLINKS} : 0)};
+  const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                     .mode = 0,
+                     .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (follow ? 0 : uint64_t{RESOLVE_NO_SYMLINKS})};
   int fd = -EAGAIN;
   for (int i = 0; i < kTries && fd == -EAGAIN; ++i)
     fd = co_await ring_.openat2(who_.agent, root.get(), directory.c_str(), how);

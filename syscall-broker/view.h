@@ -40,10 +40,10 @@ class View {
     std::string path;  // real: no component but the last can be a link
     bool brokered = false;
   };
+  enum class Tree : uint8_t { box, brokered };
   // The directory that holds the last component of `path` (absolute; "." and ".." in it are the kernel's to resolve).
-  // Errors: those of openat2(2), with the path as object; in the other tree ELOOP where a link is on the way, which is
-  // to be decided on. `brokered`: in which tree, where the path's words do not say so because it is above.
-  Task<Result<Place>> place(std::string path, bool brokered = false) const;
+  // Errors: those of openat2(2), with the path as object; ELOOP where a link is among its directories, unless `follow`.
+  Task<Result<Place>> place(Tree tree, std::string path, bool follow) const;
 
   // What a canonical path names, where no link is on the way: its last component itself, which may be one, is opened as
   // by open(). Errors: those of openat2(2); ELOOP where there is a link.

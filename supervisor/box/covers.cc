@@ -80,6 +80,7 @@ struct Names {
   nlink_t all = 0;
   std::set<std::tuple<dev_t, ino_t, std::string>> found;  // directory and name: a mount may show one twice
   Cover::Kind kind = Cover::Kind::restrict;
+  bool of_a_deny = false;
   bool of_copy_alone = true;  // denied in the workspace that was copied: no name in the copy has the content
   bool missing() const { return found.size() < all; }
 };
@@ -120,7 +121,7 @@ class Walk {
     }
     const auto st = TRY(sys::fstat(node->get()));
     if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
-    TRY(note(node->get(), "", path, st, Cover::Kind::hide));
+    TRY(note(node->get(), "", path, st, Cover::Kind::hide, false));
     return add({Cover::Kind::hide, path, false, 0, false});
   }
 
@@ -373,13 +374,14 @@ class Walk {
   }
 
   Result<void> note(int parent, const std::string& entry, const std::string& path, const struct stat& st,
-                    Cover::Kind kind) {
+                    Cover::Kind kind, bool of_a_deny = true) {
     bool linked = false;
     for (const struct stat& side : sides(path, st)) {
       if (!may_have_others(side)) continue;
       Names& names = linked_[{side.st_dev, side.st_ino}];
       names.all = names_of(side);
       if (kind == Cover::Kind::hide) names.kind = kind;
+      names.of_a_deny = names.of_a_deny || of_a_deny;
       names.of_copy_alone = names.of_copy_alone && copied(path);
       linked = true;
     }
@@ -399,6 +401,7 @@ class Walk {
                          Names& names = linked_[{st.st_dev, st.st_ino}];
                          names.all = names_of(st);
                          names.kind = Cover::Kind::hide;
+                         names.of_a_deny = true;
                          names.found.insert({directory.st_dev, directory.st_ino, entry.name});
                          return Next::pass;
                        },
@@ -460,7 +463,7 @@ class Walk {
       const auto covered = covers_.find(path);
       const bool bare = covered == covers_.end() || covered->second.kind == Cover::Kind::pin;
       if (names->second.kind == Cover::Kind::hide)
-        TRY(add({Cover::Kind::hide, path, directory, 0, !S_ISSOCK(st.st_mode)}));
+        TRY(add({Cover::Kind::hide, path, directory, 0, names->second.of_a_deny}));
       else if (bare && writes_all_names(path))
         TRY(add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
     }

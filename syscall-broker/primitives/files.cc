@@ -36,10 +36,24 @@ std::optional<Answer> denial(Call& call, policy::Rights rights, const std::strin
 }
 
 // On the way nothing is done yet: who may do what is asked to what is there, or where nothing is, may go on.
-std::optional<Answer> denial_on_way(Call& call, Wanted wanted, const std::string& asked, const std::string& by) {
-  const auto decide = [&](policy::Right right) { return call.denial_on_way(right, asked, by); };
-  auto out = first_denial(wanted.rights, decide);
-  return out && first_denial(wanted.absent, decide) ? std::move(out) : std::nullopt;
+std::optional<Answer> unless_either(Wanted wanted, const auto& of) {
+  auto out = first_denial(wanted.rights, of);
+  return out && first_denial(wanted.absent, of) ? std::move(out) : std::nullopt;
+}
+
+// By a rule that denies, or for want of one that allows.
+enum class Want : uint8_t { no_denial, allowance };
+
+std::optional<Answer> denial_on_way(const Call& call, Wanted wanted, const std::string& asked, const std::string& by,
+                                    Want want) {
+  return unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
+    const auto request = policy::Request::file(right, asked, by);
+    if (!request) return failed(request.error());
+    const policy::CompiledPolicy& policy = call.agent().policy();
+    const policy::Decision decision = policy::decide(policy, *request);
+    if (decision.effect == policy::Effect::allow || (want == Want::no_denial && !decision.rule)) return std::nullopt;
+    return denied(policy, decision, *request);
+  });
 }
 
 }  // namespace
@@ -138,13 +152,21 @@ bool can_be_opened(const struct stat& st) {
   return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
 }
 
+using Tree = View::Tree;
+
+// Where a search has come to. A path of the other tree is its words, as those asked for are: canonical. One of the box
+// is the kernel's to walk, and never leaves it.
+struct Way {
+  std::string path;
+  Tree tree = Tree::box;
+  bool each_link = false;  // those among the directories one by one as well
+};
+
 // In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
 // whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
-std::optional<Answer> denial_of_next(Call& call, const View& view, Wanted wanted, const std::string& asked,
-                                     const std::string& words) {
-  if (!view.is_brokered(words)) return std::nullopt;
+std::optional<Answer> denial_of_next(Call& call, Wanted wanted, const std::string& asked, const std::string& words) {
   if (!wanted.brokered) return failed(fail("open", words, EACCES, kThroughTheBroker).error());
-  return words == asked ? std::nullopt : denial_on_way(call, wanted, asked, words);
+  return unless_either(wanted, [&](policy::Right right) { return call.denial(right, asked, words); });
 }
 
 // Where the way along a path's directories does not go on.
@@ -167,7 +189,7 @@ std::string joined(std::string directory, std::string_view path) {
   return directory.empty() ? "/" : directory;
 }
 
-Task<Stop> stop_on_the_way(const View& view, std::string path, bool brokered) {
+Task<Stop> stop_on_the_way(const View& view, Tree tree, std::string path) {
   const std::string kAnything = "/x";
   Stop out;
   std::vector<size_t> ends;
@@ -177,7 +199,7 @@ Task<Stop> stop_on_the_way(const View& view, std::string path, bool brokered) {
   std::string directory;
   while (first < last) {
     const size_t middle = first + (last - first) / 2;
-    auto place = co_await view.place(path.substr(0, ends[middle]) + kAnything, brokered);
+    auto place = co_await view.place(tree, path.substr(0, ends[middle]) + kAnything, false);
     if (!place) {
       last = middle;
       continue;
@@ -190,7 +212,7 @@ Task<Stop> stop_on_the_way(const View& view, std::string path, bool brokered) {
   out.path = directory + path.substr(begin, ends[first] - begin);
   out.rest = path.substr(ends[first]);
   out.end = joined(std::move(directory), std::string_view(path).substr(begin));
-  auto place = co_await view.place(out.path, brokered);
+  auto place = co_await view.place(tree, out.path, false);
   if (!place || place->path != out.path) co_return out;
   auto node = co_await view.open(*place, O_PATH);
   if (!node) co_return out;
@@ -203,23 +225,21 @@ struct Link {
   std::string path, next;
 };
 
-// A path that cannot be placed: the link that is in its way, or how the call ends.
+// The link among the directories of a way that does not go on, or how the call ends.
 Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
-                                    const std::string& path, const Error& error) {
-  const auto words = canonical_path(path);
-  const bool brokered = words && view.is_brokered(*words);
-  const bool no_way = error.code == ENOENT || error.code == ENOTDIR || error.code == EACCES;
-  if (brokered ? error.code != ELOOP : !no_way) co_return give_up(error);
-  Stop stop = co_await stop_on_the_way(view, brokered ? *words : path, brokered);
-  if (!stop.link) {
-    const bool elsewhere = !stop.end.empty() && stop.end != asked;
-    if (auto no = elsewhere ? denial_on_way(call, wanted, asked, stop.end) : std::nullopt)
-      co_return std::unexpected(std::move(*no));
-    co_return give_up(error);
+                                    const Way& way, const Error& error) {
+  Stop stop = co_await stop_on_the_way(view, way.tree, way.path);
+  const bool brokered = way.tree == Tree::brokered;
+  // A path of the other tree was decided on as a whole; here, on what of it is looked at.
+  const std::string& at = brokered ? stop.path : stop.end;
+  if ((brokered || !stop.link) && !at.empty() && at != asked) {
+    const Want want = brokered && !stop.link ? Want::no_denial : Want::allowance;
+    if (auto no = denial_on_way(call, wanted, asked, at, want)) co_return std::unexpected(std::move(*no));
   }
-  if (auto no = brokered ? denial_on_way(call, wanted, asked, stop.path) : std::nullopt)
-    co_return std::unexpected(std::move(*no));
+  // What the kernel's links lead to, their text does not say.
+  if (!stop.link || (!brokered && lies_below(stop.path, "/proc"))) co_return give_up(error);
   ALOS_ATTEMPT(target, target_of(stop.link, stop.path));
+  if (brokered) call.goes_by(stop.path);
   Link out;
   out.path = std::move(stop.path);
   out.next = std::move(target) + stop.rest;
@@ -231,6 +251,11 @@ Task<bool> is_masked(const View& view, const View::Place& place) {
   if (!node) co_return false;
   const auto st = look(*node, place.path);
   co_return st.has_value() && view.is_mask(*st);
+}
+
+std::optional<Answer> denial_of_mask(Wanted wanted, const std::string& asked, const std::string& path) {
+  return first_denial(wanted.rights,
+                      [&](policy::Right right) -> std::optional<Answer> { return masked(right, asked, path); });
 }
 
 // How the script has the call end at what it reaches, which it may.
@@ -256,7 +281,8 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     if (no) co_return std::unexpected(std::move(*no));
     bool is_mask = false;
     if (opened.error().code == EACCES) is_mask = co_await is_masked(view, out.place);
-    if (is_mask) co_return std::unexpected(masked(wanted.rights, asked, path));
+    if (is_mask) no = denial_of_mask(wanted, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
     co_return give_up(opened.error());
   }
   if (opened) {
@@ -264,9 +290,11 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     ALOS_ATTEMPT(st, look(out.node, path));
     out.st = st;
     if (S_ISLNK(st.st_mode) && wanted.follow) {
-      auto no = decided || !out.place.brokered ? std::nullopt : denial_on_way(call, wanted, asked, path);
+      const bool passes = out.place.brokered && !decided;
+      auto no = passes ? denial_on_way(call, wanted, asked, path, Want::allowance) : std::nullopt;
       if (no) co_return std::unexpected(std::move(*no));
       ALOS_ATTEMPT(next, target_of(out.node, path));
+      if (passes) call.goes_by(path);
       link.path = path;
       link.next = std::move(next);
       co_return true;
@@ -276,8 +304,10 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
   auto no = decided ? std::nullopt : denial(call, out.there() ? wanted.rights : wanted.absent, asked, path);
   if (no) co_return std::unexpected(std::move(*no));
   if (!out.there()) co_return true;
-  if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat))
-    co_return std::unexpected(masked(wanted.rights, asked, path));
+  if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
+    no = denial_of_mask(wanted, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
+  }
   if (decided || wanted.open == O_PATH || !can_be_opened(out.st)) co_return true;
   auto again = co_await view.open(out.place, wanted.open);
   ALOS_ATTEMPT(node, std::move(again));
@@ -303,10 +333,8 @@ Task<std::optional<Found>> find_straight(const View& view, const std::string& as
 
 }  // namespace
 
-Answer masked(policy::Rights rights, const std::string& asked, const std::string& reached) {
-  uint16_t bit = 1;
-  while (!rights.has(static_cast<policy::Right>(bit))) bit = static_cast<uint16_t>(bit << 1);
-  const auto request = policy::Request::file(static_cast<policy::Right>(bit), asked, reached);
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
+  const auto request = policy::Request::file(right, asked, reached);
   return refused(request ? request->text() : asked, kMasked,
                  "'alos policy explain' says by which rule, given that name");
 }
@@ -320,20 +348,29 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       co_return std::move(*straight);
     }
   }
-  std::string path = asked;
+  Way way{asked, view->is_brokered(asked) ? Tree::brokered : Tree::box, wanted.each_link};
+  std::optional<Error> why;  // the kernel's own walk of its path ended
   std::vector<std::string> names;
   for (int step = 0; step <= kMostLinks; ++step) {
     Found out;
     Link link;
-    auto placed = co_await view->place(path);
+    auto placed = co_await view->place(way.tree, way.path, way.tree == Tree::box && !way.each_link);
     if (placed) {
       out.place = std::move(*placed);
       auto done = co_await look_at(call, *view, wanted, asked, out, link);
       ALOS_ATTEMPT(whole, std::move(done));
       if (!whole) continue;  // it has come since
     } else {
-      auto way = co_await link_on_the_way(call, *view, wanted, asked, path, placed.error());
-      ALOS_ATTEMPT(found, std::move(way));
+      const int code = placed.error().code;
+      const bool no_way = code == ENOENT || code == ENOTDIR || code == EACCES;
+      if (no_way && way.tree == Tree::box && !std::exchange(way.each_link, true)) {
+        why = std::move(placed).error();
+        continue;
+      }
+      if (!no_way && (code != ELOOP || (way.tree == Tree::box && !way.each_link))) co_return give_up(placed.error());
+      const Error& error = code == ELOOP && why ? *why : placed.error();
+      auto search = co_await link_on_the_way(call, *view, wanted, asked, way, error);
+      ALOS_ATTEMPT(found, std::move(search));
       link = std::move(found);
     }
     if (link.path.empty()) {
@@ -341,9 +378,14 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       out.names = std::move(names);
       co_return out;
     }
-    path = std::move(link.next);
-    std::string words = canonical_path(path).value_or(path);
-    if (auto no = denial_of_next(call, *view, wanted, asked, words)) co_return std::unexpected(std::move(*no));
+    way.path = std::move(link.next);
+    std::string words = canonical_path(way.path).value_or(way.path);
+    way.tree = view->is_brokered(words) ? Tree::brokered : Tree::box;
+    if (way.tree == Tree::brokered) {
+      way.path = words;
+      auto no = words == asked ? std::nullopt : denial_of_next(call, wanted, asked, words);
+      if (no) co_return std::unexpected(std::move(*no));
+    }
     names.push_back(std::move(link.path));
     names.push_back(std::move(words));
   }

@@ -51,7 +51,8 @@ struct Wanted {
   bool follow = true;       // the last component; others always
   bool beside = true;       // what is there is replaced or renamed: its directory is needed
   bool brokered = true;  // also in the tree that primitives alone reach; otherwise EACCES, before anything is looked at
-  bool masks = false;    // also what covers a denied file, which is denied otherwise but for its metadata
+  bool each_link = false;  // Found::names has also those among the directories of the box
+  bool masks = false;      // also what covers a denied file, which is denied otherwise but for its metadata
   uint64_t open = O_PATH;  // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
 };
 // A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,
@@ -60,7 +61,7 @@ struct Wanted {
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
 
 // How a call ends where the box shows what covers a denied file.
-Answer masked(policy::Rights rights, const std::string& asked, const std::string& reached);
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached);
 
 // Only regular files are opened for content. `found.node` was opened for it. Errors: EISDIR, ENOTSUP, and EMLINK for
 // one with further names where those would be reached with it: when it is written in place, and in the broker's own

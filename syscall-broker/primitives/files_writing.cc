@@ -96,7 +96,8 @@ class FsWrite final : public Primitive {
     const wire::FsWrite& wanted = call.request().fs_write();
     const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
-    auto search = co_await find(call, asked, {.rights = Right::write, .absent = Right::create});
+    const Right absent = wanted.mode() == wire::REPLACE ? Right::write : Right::create;
+    auto search = co_await find(call, asked, {.rights = Right::write, .absent = absent});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
     if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
@@ -169,8 +170,9 @@ class FsAppend final : public Primitive {
     const wire::FsAppend& wanted = call.request().fs_append();
     const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
+    const Right absent = wanted.create() ? Right::create : Right::append;
     auto search = co_await find(
-        call, asked, {.rights = Right::append, .absent = Right::create, .beside = false, .open = O_WRONLY | O_APPEND});
+        call, asked, {.rights = Right::append, .absent = absent, .beside = false, .open = O_WRONLY | O_APPEND});
     ALOS_ATTEMPT(found, std::move(search));
     bool made_here = false;
     if (!found.there() && wanted.create() && found.place.name != ".") {
@@ -226,7 +228,8 @@ class FsCopy final : public Primitive {
         co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(content, must_be_content(source, Names::any));
-    auto second = co_await find(call, to, {.rights = Right::write, .absent = Right::create});
+    const Right absent = wanted.mode() == wire::REPLACE ? Right::write : Right::create;
+    auto second = co_await find(call, to, {.rights = Right::write, .absent = absent});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
     auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };

@@ -180,10 +180,6 @@ std::string_view value_of(const std::vector<std::string>& env, std::string_view 
   return "";
 }
 
-std::string_view name_of(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 bool is_absent(const Answer& answer) {
   return answer.reply.failed().code() == ENOENT || answer.reply.failed().code() == ENOTDIR;
 }
@@ -236,7 +232,7 @@ class ShellRun final : public Primitive {
     Plan out;
     out.demands.push_back(std::move(*request));
     const std::string& called = call.request().shell_run().argv(0);
-    if (!decision.elevated && name_of(called) != name_of(call.program.file))
+    if (!decision.elevated && call.program.path != call.program.file)
       out.details.emplace_back("called", printable(called));
     out.details.emplace_back("cwd", decision.elevated ? "/" : printable(cwd_of(call)));
     // What its box would refuse as well, where a script does not answer for it; but there nobody would be told why. A
@@ -562,8 +558,9 @@ class ShellRun final : public Primitive {
   // it.
   static Task<Attempt<Call::Program>> look_for(Call& call, const std::string& path) {
     ALOS_ATTEMPT(asked, path_argument(path));
-    auto search = co_await find(call, asked,
-                                {.rights = Right::execute, .absent = Right::execute, .brokered = false, .masks = true});
+    auto search = co_await find(
+        call, asked,
+        {.rights = Right::execute, .absent = Right::execute, .brokered = false, .each_link = true, .masks = true});
     ALOS_ATTEMPT(found, std::move(search));
     if (!found.there()) co_return give_up("execve", found.place.path, ENOENT);
     Call::Program out;

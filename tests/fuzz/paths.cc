@@ -77,9 +77,9 @@ class Tree {
     (void)!::symlink(to.c_str(), (root_ + "/w/free").c_str());
   }
 
-  Result<View::Place> place(const std::string& path) {
+  Result<View::Place> place(const std::string& path, bool follow) {
     std::optional<Result<View::Place>> out;
-    ask(path, out);
+    ask(path, follow, out);
     while (!out) {
       ring_->run();
       pollfd answered{.fd = ring_->fd(), .events = POLLIN, .revents = 0};
@@ -104,8 +104,8 @@ class Tree {
     if (::fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0) return {};
     return {st.st_dev, st.st_ino};
   }
-  Job ask(std::string path, std::optional<Result<View::Place>>& out) {
-    auto found = co_await view_->place(path);
+  Job ask(std::string path, bool follow, std::optional<Result<View::Place>>& out) {
+    auto found = co_await view_->place(View::Tree::box, path, follow);
     out.emplace(std::move(found));
   }
 
@@ -131,7 +131,8 @@ void check(Tree& tree, const std::string& path) {
   fuzz::must(decide(compiled, *one).effect == decide(compiled, *other).effect, "it is decided on alike");
   // As asked for, and as a link leads there.
   for (const std::string& name : {*canonical, written}) {
-    const auto place = tree.place(name);
+    const auto place = tree.place(name, true), straight = tree.place(name, false);
+    if (straight) fuzz::must(place && place->path == straight->path, "where no link is, none is followed");
     if (place)
       tree.must_be_inside(*place);
     else

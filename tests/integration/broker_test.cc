@@ -390,6 +390,7 @@ TEST_P(Broker, a_command_is_the_program_that_was_decided_on) {
   // Where the words and the kernel's walk of them would differ, it is called by what is run.
   EXPECT_THAT(call("shell.run --cwd $PWD/L -- ../link --help", rule, before)["ok"].value("output", ""),
               HasSubstr("Usage: " + world().workspace() + "/link "));
+  EXPECT_THAT(call("shell.run -- ./link --help", rule, before)["ok"].value("output", ""), HasSubstr("Usage: ./link "));
   EXPECT_THAT(world().call({"alos", "audit", "show", "--json"}).out, HasSubstr("\"called\":\"./link\""));
 }
 

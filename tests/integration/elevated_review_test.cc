@@ -320,6 +320,13 @@ TEST_P(ElevatedReview, a_program_that_a_deny_takes_is_not_elevated) {
     const json by = run(named + " " + data("key"), "{r: [" + data("key") + "]}", named + " " + data("key"));
     EXPECT_EQ(by.value("denied", json::object()).value("rule", ""), "no") << by;
   }
+  // Over as many links as there are.
+  fs::create_directory_symlink("cur", pub("first"));
+  fs::create_directory_symlink("first", pub("zero"));
+  files_ = opt + "  no: {deny: x, path: " + pub("first/mytool") + "}\n";
+  const std::string named = pub("zero/mytool");
+  const json by = run(tool + " " + data("key"), "{r: [" + data("key") + "]}", named + " " + data("key"));
+  EXPECT_EQ(by.value("denied", json::object()).value("rule", ""), "no") << by;
 }
 
 // A file that a box makes for itself, or that the agent makes in what is its box's own, is another in the run where the

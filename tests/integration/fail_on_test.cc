@@ -38,6 +38,17 @@ std::string script_of(const std::string& name) {
   return {std::istreambuf_iterator<char>(script), {}};
 }
 
+// Of a server of the host's.
+UniqueFd socket_at(const std::string& path) {
+  UniqueFd out(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() >= sizeof address.sun_path) return {};
+  std::ranges::copy(path, address.sun_path);
+  if (::bind(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return {};
+  if (::listen(out.get(), 1) != 0) return {};
+  return out;
+}
+
 class FailOn : public InBothModes {
  protected:
   Outcome run(const std::string& script, std::vector<std::string> flags) {
@@ -187,18 +198,21 @@ TEST_P(FailOn, what_a_deny_takes_by_another_name_is_denied) {
   world().write(out + "/bin/tool", "#!/bin/sh\n");
   ASSERT_EQ(world().call({"chmod", "+x", out + "/bin/tool"}).code, 0);
   ASSERT_EQ(world().call({"ln", out + "/bin/tool", out + "/bin/hard"}).code, 0);
+  const UniqueFd server = socket_at(out + "/bin/socket");
+  std::filesystem::create_hard_link(out + "/bin/socket", out + "/bin/socket2");
   const std::string policy = in_a_workspace(
-      "other", "  out: {allow: rx, path: " + out + "/**}\n  no: {deny: rx, path: " + out +
-                   "/bin/tool}\nlimits: {wall: 60s}\nenv: {set: {PATH: \"/alos/bin:" + out + "/bin:/usr/bin\"}}\n");
+      "other", "  out: {allow: rx, path: " + out + "/**}\n  no: {deny: rx, path: [" + out + "/bin/tool, " + out +
+                   "/bin/socket]}\nlimits: {wall: 60s}\nenv: {set: {PATH: \"/alos/bin:" + out + "/bin:/usr/bin\"}}\n");
   const Outcome outcome =
       world().shell(policy,
                     "alos-call shell.run -- " + out +
                         "/bin/hard; alos-call shell.run -- hard; "
                         "alos-call fs.read " +
                         out + "/bin/hard; ln -s " + out + "/bin/hard L; alos-call fs.read $PWD/L; alos-call fs.copy " +
-                        out + "/bin/hard $PWD/copy; alos-call fs.open " + out + "/bin/hard; true",
+                        out + "/bin/hard $PWD/copy; alos-call fs.read " + out + "/bin/socket2; alos-call fs.open " +
+                        out + "/bin/hard; true",
                     {}, {"--fail-on", "deny"});
-  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 5 denied")) << outcome.out;
+  EXPECT_THAT(outcome.err, HasSubstr("--fail-on deny: 6 denied")) << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("by this or another of its names"));
   EXPECT_THAT(outcome.out, Not(HasSubstr("it is no program")));
   EXPECT_THAT(outcome.out, HasSubstr("it is not in this agent's PATH"))
@@ -209,12 +223,7 @@ TEST_P(FailOn, what_a_deny_takes_by_another_name_is_denied) {
 TEST_P(FailOn, what_no_deny_takes_is_none) {
   const std::string out = world().root() + "/out";
   world().write(out + "/file", "x");
-  const UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
-  ASSERT_LT(out.size() + 6, sizeof address.sun_path);
-  std::ranges::copy(out + "/sock", address.sun_path);
-  ASSERT_EQ(::bind(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  ASSERT_EQ(::listen(server.get(), 1), 0);
+  const UniqueFd server = socket_at(out + "/sock");
   const std::string policy =
       in_a_workspace("kernel", "  out: {allow: rwx, path: " + out + "/**}\nlimits: {wall: 60s}\n");
   const Outcome outcome = world().shell(policy,
@@ -224,6 +233,9 @@ TEST_P(FailOn, what_no_deny_takes_is_none) {
                                         {}, {"--fail-on", "deny"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, Not(HasSubstr("denied")));
+  size_t refused = 0;
+  for (size_t at = 0; (at = outcome.out.find("\"EACCES\"", at)) != outcome.out.npos; ++at) ++refused;
+  EXPECT_EQ(refused, 6U) << outcome.out;
 }
 
 // What a whole directory hides is looked for as if nothing were there, and the script has its say.

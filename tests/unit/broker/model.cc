@@ -51,6 +51,10 @@ Rights rights_of(wire::WriteMode mode) {
   return Rights(Right::write) | Right::create;
 }
 
+Right absent_of(wire::WriteMode mode) {
+  return mode == wire::REPLACE ? Right::write : Right::create;
+}
+
 bool holds(const Model::Ref& directory, const Model::Ref& node) {
   for (const auto& [name, child] : directory->names)
     if (child == node || (child->kind == Kind::directory && holds(child, node))) return true;
@@ -313,7 +317,7 @@ void Model::write(const wire::FsWrite& wanted) {
   if (!path) return;
   if (wanted.permissions() > 0777) return static_cast<void>(fails("EINVAL"));
   if (!demand(*path, rights_of(wanted.mode())) ||
-      !find(*path, {Right::write, Right::create, true, Access::look}, spot) || !suits(spot, wanted.mode()))
+      !find(*path, {Right::write, absent_of(wanted.mode()), true, Access::look}, spot) || !suits(spot, wanted.mode()))
     return;
   if (wanted.has_if_version() && !is_version(spot, wanted.if_version())) return static_cast<void>(fails("ESTALE"));
   if (wanted.in_place() && spot.node) {
@@ -334,7 +338,7 @@ void Model::append(const wire::FsAppend& wanted) {
   const auto path = argument(wanted.path());
   Spot spot;
   if (!path || !demand(*path, wanted.create() ? Rights(Right::append) | Right::create : Rights(Right::append)) ||
-      !find(*path, {Right::append, Right::create, true, Access::write}, spot))
+      !find(*path, {Right::append, wanted.create() ? Right::create : Right::append, true, Access::write}, spot))
     return;
   if (!spot.node && wanted.create()) {
     if (wanted.has_if_version()) return static_cast<void>(fails("ESTALE"));
@@ -452,7 +456,7 @@ void Model::copy(const wire::FsCopy& wanted) {
   Spot source, target;
   if (!to || !demand(*from, Right::read) || !demand(*to, rights_of(wanted.mode())) ||
       !find(*from, {Right::read, Right::read, true, Access::read}, source) || !has_content(source, false) ||
-      !find(*to, {Right::write, Right::create, true, Access::look}, target) || !suits(target, wanted.mode()))
+      !find(*to, {Right::write, absent_of(wanted.mode()), true, Access::look}, target) || !suits(target, wanted.mode()))
     return;
   const std::string content = source.node->content;
   if (!replace(target, content, (target.node ? target.node->mode : source.node->mode) & 0777)) return;
