@@ -98,7 +98,7 @@ class Call {
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
   // A link of what primitives alone reach is followed.
-  void goes_by(const std::string& link);
+  void goes_by(const std::string& link, const std::string& rule);
 
   // A line of the script answers this call, and its record says so.
   const ScriptLine& answer_by(size_t line) {

@@ -175,7 +175,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan&
   for (const auto& [asked, reached] : call.reached_)
     entry.details.emplace_back(asked == plan.demands.front().asked() ? "reached" : "to_reached", printable(reached));
   for (size_t i = 0; i < call.by_.size(); ++i)
-    entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), printable(call.by_[i]));
+    entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), call.by_[i]);
   if (call.went_by_ > call.by_.size())
     entry.details.emplace_back("by_more", std::to_string(call.went_by_ - call.by_.size()));
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
@@ -267,10 +267,12 @@ std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, 
   return std::nullopt;
 }
 
-void Call::goes_by(const std::string& link) {
+void Call::goes_by(const std::string& link, const std::string& rule) {
   constexpr size_t kNamed = 8;  // a record is not longer for a longer way
   recorded_ = true;
-  if (++went_by_ <= kNamed) by_.push_back(link);
+  std::string named = fmt::format("{} ({})", printable(link), rule);
+  if (std::ranges::find(by_, named) != by_.end()) return;
+  if (++went_by_ <= kNamed) by_.push_back(std::move(named));
 }
 
 void Call::put(wire::Output output) {

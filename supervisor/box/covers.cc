@@ -121,6 +121,8 @@ class Walk {
     }
     const auto st = TRY(sys::fstat(node->get()));
     if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
+    if (const auto known = covers_.find(path); known != covers_.end() && known->second.kind == Cover::Kind::hide)
+      return {};
     TRY(note(node->get(), "", path, st, Cover::Kind::hide, false));
     return add({Cover::Kind::hide, path, false, 0, false});
   }

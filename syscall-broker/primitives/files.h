@@ -42,7 +42,7 @@ struct Found {
   View::Place place;  // without its directory where that is not needed
   UniqueFd node;      // of what is there and is no link, opened as asked; none: nothing is there
   struct stat st{};
-  std::vector<std::string> names;  // what it was reached by: each link, and the words that this led to
+  std::vector<std::string> names;  // what it was reached by: its name by each link, and that
   bool there() const { return static_cast<bool>(node); }
 };
 struct Wanted {

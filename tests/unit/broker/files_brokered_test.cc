@@ -221,7 +221,7 @@ TEST_F(FilesBrokered, a_link_that_is_followed_is_a_use) {
     EXPECT_EQ(reply.fs_read().content(), "in the box") << name << ": " << reply.DebugString();
     ASSERT_EQ(served.journal().size(), ++uses) << name;
     EXPECT_EQ(served.journal().back().rule, "vault");
-    EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", by)));
+    EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", std::string(by) + " (vault)")));
   }
   EXPECT_EQ(client->call(read_request("/v/first/file")).fs_read().content(), "in the box");
   EXPECT_EQ(served.journal().size(), 3U);
@@ -265,7 +265,10 @@ TEST_F(FilesBrokered, what_leaves_the_tree_by_dots_is_no_way_through_it) {
 TEST_F(FilesBrokered, a_denied_name_on_the_way_is_denied) {
   served.write(".brokered/v/keys/a.key", "k");
   std::filesystem::create_symlink("/w/file", served.root() + ".brokered/v/keys/b.key");
-  for (const char* name : {"a.key", "b.key", "none.key"})
+  // As the box's masks are.
+  std::filesystem::create_directory(served.root() + ".brokered/v/keys/closed.key");
+  std::filesystem::permissions(served.root() + ".brokered/v/keys/closed.key", std::filesystem::perms::none);
+  for (const char* name : {"a.key", "b.key", "none.key", "closed.key"})
     EXPECT_EQ(client->call(read_request(std::string("/v/keys/") + name + "/zz")).denied().rule(), "keys") << name;
 }
 
@@ -319,12 +322,12 @@ TEST_F(FilesBrokeredByTwo, the_record_has_the_rule_of_what_was_reached_and_the_w
   EXPECT_EQ(client->call(read_request("/w/x")).fs_read().content(), "paid");
   EXPECT_EQ(served.journal().back().rule, "payroll");
   EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("reached", "/p/secret")));
-  EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", "/v/cross")));
+  EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("by", "/v/cross (public)")));
   std::filesystem::create_symlink("/v/hop", served.root() + "/w/y");
   EXPECT_EQ(client->call(read_request("/w/y")).fs_read().content(), "in the box");
   EXPECT_EQ(served.journal().back().rule, "public");
-  EXPECT_THAT(served.journal().back().details,
-              testing::IsSupersetOf({testing::Pair("by", "/v/hop"), testing::Pair("by2", "/v/last")}));
+  EXPECT_THAT(served.journal().back().details, testing::IsSupersetOf({testing::Pair("by", "/v/hop (public)"),
+                                                                      testing::Pair("by2", "/v/last (public)")}));
 }
 
 // A record is one of keys, each once, and no longer than its length.
@@ -361,6 +364,14 @@ TEST_F(FilesBrokeredByTwo, a_link_is_passed_by_the_right_that_is_asked_for) {
   append.mutable_fs_append()->set_path("/w/none");
   append.mutable_fs_append()->set_content("more");
   EXPECT_EQ(client->call(append).failed().name(), "ENOENT");
+}
+
+// As many as the kernel's own walk.
+TEST_F(FilesBrokered, forty_links_lead_somewhere) {
+  for (const auto& [name, to] : {std::pair(std::string("a"), "/v/file"), {"b", "none/none"}})
+    for (int i = 0; i < 40; ++i) link(name + std::to_string(i), i == 39 ? to : name + std::to_string(i + 1));
+  EXPECT_EQ(client->call(read_request("/w/a0")).fs_read().content(), "kept");
+  EXPECT_EQ(client->call(read_request("/w/b0")).failed().name(), "ENOENT");
 }
 
 TEST_F(FilesBrokered, links_go_round_to_an_end) {

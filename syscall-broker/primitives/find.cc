@@ -1,0 +1,346 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <utility>
+
+#include "base/paths.h"
+#include "syscall-broker/pipeline.h"
+#include "syscall-broker/primitives/files.h"
+#include "syscall-broker/script.h"
+
+namespace alos::broker {
+namespace {
+
+constexpr std::string_view kMasked =
+    "the box shows nothing of this file: a deny takes it, by this or another of its names";
+constexpr std::string_view kThroughTheBroker = "it is read through the broker alone";
+constexpr int kMostLinks = 40;  // as the kernel's own path walk
+
+std::optional<Answer> first_denial(policy::Rights rights, const auto& of) {
+  for (uint16_t bit = 1; bit <= static_cast<uint16_t>(policy::Right::execute); bit = static_cast<uint16_t>(bit << 1)) {
+    const auto right = static_cast<policy::Right>(bit);
+    if (!rights.has(right)) continue;
+    if (std::optional<Answer> out = of(right)) return out;
+  }
+  return std::nullopt;
+}
+
+// Decides each right on what was reached.
+std::optional<Answer> denial(Call& call, policy::Rights rights, const std::string& asked, const std::string& reached) {
+  return first_denial(rights, [&](policy::Right right) { return call.denial(right, asked, reached); });
+}
+
+// On the way nothing is done yet: who may do what is asked to what is there, or where nothing is, may go on.
+std::optional<Answer> unless_either(Wanted wanted, const auto& of) {
+  auto out = first_denial(wanted.rights, of);
+  return out && first_denial(wanted.absent, of) ? std::move(out) : std::nullopt;
+}
+
+// By a rule that denies, or for want of one that allows.
+enum class Want : uint8_t { no_denial, allowance };
+
+// `rule`: by which it may be gone by.
+std::optional<Answer> denial_on_way(const Call& call, Wanted wanted, const std::string& asked, const std::string& by,
+                                    Want want, std::string* rule = nullptr) {
+  return unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
+    const auto request = policy::Request::file(right, asked, by);
+    if (!request) return failed(request.error());
+    const policy::CompiledPolicy& policy = call.agent().policy();
+    const policy::Decision decision = policy::decide(policy, *request);
+    if (rule) *rule = decision.rule_name();
+    if (decision.effect == policy::Effect::allow || (want == Want::no_denial && !decision.rule)) return std::nullopt;
+    return denied(policy, decision, *request);
+  });
+}
+
+// What says nothing in a path makes it longer than the kernel takes; at its end it says that a directory is meant.
+std::string without_dots(std::string_view path) {
+  const bool of_directory = path.ends_with('/') || path.ends_with("/.");
+  std::string out;
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (!part.empty() && part != ".") out.append(1, '/').append(part);
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+  }
+  if (of_directory || out.empty()) out.push_back('/');
+  return out;
+}
+
+// Where a link at `path` leads with what follows it, as a path to walk: what is not absolute begins where the link is.
+Attempt<std::string> led_by(const UniqueFd& link, const std::string& path, const std::string& rest) {
+  char target[PATH_MAX];
+  const ssize_t n = ::readlinkat(link.get(), "", target, sizeof target);
+  if (n <= 0) return give_up("readlink", path, n < 0 ? errno : ENOENT, "");
+  const std::string_view to(target, static_cast<size_t>(n));
+  const std::string from = to.starts_with('/') ? "" : path.substr(0, path.rfind('/') + 1);
+  std::string out = without_dots(from + std::string(to) + rest);
+  if (out.size() >= PATH_MAX) return give_up("readlink", path, ENAMETOOLONG, "");
+  return out;
+}
+
+// Everything else is looked at and refused.
+bool can_be_opened(const struct stat& st) {
+  return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode);
+}
+
+using Tree = View::Tree;
+
+// Where a search has come to. A path of the other tree is its words, as those asked for are: canonical. One of the box
+// is the kernel's to walk, and never leaves it.
+struct Way {
+  std::string path;
+  Tree tree = Tree::box;
+  bool each_link = false;  // those among the directories one by one as well
+};
+
+// In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
+// whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
+std::optional<Answer> denial_of_next(Call& call, Wanted wanted, const std::string& asked, const std::string& words) {
+  if (!wanted.brokered) return failed(fail("open", words, EACCES, kThroughTheBroker).error());
+  return unless_either(wanted, [&](policy::Right right) { return call.denial(right, asked, words); });
+}
+
+// Where the way along a path's directories does not go on.
+struct Stop {
+  std::string path;  // real, of the component that it is
+  std::string rest;  // of the path, from its next slash on
+  UniqueFd link;     // if it is one
+  std::string end;   // what would have been reached, by the words, or as far as they say; empty: it does go on
+};
+
+// Of a real directory and a path below it. What ".." makes of a component that is no directory is nothing.
+std::string joined(std::string directory, std::string_view path) {
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (part == "..") break;
+    if (!part.empty() && part != ".") directory.append(1, '/').append(part);
+    path.remove_prefix(part.size());
+  }
+  return directory.empty() ? "/" : directory;
+}
+
+Task<Stop> stop_on_the_way(const View& view, Tree tree, std::string path) {
+  const std::string kAnything = "/x";
+  Stop out;
+  std::vector<size_t> ends;
+  for (size_t at = path.find('/', 1); at != path.npos; at = path.find('/', at + 1)) ends.push_back(at);
+  // Each one leads on as long as all before it do.
+  size_t first = 0, last = ends.size();
+  std::string directory;
+  while (first < last) {
+    const size_t middle = first + (last - first) / 2;
+    auto place = co_await view.place(tree, path.substr(0, ends[middle]) + kAnything, false);
+    if (!place) {
+      last = middle;
+      continue;
+    }
+    first = middle + 1;
+    directory = place->path.substr(0, place->path.size() - kAnything.size());
+  }
+  if (first == ends.size()) co_return out;
+  const size_t begin = first == 0 ? 0 : ends[first - 1];
+  out.path = directory + path.substr(begin, ends[first] - begin);
+  out.rest = path.substr(ends[first]);
+  out.end = joined(std::move(directory), std::string_view(path).substr(begin));
+  auto place = co_await view.place(tree, out.path, false);
+  if (!place || place->path != out.path) co_return out;
+  auto node = co_await view.open(*place, O_PATH);
+  if (!node) co_return out;
+  const auto st = look(*node, out.path);
+  if (st && S_ISLNK(st->st_mode)) out.link = std::move(*node);
+  co_return out;
+}
+
+struct Link {
+  std::string path, next;
+  std::string name;  // of what was looked for, by this link
+};
+
+// In the other tree nobody is told by how a way ends what of it a rule denies. That a path was allowed as a whole says
+// nothing of a directory's own name.
+std::optional<Answer> denial_of_parts(const Call& call, Wanted wanted, const std::string& asked,
+                                      const std::string& path) {
+  for (size_t end = path.find('/', 1); end != path.npos; end = path.find('/', end + 1))
+    if (auto no = denial_on_way(call, wanted, asked, path.substr(0, end), Want::no_denial)) return no;
+  return denial_on_way(call, wanted, asked, path, Want::no_denial);
+}
+
+// The link among the directories of a way that does not go on, or how the call ends.
+Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
+                                    const Way& way, const Error& error) {
+  Stop stop = co_await stop_on_the_way(view, way.tree, way.path);
+  const bool brokered = way.tree == Tree::brokered;
+  std::string rule;
+  std::optional<Answer> no;
+  if (brokered && stop.link)
+    no = denial_on_way(call, wanted, asked, stop.path, Want::allowance, &rule);
+  else if (brokered)
+    no = denial_of_parts(call, wanted, asked, stop.path);
+  else if (!stop.link && !stop.end.empty() && stop.end != asked)
+    no = denial_on_way(call, wanted, asked, stop.end, Want::allowance);
+  if (no) co_return std::unexpected(std::move(*no));
+  if (!stop.link) co_return give_up(error);
+  if (!brokered && lies_below(stop.path, "/proc")) {  // the text of the kernel's links is not where they lead
+    auto kernels = co_await view.place(way.tree, way.path, true);
+    co_return give_up(kernels ? error : kernels.error());
+  }
+  ALOS_ATTEMPT(next, led_by(stop.link, stop.path, stop.rest));
+  if (brokered) call.goes_by(stop.path, rule);
+  Link out;
+  if (stop.rest.find("/..") == stop.rest.npos) out.name = stop.path + stop.rest;
+  out.path = std::move(stop.path);
+  out.next = std::move(next);
+  co_return out;
+}
+
+Task<bool> is_masked(const View& view, const View::Place& place) {
+  auto node = co_await view.open(place, O_PATH);
+  if (!node) co_return false;
+  const auto st = look(*node, place.path);
+  co_return st.has_value() && view.is_mask(*st);
+}
+
+std::optional<Answer> denial_of_mask(Wanted wanted, const std::string& asked, const std::string& path) {
+  return first_denial(wanted.rights,
+                      [&](policy::Right right) -> std::optional<Answer> { return masked(right, asked, path); });
+}
+
+// How the script has the call end at what it reaches, which it may.
+std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
+  if (call.agent().script().empty()) return std::nullopt;
+  const std::string_view name = row_of(call.request().call_case()).name;
+  const auto line = call.agent().script().line_for(name, reached);
+  if (!line) return std::nullopt;
+  return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
+}
+
+// What is at a place that was found, decided on and open as asked, or the link that it is. False: to be done again.
+Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const std::string& asked, Found& out,
+                            Link& link) {
+  const std::string& path = out.place.path;
+  const bool decided = path == asked;
+  auto opened = co_await view.open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
+  // A link, or a FIFO or a socket without its other end.
+  const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
+  if (only_looked) opened = co_await view.open(out.place, O_PATH);
+  if (!opened && opened.error().code != ENOENT) {
+    auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, path);
+    if (!no && out.place.brokered) no = denial_of_parts(call, wanted, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
+    bool is_mask = false;
+    if (opened.error().code == EACCES) is_mask = co_await is_masked(view, out.place);
+    if (is_mask) no = denial_of_mask(wanted, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
+    co_return give_up(opened.error());
+  }
+  if (opened) {
+    out.node = std::move(*opened);
+    ALOS_ATTEMPT(st, look(out.node, path));
+    out.st = st;
+    if (S_ISLNK(st.st_mode) && wanted.follow) {
+      const bool passes = out.place.brokered && !decided;
+      std::string rule;
+      auto no = passes ? denial_on_way(call, wanted, asked, path, Want::allowance, &rule) : std::nullopt;
+      if (no) co_return std::unexpected(std::move(*no));
+      ALOS_ATTEMPT(next, led_by(out.node, path, ""));
+      if (passes) call.goes_by(path, rule);
+      link.path = link.name = path;
+      link.next = std::move(next);
+      co_return true;
+    }
+    if (only_looked && can_be_opened(st)) co_return false;
+  }
+  auto no = decided ? std::nullopt : denial(call, out.there() ? wanted.rights : wanted.absent, asked, path);
+  if (no) co_return std::unexpected(std::move(*no));
+  if (!out.there()) co_return true;
+  if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
+    no = denial_of_mask(wanted, asked, path);
+    if (no) co_return std::unexpected(std::move(*no));
+  }
+  if (decided || wanted.open == O_PATH || !can_be_opened(out.st)) co_return true;
+  auto again = co_await view.open(out.place, wanted.open);
+  ALOS_ATTEMPT(node, std::move(again));
+  out.node = std::move(node);
+  ALOS_ATTEMPT(st, look(out.node, path));
+  out.st = st;
+  co_return true;
+}
+
+// Nothing where there is a link on the way, or an error to be named.
+Task<std::optional<Found>> find_straight(const View& view, const std::string& asked, Wanted wanted) {
+  Found out;
+  out.place.path = asked;
+  out.place.brokered = view.is_brokered(asked);
+  auto opened = co_await view.open_straight(asked, out.place.brokered, wanted.follow ? wanted.open : O_PATH);
+  if (!opened) co_return std::nullopt;
+  out.node = std::move(*opened);
+  const auto st = look(out.node, asked);
+  if (!st || (wanted.follow && S_ISLNK(st->st_mode)) || view.is_mask(*st)) co_return std::nullopt;
+  out.st = *st;
+  co_return out;
+}
+
+}  // namespace
+
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
+  const auto request = policy::Request::file(right, asked, reached);
+  return refused(request ? request->text() : asked, kMasked,
+                 "'alos policy explain' says by which rule, given that name");
+}
+
+Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
+  ALOS_ATTEMPT(view, call.agent().view());
+  if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
+  if (!wanted.beside) {
+    if (auto straight = co_await find_straight(*view, asked, wanted)) {
+      if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
+      co_return std::move(*straight);
+    }
+  }
+  Way way{asked, view->is_brokered(asked) ? Tree::brokered : Tree::box, wanted.each_link};
+  std::vector<std::string> names;
+  for (int step = 0; step <= kMostLinks; ++step) {
+    Found out;
+    Link link;
+    auto placed = co_await view->place(way.tree, way.path, way.tree == Tree::box && !way.each_link);
+    if (placed) {
+      out.place = std::move(*placed);
+      auto done = co_await look_at(call, *view, wanted, asked, out, link);
+      ALOS_ATTEMPT(whole, std::move(done));
+      if (!whole) continue;  // it has come since
+    } else {
+      const int code = placed.error().code;
+      const bool no_way = code == ENOENT || code == ENOTDIR || code == EACCES;
+      if (no_way && way.tree == Tree::box && !std::exchange(way.each_link, true)) {
+        --step;  // the same once more
+        continue;
+      }
+      if (!no_way && (code != ELOOP || (way.tree == Tree::box && !way.each_link))) co_return give_up(placed.error());
+      auto search = co_await link_on_the_way(call, *view, wanted, asked, way, placed.error());
+      ALOS_ATTEMPT(found, std::move(search));
+      link = std::move(found);
+    }
+    if (link.path.empty()) {
+      if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
+      out.names = std::move(names);
+      co_return out;
+    }
+    way.path = std::move(link.next);
+    const std::string words = canonical_path(way.path).value_or(way.path);
+    way.tree = view->is_brokered(words) ? Tree::brokered : Tree::box;
+    if (way.tree == Tree::brokered) {
+      way.path = words;
+      auto no = words == asked ? std::nullopt : denial_of_next(call, wanted, asked, words);
+      if (no) co_return std::unexpected(std::move(*no));
+    }
+    if (link.name.empty()) link.name = std::move(link.path);
+    names.push_back(std::move(link.name));
+  }
+  co_return give_up("open", asked, ELOOP, "too many links");
+}
+
+}  // namespace alos::broker
