@@ -160,6 +160,41 @@ struct Link {
   std::string name;  // of what was looked for, by this link
 };
 
+// What a link's name makes of what follows it; nothing where ".." leads out of it, for that is no name below it.
+std::string name_by(const std::string& link, std::string_view rest) {
+  std::vector<std::string_view> parts;
+  while (!rest.empty()) {
+    rest.remove_prefix(1);
+    const std::string_view part = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(part.size());
+    if (part.empty() || part == ".") continue;
+    if (part != "..")
+      parts.push_back(part);
+    else if (parts.empty())
+      return "";
+    else
+      parts.pop_back();
+  }
+  std::string out = link;
+  for (const std::string_view part : parts) out.append(1, '/').append(part);
+  return out;
+}
+
+bool has_dots(std::string_view path) {
+  return (std::string(path) + '/').find("/../") != std::string::npos;
+}
+
+// A path of the box without "..": what that is of a link only the kernel's walk says. As it is where there is no way.
+Task<std::string> undotted(const View& view, std::string path) {
+  const size_t last = (path + '/').rfind("/../");
+  if (last == path.npos) co_return path;
+  const std::string kAnything = "/x";
+  const size_t end = last + 3;
+  auto place = co_await view.place(View::Tree::box, path.substr(0, end) + kAnything, true);
+  if (!place) co_return path;
+  co_return place->path.substr(0, place->path.size() - kAnything.size()) + path.substr(end);
+}
+
 // In the other tree nobody is told by how a way ends what of it a rule denies. That a path was allowed as a whole says
 // nothing of a directory's own name.
 std::optional<Answer> denial_of_parts(const Call& call, Wanted wanted, const std::string& asked,
@@ -191,7 +226,7 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   ALOS_ATTEMPT(next, led_by(stop.link, stop.path, stop.rest));
   if (brokered) call.goes_by(stop.path, rule);
   Link out;
-  if (stop.rest.find("/..") == stop.rest.npos) out.name = stop.path + stop.rest;
+  out.name = name_by(stop.path, stop.rest);
   out.path = std::move(stop.path);
   out.next = std::move(next);
   co_return out;
@@ -255,6 +290,7 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     if (only_looked && can_be_opened(st)) co_return false;
   }
   auto no = decided ? std::nullopt : denial(call, out.there() ? wanted.rights : wanted.absent, asked, path);
+  if (!no && out.place.brokered && !out.there()) no = denial_of_parts(call, wanted, asked, path);
   if (no) co_return std::unexpected(std::move(*no));
   if (!out.there()) co_return true;
   if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
@@ -309,6 +345,13 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     auto placed = co_await view->place(way.tree, way.path, way.tree == Tree::box && !way.each_link);
     if (placed) {
       out.place = std::move(*placed);
+      if (way.tree == Tree::box && view->is_brokered(out.place.path)) {  // the box has nothing there
+        way.tree = Tree::brokered;
+        way.path = std::move(out.place.path);
+        auto no = way.path == asked ? std::nullopt : denial_of_next(call, wanted, asked, way.path);
+        if (no) co_return std::unexpected(std::move(*no));
+        continue;
+      }
       auto done = co_await look_at(call, *view, wanted, asked, out, link);
       ALOS_ATTEMPT(whole, std::move(done));
       if (!whole) continue;  // it has come since
@@ -330,15 +373,17 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
       co_return out;
     }
     way.path = std::move(link.next);
-    const std::string words = canonical_path(way.path).value_or(way.path);
-    way.tree = view->is_brokered(words) ? Tree::brokered : Tree::box;
+    std::string real = way.path;
+    if (way.tree == Tree::box) real = co_await undotted(*view, std::move(real));
+    const bool in_box = way.tree == Tree::box && has_dots(real);
+    const std::string words = canonical_path(real).value_or(real);
+    way.tree = !in_box && view->is_brokered(words) ? Tree::brokered : Tree::box;
     if (way.tree == Tree::brokered) {
       way.path = words;
       auto no = words == asked ? std::nullopt : denial_of_next(call, wanted, asked, words);
       if (no) co_return std::unexpected(std::move(*no));
     }
-    if (link.name.empty()) link.name = std::move(link.path);
-    names.push_back(std::move(link.name));
+    if (!link.name.empty()) names.push_back(std::move(link.name));
   }
   co_return give_up("open", asked, ELOOP, "too many links");
 }

@@ -237,8 +237,26 @@ TEST_F(FilesBrokered, what_goes_out_of_the_words_is_no_way) {
   for (const char* name : {"is_file", "is_link", "d", "none"}) {
     link(name, std::string("/v/secret/") + name + "/../../first/file");
     const wire::Reply reply = client->call(read_request(std::string("/w/") + name));
-    EXPECT_EQ(reply.fs_read().content(), "in the box") << name << ": " << reply.DebugString();
+    EXPECT_EQ(reply.denied().rule(), "secrets") << name << ": " << reply.DebugString();
   }
+}
+
+// What ".." is of a link of the box only a walk says: the file is the one that the agent's own programs find.
+TEST_F(FilesBrokered, dots_after_a_link_are_the_kernels) {
+  served.write("/w/q/v/file", "own");
+  std::filesystem::create_directories(served.root() + "/w/q/b/c");
+  link("qd", "q/b/c");
+  link("through", "qd/../../v/file");
+  EXPECT_EQ(client->call(read_request("/w/through")).fs_read().content(), "own");
+  EXPECT_EQ(served.journal().size(), 0U);
+}
+
+// Where the box has a directory of that name, too.
+TEST_F(FilesBrokered, what_a_directory_of_the_box_leads_to_is_looked_for_in_the_other_tree) {
+  std::filesystem::create_directory(served.root() + "/v");
+  link("way", "/v");
+  EXPECT_EQ(client->call(read_request("/w/way/file")).fs_read().content(), "kept");
+  EXPECT_EQ(served.journal().size(), 1U);
 }
 
 // Nor where they leave the tree: a path of the box is walked in the box.
@@ -269,7 +287,8 @@ TEST_F(FilesBrokered, a_denied_name_on_the_way_is_denied) {
   const std::string closed = served.root() + ".brokered/v/keys/closed.key";
   std::filesystem::create_directory(closed);
   std::filesystem::permissions(closed, std::filesystem::perms::none);
-  for (const char* name : {"a.key", "b.key", "none.key", "closed.key"})
+  std::filesystem::create_directory(served.root() + ".brokered/v/keys/later.key");  // made since, by the host
+  for (const char* name : {"a.key", "b.key", "none.key", "closed.key", "later.key"})
     EXPECT_EQ(client->call(read_request(std::string("/v/keys/") + name + "/zz")).denied().rule(), "keys") << name;
   std::filesystem::permissions(closed, std::filesystem::perms::all);  // to be removed
 }
