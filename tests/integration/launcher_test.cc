@@ -338,7 +338,7 @@ TEST_P(Launcher, runs_end_when_told_and_with_the_run) {
   EXPECT_EQ(carry_out("start\t1\t-1\t/\t/bin/sleep\t60\nstart\t2\t-1\t/\t/bin/sleep\t60\nend\t1\nawait\t1\n"
                       "run\t1\t-1\t/\t/bin/echo\tagain\n"),
             "await 1: ended\nrun 1: again\nended\n");
-  EXPECT_EQ(carry_out("start\t1\t-1\t/\t/bin/sleep\t60\nwait\n", {"/bin/sleep", "5"}), "ended\n")
+  EXPECT_EQ(carry_out("start\t1\t-1\t/\t/bin/sleep\t60\nwait\n", {"/bin/sleep", "10"}), "ended\n")
       << "time enough to start one, whatever else the machine does";
 }
 
