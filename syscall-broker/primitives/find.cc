@@ -320,39 +320,24 @@ Task<std::optional<Found>> find_straight(const View& view, const std::string& as
   co_return out;
 }
 
-}  // namespace
-
-Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
-  const auto request = policy::Request::file(right, asked, reached);
-  return refused(request ? request->text() : asked, kMasked,
-                 "'alos policy explain' says by which rule, given that name");
-}
-
-Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
-  ALOS_ATTEMPT(view, call.agent().view());
-  if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
-  if (!wanted.beside) {
-    if (auto straight = co_await find_straight(*view, asked, wanted)) {
-      if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
-      co_return std::move(*straight);
-    }
-  }
-  Way way{asked, view->is_brokered(asked) ? Tree::brokered : Tree::box, wanted.each_link};
+// One that is not straight, or has an error to be named.
+Task<Attempt<Found>> search(Call& call, const View& view, const std::string& asked, Wanted wanted) {
+  Way way{asked, view.is_brokered(asked) ? Tree::brokered : Tree::box, wanted.each_link};
   std::vector<std::string> names;
   for (int step = 0; step <= kMostLinks; ++step) {
     Found out;
     Link link;
-    auto placed = co_await view->place(way.tree, way.path, way.tree == Tree::box && !way.each_link);
+    auto placed = co_await view.place(way.tree, way.path, way.tree == Tree::box && !way.each_link);
     if (placed) {
       out.place = std::move(*placed);
-      if (way.tree == Tree::box && view->is_brokered(out.place.path)) {  // the box has nothing there
+      if (way.tree == Tree::box && view.is_brokered(out.place.path)) {  // the box has nothing there
         way.tree = Tree::brokered;
         way.path = std::move(out.place.path);
         auto no = way.path == asked ? std::nullopt : denial_of_next(call, wanted, asked, way.path);
         if (no) co_return std::unexpected(std::move(*no));
         continue;
       }
-      auto done = co_await look_at(call, *view, wanted, asked, out, link);
+      auto done = co_await look_at(call, view, wanted, asked, out, link);
       ALOS_ATTEMPT(whole, std::move(done));
       if (!whole) continue;  // it has come since
     } else {
@@ -363,7 +348,7 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
         continue;
       }
       if (!no_way && (code != ELOOP || (way.tree == Tree::box && !way.each_link))) co_return give_up(placed.error());
-      auto search = co_await link_on_the_way(call, *view, wanted, asked, way, placed.error());
+      auto search = co_await link_on_the_way(call, view, wanted, asked, way, placed.error());
       ALOS_ATTEMPT(found, std::move(search));
       link = std::move(found);
     }
@@ -374,10 +359,10 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     }
     way.path = std::move(link.next);
     std::string real = way.path;
-    if (way.tree == Tree::box) real = co_await undotted(*view, std::move(real));
+    if (way.tree == Tree::box) real = co_await undotted(view, std::move(real));
     const bool in_box = way.tree == Tree::box && has_dots(real);
     const std::string words = canonical_path(real).value_or(real);
-    way.tree = !in_box && view->is_brokered(words) ? Tree::brokered : Tree::box;
+    way.tree = !in_box && view.is_brokered(words) ? Tree::brokered : Tree::box;
     if (way.tree == Tree::brokered) {
       way.path = words;
       auto no = words == asked ? std::nullopt : denial_of_next(call, wanted, asked, words);
@@ -386,6 +371,27 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
     if (!link.name.empty()) names.push_back(std::move(link.name));
   }
   co_return give_up("open", asked, ELOOP, "too many links");
+}
+
+}  // namespace
+
+Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
+  const auto request = policy::Request::file(right, asked, reached);
+  return refused(request ? request->text() : asked, kMasked,
+                 "'alos policy explain' says by which rule, given that name");
+}
+
+// The search is a coroutine of its own: what it takes to run one is allocated, and a straight path needs none of it.
+Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
+  ALOS_ATTEMPT(view, call.agent().view());
+  if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
+  if (!wanted.beside) {
+    if (auto straight = co_await find_straight(*view, asked, wanted)) {
+      if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
+      co_return std::move(*straight);
+    }
+  }
+  co_return co_await search(call, *view, asked, wanted);
 }
 
 }  // namespace alos::broker
