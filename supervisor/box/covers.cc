@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "policy/pattern.h"
 #include "policy/pattern_at.h"
+#include "supervisor/box/cover_matcher.h"
 #include "supervisor/box/deep_walk.h"
 #include "supervisor/box/view.h"
 
@@ -37,33 +38,6 @@ std::string parent_of(const std::string& path) {
 }
 std::string last_of(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
-}
-
-struct Matcher {
-  const policy::BoxMask* mask;
-  PatternAt pattern;
-  std::vector<PatternAt> except;
-  bool pin;
-
-  bool matches(std::string_view path) const {
-    return pattern.matches(path) &&
-           std::ranges::none_of(except, [&](const PatternAt& exception) { return exception.matches(path); });
-  }
-  // Something below a directory that matches is to stay visible: what matches in it is covered piece by piece.
-  bool spares_below(std::string_view directory) const {
-    return std::ranges::any_of(except,
-                               [&](const PatternAt& exception) { return exception.may_match_below(directory); });
-  }
-};
-
-Result<std::deque<Matcher>> matchers(const policy::BoxPlan& plan) {
-  std::deque<Matcher> out;
-  for (const policy::BoxMask& mask : plan.masks) {
-    Matcher matcher{&mask, PatternAt(TRY(Pattern::parse(mask.pattern))), {}, mask.pin_parents};
-    for (const std::string& text : mask.except) matcher.except.emplace_back(TRY(Pattern::parse(text)));
-    out.push_back(std::move(matcher));
-  }
-  return out;
 }
 
 uint64_t attributes_without(Rights denied) {
@@ -120,9 +94,7 @@ class Walk {
       return fail("open", printable(path), code, "cannot see whether it is a socket of the host");
     }
     const auto st = TRY(sys::fstat(node->get()));
-    if (!S_ISSOCK(st.st_mode) || lies_in_hidden(path)) return {};
-    if (const auto known = covers_.find(path); known != covers_.end() && known->second.kind == Cover::Kind::hide)
-      return {};
+    if (!S_ISSOCK(st.st_mode) || is_hidden(path) || lies_in_hidden(path)) return {};
     TRY(note(node->get(), "", path, st, Cover::Kind::hide, false));
     return add({Cover::Kind::hide, path, false, 0, false});
   }
@@ -441,8 +413,7 @@ class Walk {
     return walk_below(root, path,
                       {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
                          if (entry.type == DT_LNK || !shown(name)) return Next::pass;
-                         const auto covered = covers_.find(name);
-                         const bool hidden = covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
+                         const bool hidden = is_hidden(name);
                          if (entry.type == DT_DIR) {
                            if (hidden || !shown_twice_) return hidden ? Next::pass : Next::enter;
                            TRY(other_name(name, TRY(sys::lstatat(parent, entry.name))));
@@ -486,11 +457,13 @@ class Walk {
     });
   }
 
+  bool is_hidden(const std::string& path) const {
+    const auto covered = covers_.find(path);
+    return covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
+  }
   bool lies_in_hidden(const std::string& path) const {
-    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
-      const auto above = covers_.find(path.substr(0, at));
-      if (above != covers_.end() && above->second.kind == Cover::Kind::hide) return true;
-    }
+    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1))
+      if (is_hidden(path.substr(0, at))) return true;
     return false;
   }
 

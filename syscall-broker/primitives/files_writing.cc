@@ -21,6 +21,11 @@ std::initializer_list<Right> rights_of(wire::WriteMode mode) {
   return mode == wire::CREATE ? kMake : mode == wire::REPLACE ? kChange : kBoth;
 }
 
+// Where nothing is.
+Right absent_of(wire::WriteMode mode) {
+  return mode == wire::REPLACE ? Right::write : Right::create;
+}
+
 Attempt<void> must_suit(const Found& found, wire::WriteMode mode) {
   const std::string& path = found.place.path;
   if (found.there() && mode == wire::CREATE) return give_up("open", path, EEXIST, "");
@@ -96,8 +101,7 @@ class FsWrite final : public Primitive {
     const wire::FsWrite& wanted = call.request().fs_write();
     const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
-    const Right absent = wanted.mode() == wire::REPLACE ? Right::write : Right::create;
-    auto search = co_await find(call, asked, {.rights = Right::write, .absent = absent});
+    auto search = co_await find(call, asked, {.rights = Right::write, .absent = absent_of(wanted.mode())});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
     if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
@@ -228,8 +232,7 @@ class FsCopy final : public Primitive {
         co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(content, must_be_content(source, Names::any));
-    const Right absent = wanted.mode() == wire::REPLACE ? Right::write : Right::create;
-    auto second = co_await find(call, to, {.rights = Right::write, .absent = absent});
+    auto second = co_await find(call, to, {.rights = Right::write, .absent = absent_of(wanted.mode())});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
     auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };

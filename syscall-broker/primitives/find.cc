@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <span>
 #include <utility>
 
 #include "base/paths.h"
@@ -56,16 +58,26 @@ std::optional<Answer> denial_on_way(const Call& call, Wanted wanted, const std::
   });
 }
 
-// What says nothing in a path makes it longer than the kernel takes; at its end it says that a directory is meant.
-std::string without_dots(std::string_view path) {
-  const bool of_directory = path.ends_with('/') || path.ends_with("/.");
-  std::string out;
+// Of a path, but for those that say nothing.
+std::vector<std::string_view> parts_of(std::string_view path) {
+  std::vector<std::string_view> out;
   while (!path.empty()) {
     const std::string_view part = path.substr(0, path.find('/'));
-    if (!part.empty() && part != ".") out.append(1, '/').append(part);
+    if (!part.empty() && part != ".") out.push_back(part);
     path.remove_prefix(std::min(part.size() + 1, path.size()));
   }
-  if (of_directory || out.empty()) out.push_back('/');
+  return out;
+}
+
+std::string below(std::string directory, std::span<const std::string_view> parts) {
+  for (const std::string_view part : parts) directory.append(1, '/').append(part);
+  return directory;
+}
+
+// What says nothing in a path makes it longer than the kernel takes; at its end it says that a directory is meant.
+std::string without_dots(std::string_view path) {
+  std::string out = below("", parts_of(path));
+  if (out.empty() || path.ends_with('/') || path.ends_with("/.")) out.push_back('/');
   return out;
 }
 
@@ -99,6 +111,7 @@ struct Way {
 // In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
 // whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
 std::optional<Answer> denial_of_next(Call& call, Wanted wanted, const std::string& asked, const std::string& words) {
+  if (words == asked) return std::nullopt;  // decided already
   if (!wanted.brokered) return failed(fail("open", words, EACCES, kThroughTheBroker).error());
   return unless_either(wanted, [&](policy::Right right) { return call.denial(right, asked, words); });
 }
@@ -113,13 +126,9 @@ struct Stop {
 
 // Of a real directory and a path below it. What ".." makes of a component that is no directory is nothing.
 std::string joined(std::string directory, std::string_view path) {
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::string_view part = path.substr(0, path.find('/'));
-    if (part == "..") break;
-    if (!part.empty() && part != ".") directory.append(1, '/').append(part);
-    path.remove_prefix(part.size());
-  }
+  std::vector<std::string_view> parts = parts_of(path);
+  parts.erase(std::ranges::find(parts, ".."), parts.end());
+  directory = below(std::move(directory), parts);
   return directory.empty() ? "/" : directory;
 }
 
@@ -156,32 +165,22 @@ Task<Stop> stop_on_the_way(const View& view, Tree tree, std::string path) {
 }
 
 struct Link {
-  std::string path, next;
+  std::string next;  // the path that it leads to; empty: there is none
   std::string name;  // of what was looked for, by this link
 };
 
 // What a link's name makes of what follows it; nothing where ".." leads out of it, for that is no name below it.
 std::string name_by(const std::string& link, std::string_view rest) {
-  std::vector<std::string_view> parts;
-  while (!rest.empty()) {
-    rest.remove_prefix(1);
-    const std::string_view part = rest.substr(0, rest.find('/'));
-    rest.remove_prefix(part.size());
-    if (part.empty() || part == ".") continue;
+  std::vector<std::string_view> kept;
+  for (const std::string_view part : parts_of(rest)) {
     if (part != "..")
-      parts.push_back(part);
-    else if (parts.empty())
+      kept.push_back(part);
+    else if (kept.empty())
       return "";
     else
-      parts.pop_back();
+      kept.pop_back();
   }
-  std::string out = link;
-  for (const std::string_view part : parts) out.append(1, '/').append(part);
-  return out;
-}
-
-bool has_dots(std::string_view path) {
-  return (std::string(path) + '/').find("/../") != std::string::npos;
+  return below(link, kept);
 }
 
 // A path of the box without "..": what that is of a link only the kernel's walk says. As it is where there is no way.
@@ -227,7 +226,6 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   if (brokered) call.goes_by(stop.path, rule);
   Link out;
   out.name = name_by(stop.path, stop.rest);
-  out.path = std::move(stop.path);
   out.next = std::move(next);
   co_return out;
 }
@@ -253,6 +251,14 @@ std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
   return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
 }
 
+// At a place that was come to, where something is or not.
+std::optional<Answer> denial_at(Call& call, Wanted wanted, const std::string& asked, const View::Place& at,
+                                bool there) {
+  if (at.path != asked)
+    if (auto no = denial(call, there ? wanted.rights : wanted.absent, asked, at.path)) return no;
+  return at.brokered && !there ? denial_of_parts(call, wanted, asked, at.path) : std::nullopt;
+}
+
 // What is at a place that was found, decided on and open as asked, or the link that it is. False: to be done again.
 Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const std::string& asked, Found& out,
                             Link& link) {
@@ -263,8 +269,7 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
   const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
   if (only_looked) opened = co_await view.open(out.place, O_PATH);
   if (!opened && opened.error().code != ENOENT) {
-    auto no = decided ? std::nullopt : denial(call, wanted.absent, asked, path);
-    if (!no && out.place.brokered) no = denial_of_parts(call, wanted, asked, path);
+    auto no = denial_at(call, wanted, asked, out.place, false);
     if (no) co_return std::unexpected(std::move(*no));
     bool is_mask = false;
     if (opened.error().code == EACCES) is_mask = co_await is_masked(view, out.place);
@@ -283,14 +288,13 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
       if (no) co_return std::unexpected(std::move(*no));
       ALOS_ATTEMPT(next, led_by(out.node, path, ""));
       if (passes) call.goes_by(path, rule);
-      link.path = link.name = path;
+      link.name = path;
       link.next = std::move(next);
       co_return true;
     }
     if (only_looked && can_be_opened(st)) co_return false;
   }
-  auto no = decided ? std::nullopt : denial(call, out.there() ? wanted.rights : wanted.absent, asked, path);
-  if (!no && out.place.brokered && !out.there()) no = denial_of_parts(call, wanted, asked, path);
+  auto no = denial_at(call, wanted, asked, out.place, out.there());
   if (no) co_return std::unexpected(std::move(*no));
   if (!out.there()) co_return true;
   if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
@@ -333,8 +337,7 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
       if (way.tree == Tree::box && view.is_brokered(out.place.path)) {  // the box has nothing there
         way.tree = Tree::brokered;
         way.path = std::move(out.place.path);
-        auto no = way.path == asked ? std::nullopt : denial_of_next(call, wanted, asked, way.path);
-        if (no) co_return std::unexpected(std::move(*no));
+        if (auto no = denial_of_next(call, wanted, asked, way.path)) co_return std::unexpected(std::move(*no));
         continue;
       }
       auto done = co_await look_at(call, view, wanted, asked, out, link);
@@ -352,7 +355,7 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
       ALOS_ATTEMPT(found, std::move(search));
       link = std::move(found);
     }
-    if (link.path.empty()) {
+    if (link.next.empty()) {
       if (auto no = scripted_failure(call, out.place.path)) co_return std::unexpected(std::move(*no));
       out.names = std::move(names);
       co_return out;
@@ -360,13 +363,12 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
     way.path = std::move(link.next);
     std::string real = way.path;
     if (way.tree == Tree::box) real = co_await undotted(view, std::move(real));
-    const bool in_box = way.tree == Tree::box && has_dots(real);
+    const bool in_box = way.tree == Tree::box && std::ranges::count(parts_of(real), "..") > 0;
     const std::string words = canonical_path(real).value_or(real);
     way.tree = !in_box && view.is_brokered(words) ? Tree::brokered : Tree::box;
     if (way.tree == Tree::brokered) {
       way.path = words;
-      auto no = words == asked ? std::nullopt : denial_of_next(call, wanted, asked, words);
-      if (no) co_return std::unexpected(std::move(*no));
+      if (auto no = denial_of_next(call, wanted, asked, words)) co_return std::unexpected(std::move(*no));
     }
     if (!link.name.empty()) names.push_back(std::move(link.name));
   }

@@ -38,6 +38,12 @@ std::string script_of(const std::string& name) {
   return {std::istreambuf_iterator<char>(script), {}};
 }
 
+size_t times(const std::string& text, const std::string& part) {
+  size_t out = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != text.npos; ++at) ++out;
+  return out;
+}
+
 // Of a server of the host's.
 UniqueFd socket_at(const std::string& path) {
   UniqueFd out(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -233,9 +239,7 @@ TEST_P(FailOn, what_no_deny_takes_is_none) {
                                         {}, {"--fail-on", "deny"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   EXPECT_THAT(outcome.out, Not(HasSubstr("denied")));
-  size_t refused = 0;
-  for (size_t at = 0; (at = outcome.out.find("\"EACCES\"", at)) != outcome.out.npos; ++at) ++refused;
-  EXPECT_EQ(refused, 6U) << outcome.out;
+  EXPECT_EQ(times(outcome.out, "\"EACCES\""), 6U) << outcome.out;
 }
 
 // Only the names that led to a program are its names, however links and dots are mixed.
@@ -251,9 +255,7 @@ TEST_P(FailOn, a_program_is_not_denied_by_a_name_that_it_was_not_reached_by) {
                     "alos-call shell.run -- /proc/self/exe; true",
                     {}, {"--fail-on", "deny"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
-  size_t ran = 0;
-  for (size_t at = 0; (at = outcome.out.find("\"started\":true", at)) != outcome.out.npos; ++at) ++ran;
-  EXPECT_EQ(ran, 4U) << outcome.out;
+  EXPECT_EQ(times(outcome.out, "\"started\":true"), 4U) << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("\"ENOENT\"")) << "what /proc is of the broker's is not there";
   const Outcome by_name =
       world().shell(policy,
