@@ -23,7 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <functional>
+#include <iostream>
 
 #include "base/sys.h"
 #include "supervisor/box/seccomp.h"
@@ -204,8 +206,15 @@ TEST_F(LiveFilter, a_32_bit_entry_is_killed) {
     asm volatile("int $0x80" : "+a"(answer) : : "memory");
     return answer > 0 ? 0 : 1;
   };
-  ASSERT_EQ(in_namespaces(getpid_by_int80), 0) << "this kernel has no 32-bit entry: nothing is shown here";
-  EXPECT_EQ(WEXITSTATUS(confined(getpid_by_int80)), 128 + SIGSYS);
+  // Where the kernel has no such entry (ia32_emulation=off, some hypervisors) the call is a fault with or without a
+  // filter.
+  const int without = in_namespaces(getpid_by_int80);
+  const int killed_by = without == 0 ? SIGSYS : SIGSEGV;
+  if (without != 0) {
+    ASSERT_EQ(WEXITSTATUS(without), 128 + SIGSEGV);
+    std::cerr << "this kernel has no 32-bit entry: shown is that there is none in a box either\n";
+  }
+  EXPECT_EQ(WEXITSTATUS(confined(getpid_by_int80)), 128 + killed_by);
 }
 
 TEST_F(LiveFilter, an_x32_entry_is_killed) {
