@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,13 +16,28 @@
 #include "syscall-broker/record_parts.h"
 
 namespace alos::broker {
+namespace {
+
+std::string_view body_of(const std::string& buffer, size_t size) {
+  return std::string_view(buffer).substr(1, size - 1);
+}
+
+// The time may be moved from outside before anything is served.
+void start_later(Begin& begin, const Advance& to) {
+  const int64_t by = std::max<int64_t>(to.now_ns - begin.now_ns, 0);
+  begin.now_ns += by;
+  begin.wall_ns += by;
+}
+
+}  // namespace
+
 Result<LinkEnd::Start> LinkEnd::receive_start() {
   std::string buffer(kLongestMessage, '\0');
   auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 3));
   if (got.size == 0) return fail("receive", "supervisor", EPIPE);
   if (buffer[0] != Begin::kTag) return fail("receive", "supervisor", EBADMSG);
   Start out;
-  out.begin = TRY(decode<Begin>(std::string_view(buffer).substr(1, got.size - 1), "supervisor's first words"));
+  out.begin = TRY(decode<Begin>(body_of(buffer, got.size), "supervisor's first words"));
   if (got.fds.size() != (out.begin.scripted ? 3U : 2U)) return fail("receive", "supervisor", EBADMSG);
   out.listener = std::move(got.fds[0]);
   out.rules = TRY(sys::read_file(got.fds[1].get(), 16 << 20));
@@ -34,11 +50,15 @@ Result<void> LinkEnd::receive_identity(Start& out) {
   const std::string want = message(WantIdentity{});
   TRY(sys::send_message(socket_.get(), std::as_bytes(std::span(want))));
   std::string buffer(kLongestMessage, '\0');
-  auto got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
-  if (got.size == 0) return fail("receive", "supervisor", EPIPE);
-  if (buffer[0] == Finish::kTag) ::_exit(0);  // before anything was served
+  sys::Message got;
+  do {
+    got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
+    if (got.size == 0) return fail("receive", "supervisor", EPIPE);
+    if (buffer[0] == Finish::kTag) ::_exit(0);  // before anything was served
+    if (buffer[0] == Advance::kTag) start_later(out.begin, TRY(decode<Advance>(body_of(buffer, got.size), "time")));
+  } while (buffer[0] == Advance::kTag);
   if (buffer[0] != Identity::kTag) return fail("receive", "supervisor", EBADMSG);
-  const auto identity = TRY(decode<Identity>(std::string_view(buffer).substr(1, got.size - 1), "identity"));
+  const auto identity = TRY(decode<Identity>(body_of(buffer, got.size), "identity"));
   if (identity.error != 0 || got.fds.empty()) {
     out.identity = fail("identity", identity.text, identity.error != 0 ? identity.error : EBADMSG);
     return {};

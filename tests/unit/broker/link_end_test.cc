@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 
 #include "base/clock.h"
@@ -75,6 +76,29 @@ void left() {
 
 TEST(LinkEndDeathTest, ends_with_its_supervisor) {
   EXPECT_EXIT(left(), testing::ExitedWithCode(0), "");
+}
+
+// As an order from outside may be, on a machine that is slow to begin.
+TEST(LinkEnd, starts_at_the_time_that_is_moved_to_before_its_identity_comes) {
+  auto pair = *sys::socketpair(SOCK_SEQPACKET);
+  const auto say = [&](const std::string& words, std::span<const int> fds) {
+    ASSERT_TRUE(sys::send_message(pair.a.get(), std::as_bytes(std::span(words)), fds));
+  };
+  const UniqueFd rules = *sys::memfd("rules", "the rules", false);
+  const std::array fds{rules.get(), rules.get()};
+  Begin begin;
+  begin.virtual_time = true;
+  begin.now_ns = 1'000;
+  begin.wall_ns = 5'000;
+  say(message(begin), fds);
+  say(message(Advance{.state = 0, .now_ns = 1'200}), {});
+  say(message(Advance{.state = 0, .now_ns = 1'300}), {});
+  say(message(Identity{.error = EIO, .text = "none"}), {});
+  const auto start = LinkEnd(std::move(pair.b)).receive_start();
+  ASSERT_TRUE(start) << start.error().text();
+  EXPECT_EQ(start->begin.now_ns, 1'300);
+  EXPECT_EQ(start->begin.wall_ns, 5'300);
+  EXPECT_FALSE(start->identity);
 }
 
 }  // namespace
