@@ -1,11 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <expected>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -97,8 +97,12 @@ class Call {
   // Decides on what a path was found to lead to. Nothing where it is allowed.
   std::optional<Answer> denial(policy::Right right, std::string_view asked, std::string_view reached);
 
-  // A link of what primitives alone reach is followed.
-  void goes_by(const std::string& link, const std::string& rule);
+  // Where the search for a path has come to, for the record. A call has at most two of them.
+  enum class Side : uint8_t { from, to };
+  void reaches(Side side, const std::string& asked, const std::string& path);
+
+  // A link of what primitives alone reach is followed. Where it leads is told to whoever may stat it.
+  void goes_by(const std::string& asked, const std::string& link, const std::string& rule);
 
   // A line of the script answers this call, and its record says so.
   const ScriptLine& answer_by(size_t line) {
@@ -135,12 +139,13 @@ class Call {
   std::function<void()> cancel_, has_room_;
   uint64_t intent_ = 0;  // of the journal
   uint64_t denial_ = 0;
-  std::string rule_, source_;                   // by which the first of its demands is allowed
-  bool recorded_ = false;                       // though it only looks
-  bool ruled_ = false;                          // rule_ is that of a use that was asked for
-  std::map<std::string, std::string> reached_;  // what links led its paths to
-  std::vector<std::string> by_;                 // links of what primitives alone reach; the first of them
-  size_t went_by_ = 0;                          // how many there were
+  std::string rule_, source_;           // by which the first of its demands is allowed
+  bool recorded_ = false;               // though it only looks
+  bool ruled_ = false;                  // rule_ is that of a use that was asked for
+  std::array<std::string, 2> reached_;  // what links led its paths to, by Side; empty: they are as asked for
+  bool untold_ = false;                 // where a link leads that may not be looked at
+  std::vector<std::string> by_;         // links of what primitives alone reach; the first of them
+  size_t went_by_ = 0;                  // how many there were
   std::optional<size_t> scripted_;
 };
 

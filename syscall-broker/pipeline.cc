@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 
 #include "base/paths.h"
@@ -57,6 +58,17 @@ Answer unrecorded(const Error& error) {
   return failed(error);
 }
 
+// What an answer says of where a link leads is taken out of it. That an error is about the one path or the other is not
+// told either: whoever guesses where it leads would see that it is right.
+void conceal(const Plan& plan, Answer& answer) {
+  if (answer.reply.has_denied() && answer.reply.denied().rule() != "broker")
+    answer.reply.mutable_denied()->set_remedy("a link that this agent may not stat leads on; the audit says where to");
+  if (!answer.reply.has_failed()) return;
+  const std::string& from = plan.demands.front().asked();
+  const std::string& to = plan.demands.back().asked();
+  answer.reply.mutable_failed()->set_object(from == to ? from : from + " -> " + to);
+}
+
 }  // namespace
 
 // ---- the ten steps; the first two are the channel's ----
@@ -66,13 +78,16 @@ Task<Answer> Pipeline::answer(Call& call) {
   Primitive& primitive = *primitives_.at(row.call);
   if (primitive.prepares()) {
     Attempt<bool> prepared = co_await primitive.prepare(call);
-    if (!prepared) co_return std::move(prepared).error();
+    if (!prepared) {
+      call.reached_ = {};  // by a search for a word; this may be about another
+      co_return std::move(prepared).error();
+    }
   }
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
   call.ruled_ = false;
-  call.reached_.clear();
+  call.reached_ = {};
   for (const policy::Request& demand : plan->demands) {
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
     call.ruled_ = call.recorded_;
@@ -100,6 +115,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     }
   }
   if (!written) co_return unrecorded(written.error());
+  if (call.untold_) conceal(*plan, out);
   co_return out;
 }
 
@@ -132,6 +148,7 @@ void Pipeline::record_denial(Call& call, const Answer& answer) {
   entry.reason = denied.reason();
   entry.layer = denied.layer();
   entry.parent = call.intent_;
+  add_way(call, entry);
   call.denial_ = journal_.write(entry);
 }
 
@@ -161,6 +178,17 @@ void Pipeline::give_back(Call& call) {
   --call.channel().calls;
 }
 
+// What its paths led to, and by which links.
+void Pipeline::add_way(const Call& call, Journal::Entry& entry) {
+  constexpr std::array kReached{"reached", "to_reached"};
+  for (size_t side = 0; side < kReached.size(); ++side)
+    if (!call.reached_[side].empty()) entry.details.emplace_back(kReached[side], printable(call.reached_[side]));
+  for (size_t i = 0; i < call.by_.size(); ++i)
+    entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), call.by_[i]);
+  if (call.went_by_ > call.by_.size())
+    entry.details.emplace_back("by_more", std::to_string(call.went_by_ - call.by_.size()));
+}
+
 uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan& plan, std::string_view outcome,
                           const std::vector<std::pair<std::string, std::string>>& details) {
   const std::string target = plan.demands.empty() ? plan.target : printable_text(plan.demands.front().text());
@@ -172,12 +200,7 @@ uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan&
   entry.source = call.source_;
   entry.parent = call.intent_;
   for (const auto& [name, value] : details) entry.details.emplace_back(name, value);
-  for (const auto& [asked, reached] : call.reached_)
-    entry.details.emplace_back(asked == plan.demands.front().asked() ? "reached" : "to_reached", printable(reached));
-  for (size_t i = 0; i < call.by_.size(); ++i)
-    entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), call.by_[i]);
-  if (call.went_by_ > call.by_.size())
-    entry.details.emplace_back("by_more", std::to_string(call.went_by_ - call.by_.size()));
+  add_way(call, entry);
   if (call.scripted_) entry.details.emplace_back("scripted", fmt::format("[{}]", *call.scripted_));
   return journal_.write(entry);
 }
@@ -262,13 +285,18 @@ Reactor& Call::reactor() const {
 std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, std::string_view reached) {
   auto request = policy::Request::file(right, asked, reached);
   if (!request) return failed(request.error());
-  if (auto out = pipeline_.decide(*this, *request)) return out;
-  if (reached != asked) reached_.insert_or_assign(std::string(asked), std::string(reached));
-  return std::nullopt;
+  return pipeline_.decide(*this, *request);
 }
 
-void Call::goes_by(const std::string& link, const std::string& rule) {
+void Call::reaches(Side side, const std::string& asked, const std::string& path) {
+  reached_[static_cast<size_t>(side)] = path == asked ? "" : path;
+}
+
+void Call::goes_by(const std::string& asked, const std::string& link, const std::string& rule) {
   constexpr size_t kNamed = 8;  // a record is not longer for a longer way
+  const auto looked_at = policy::Request::file(policy::Right::stat, link);
+  if (!looked_at || policy::decide(agent_.policy(), *looked_at).effect != policy::Effect::allow) untold_ = true;
+  if (link == asked) return;  // the record is of that
   recorded_ = true;
   std::string named = fmt::format("{} ({})", printable(link), rule);
   if (std::ranges::find(by_, named) != by_.end()) return;

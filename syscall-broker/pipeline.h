@@ -59,6 +59,7 @@ class Pipeline {
   void record_denial(Call& call, const Answer& answer);
   std::optional<Answer> admit(const wire::Request& request, Channel& channel);
   void give_back(Call& call);
+  static void add_way(const Call& call, Journal::Entry& entry);
   uint64_t record(const Call& call, const PrimitiveRow& row, const Plan& plan, std::string_view outcome,
                   const std::vector<std::pair<std::string, std::string>>& details);
   void cancel(Channel& channel, uint64_t call);

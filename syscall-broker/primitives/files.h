@@ -53,6 +53,7 @@ struct Wanted {
   bool brokered = true;  // also in the tree that primitives alone reach; otherwise EACCES, before anything is looked at
   bool each_link = false;  // Found::names has also those among the directories of the box
   bool masks = false;      // also what covers a denied file, which is denied otherwise but for its metadata
+  Call::Side side = Call::Side::from;
   uint64_t open = O_PATH;  // after that; never O_TRUNC or O_CREAT, which would act before anything was looked at
 };
 // A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,

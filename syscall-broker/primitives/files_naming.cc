@@ -118,7 +118,7 @@ class FsRename final : public Primitive {
     if (!source.there()) co_return give_up("rename", source.place.path, ENOENT, "");
     const policy::Rights onto =
         wanted.replace() ? policy::Rights(Right::create) | Right::write : policy::Rights(Right::create);
-    auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false});
+    auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false, .side = Call::Side::to});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
     ALOS_ATTEMPT(carries, must_carry_no_denial(call, source, target));

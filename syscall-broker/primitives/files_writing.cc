@@ -232,7 +232,8 @@ class FsCopy final : public Primitive {
         co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(content, must_be_content(source, Names::any));
-    auto second = co_await find(call, to, {.rights = Right::write, .absent = absent_of(wanted.mode())});
+    auto second =
+        co_await find(call, to, {.rights = Right::write, .absent = absent_of(wanted.mode()), .side = Call::Side::to});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
     auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };

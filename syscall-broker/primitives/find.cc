@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/paths.h"
+#include "policy/way.h"
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
 #include "syscall-broker/script.h"
@@ -41,19 +42,16 @@ std::optional<Answer> unless_either(Wanted wanted, const auto& of) {
   return out && first_denial(wanted.absent, of) ? std::move(out) : std::nullopt;
 }
 
-// By a rule that denies, or for want of one that allows.
-enum class Want : uint8_t { no_denial, allowance };
-
 // `rule`: by which it may be gone by.
 std::optional<Answer> denial_on_way(const Call& call, Wanted wanted, const std::string& asked, const std::string& by,
-                                    Want want, std::string* rule = nullptr) {
+                                    std::string* rule = nullptr) {
   return unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
     const auto request = policy::Request::file(right, asked, by);
     if (!request) return failed(request.error());
     const policy::CompiledPolicy& policy = call.agent().policy();
     const policy::Decision decision = policy::decide(policy, *request);
     if (rule) *rule = decision.rule_name();
-    if (decision.effect == policy::Effect::allow || (want == Want::no_denial && !decision.rule)) return std::nullopt;
+    if (decision.effect == policy::Effect::allow) return std::nullopt;
     return denied(policy, decision, *request);
   });
 }
@@ -111,6 +109,7 @@ struct Way {
 // In the tree that the box does not see nothing is looked at by a path that is denied: neither what is there, nor
 // whether it is a link, nor where that leads. (What is in the box its programs can see for themselves.)
 std::optional<Answer> denial_of_next(Call& call, Wanted wanted, const std::string& asked, const std::string& words) {
+  call.reaches(wanted.side, asked, words);
   if (words == asked) return std::nullopt;  // decided already
   if (!wanted.brokered) return failed(fail("open", words, EACCES, kThroughTheBroker).error());
   return unless_either(wanted, [&](policy::Right right) { return call.denial(right, asked, words); });
@@ -194,13 +193,26 @@ Task<std::string> undotted(const View& view, std::string path) {
   co_return place->path.substr(0, place->path.size() - kAnything.size()) + path.substr(end);
 }
 
+// What follows a link may hold further links, of which ".." is not the one before it by words.
+Task<bool> lead_to_the_same(const View& view, std::string path, std::string name) {
+  if (name.empty()) co_return false;
+  auto one = co_await view.place(View::Tree::box, std::move(path), true);
+  auto other = co_await view.place(View::Tree::box, std::move(name), true);
+  if (!one || !other) co_return false;
+  co_return one->path == other->path;
+}
+
 // In the other tree nobody is told by how a way ends what of it a rule denies. That a path was allowed as a whole says
 // nothing of a directory's own name.
 std::optional<Answer> denial_of_parts(const Call& call, Wanted wanted, const std::string& asked,
                                       const std::string& path) {
-  for (size_t end = path.find('/', 1); end != path.npos; end = path.find('/', end + 1))
-    if (auto no = denial_on_way(call, wanted, asked, path.substr(0, end), Want::no_denial)) return no;
-  return denial_on_way(call, wanted, asked, path, Want::no_denial);
+  const policy::CompiledPolicy& policy = call.agent().policy();
+  return unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
+    const auto taken = policy::taken_on_way(policy, right, path);
+    if (!taken) return std::nullopt;
+    const auto request = policy::Request::file(right, asked, taken->directory);
+    return request ? denied(policy, taken->decision, *request) : failed(request.error());
+  });
 }
 
 // The link among the directories of a way that does not go on, or how the call ends.
@@ -211,11 +223,11 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   std::string rule;
   std::optional<Answer> no;
   if (brokered && stop.link)
-    no = denial_on_way(call, wanted, asked, stop.path, Want::allowance, &rule);
+    no = denial_on_way(call, wanted, asked, stop.path, &rule);
   else if (brokered)
-    no = denial_of_parts(call, wanted, asked, stop.path);
+    no = denial_of_parts(call, wanted, asked, way.path);
   else if (!stop.link && !stop.end.empty() && stop.end != asked)
-    no = denial_on_way(call, wanted, asked, stop.end, Want::allowance);
+    no = denial_on_way(call, wanted, asked, stop.end);
   if (no) co_return std::unexpected(std::move(*no));
   if (!stop.link) co_return give_up(error);
   if (!brokered && lies_below(stop.path, "/proc")) {  // the text of the kernel's links is not where they lead
@@ -223,9 +235,11 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
     co_return give_up(kernels ? error : kernels.error());
   }
   ALOS_ATTEMPT(next, led_by(stop.link, stop.path, stop.rest));
-  if (brokered) call.goes_by(stop.path, rule);
+  if (brokered) call.goes_by(asked, stop.path, rule);
   Link out;
   out.name = name_by(stop.path, stop.rest);
+  const bool leads_out = !brokered && stop.rest.find("/..") != stop.rest.npos;
+  if (leads_out && !co_await lead_to_the_same(view, stop.path + stop.rest, out.name)) out.name.clear();
   out.next = std::move(next);
   co_return out;
 }
@@ -263,6 +277,7 @@ std::optional<Answer> denial_at(Call& call, Wanted wanted, const std::string& as
 Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const std::string& asked, Found& out,
                             Link& link) {
   const std::string& path = out.place.path;
+  call.reaches(wanted.side, asked, path);
   const bool decided = path == asked;
   auto opened = co_await view.open(out.place, decided && wanted.follow ? wanted.open : O_PATH);
   // A link, or a FIFO or a socket without its other end.
@@ -284,10 +299,10 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     if (S_ISLNK(st.st_mode) && wanted.follow) {
       const bool passes = out.place.brokered && !decided;
       std::string rule;
-      auto no = passes ? denial_on_way(call, wanted, asked, path, Want::allowance, &rule) : std::nullopt;
+      auto no = passes ? denial_on_way(call, wanted, asked, path, &rule) : std::nullopt;
       if (no) co_return std::unexpected(std::move(*no));
       ALOS_ATTEMPT(next, led_by(out.node, path, ""));
-      if (passes) call.goes_by(path, rule);
+      if (out.place.brokered) call.goes_by(asked, path, rule);
       link.name = path;
       link.next = std::move(next);
       co_return true;
@@ -344,6 +359,7 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
       ALOS_ATTEMPT(whole, std::move(done));
       if (!whole) continue;  // it has come since
     } else {
+      call.reaches(wanted.side, asked, way.path);
       const int code = placed.error().code;
       const bool no_way = code == ENOENT || code == ENOTDIR || code == EACCES;
       if (no_way && way.tree == Tree::box && !std::exchange(way.each_link, true)) {
@@ -385,6 +401,7 @@ Answer masked(policy::Right right, const std::string& asked, const std::string& 
 
 // The search is a coroutine of its own: what it takes to run one is allocated, and a straight path needs none of it.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
+  call.reaches(wanted.side, asked, asked);
   ALOS_ATTEMPT(view, call.agent().view());
   if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
   if (!wanted.beside) {

@@ -244,18 +244,20 @@ TEST_P(FailOn, what_no_deny_takes_is_none) {
 
 // Only the names that led to a program are its names, however links and dots are mixed.
 TEST_P(FailOn, a_program_is_not_denied_by_a_name_that_it_was_not_reached_by) {
-  const std::string policy = in_a_workspace(
-      "names", "  no: {deny: x, path: [$workspace/t, $workspace/lk3, $workspace/lk4/..t]}\nlimits: {wall: 60s}\n");
+  const std::string policy = in_a_workspace("names",
+                                            "  no: {deny: x, path: [$workspace/t, $workspace/lk3, $workspace/lk4/..t, "
+                                            "$workspace/lk5/t]}\nlimits: {wall: 60s}\n");
   const Outcome outcome =
       world().shell(policy,
                     "mkdir -p a/b; cp /usr/bin/true a/t; ln -s a/b lk; ln -s lk/.. dl; ln -s lk/../t go; "
                     "ln -s $(printf './%.0s' {1..2035})a far; mkdir -p d/sub; cp /usr/bin/true d/..t; ln -s d lk3; "
-                    "ln -s lk3/sub/../..t g3\n"
-                    "for each in dl/t ./go far/t ./g3; do alos-call shell.run -- $each; done; "
+                    "ln -s lk3/sub/../..t g3; mkdir -p f/g h; cp /usr/bin/true f/t; ln -s ../f/g h/sub; ln -s h lk5; "
+                    "ln -s lk5/sub/../t g6\n"
+                    "for each in dl/t ./go far/t ./g3 ./g6; do alos-call shell.run -- $each; done; "
                     "alos-call shell.run -- /proc/self/exe; true",
                     {}, {"--fail-on", "deny"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
-  EXPECT_EQ(times(outcome.out, "\"started\":true"), 4U) << outcome.out;
+  EXPECT_EQ(times(outcome.out, "\"started\":true"), 5U) << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("\"ENOENT\"")) << "what /proc is of the broker's is not there";
   const Outcome by_name =
       world().shell(policy,

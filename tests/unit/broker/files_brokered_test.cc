@@ -1,9 +1,14 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/fs.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <set>
+#include <thread>
 
 #include "base/sys.h"
 #include "tests/unit/broker/files.h"
@@ -38,7 +43,7 @@ class FilesBrokered : public Files {
     link(name, to);
     const wire::Reply reply = client->call(read_request("/w/" + name));
     EXPECT_EQ(reply.denied().rule(), "secrets") << name << ": " << reply.DebugString();
-    EXPECT_THAT(reply.DebugString(), testing::Not(testing::HasSubstr("/somewhere"))) << name;
+    EXPECT_THAT(reply.SerializeAsString(), testing::Not(testing::HasSubstr("/somewhere"))) << name;
   }
 };
 
@@ -288,6 +293,115 @@ TEST_F(FilesBrokered, a_denied_name_on_the_way_is_denied) {
   std::filesystem::permissions(closed, std::filesystem::perms::all);  // to be removed
 }
 
+// A deny that excepts the tree has nothing against the way there.
+class FilesBrokeredByException : public Files {
+ protected:
+  static Setting rules_with_exceptions() {
+    policy::FileRule books = rule(Effect::allow, kAll, {"/v/books/**"}, "books");
+    books.brokered = true;
+    books.except = {{policy::Pattern::parse("/v/books/priv/*.key").value(), "", {}}};
+    policy::FileRule others = rule(Effect::deny, kAll, {"/v/**"}, "others");
+    others.except = {{policy::Pattern::parse("/v/books/**").value(), "", {}}};
+    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), books, others}), .brokered = true};
+  }
+  FilesBrokeredByException() : Files(rules_with_exceptions()) {
+    served.write(".brokered/v/books/a", "kept");
+    served.write(".brokered/v/books/priv/a.key", "k");
+  }
+};
+
+TEST_F(FilesBrokeredByException, what_is_excepted_from_a_deny_is_made_and_told_as_it_is) {
+  EXPECT_EQ(client->call(read_request("/v/books/none")).failed().name(), "ENOENT");
+  EXPECT_EQ(client->call(read_request("/v/books/a/zz")).failed().name(), "ENOTDIR");
+  EXPECT_TRUE(client->call(write_request("/v/books/new", "x")).has_fs_write());
+  wire::Request make;
+  make.mutable_fs_mkdir()->set_path("/v/books/directory");
+  EXPECT_TRUE(client->call(make).has_fs_mkdir());
+  wire::Request rename;
+  rename.mutable_fs_rename()->set_from("/v/books/a");
+  rename.mutable_fs_rename()->set_to("/v/books/b");
+  EXPECT_TRUE(client->call(rename).has_fs_rename());
+  EXPECT_EQ(client->call(read_request("/v/others/none")).denied().rule(), "others");
+}
+
+// As what a deny names on the way.
+TEST_F(FilesBrokeredByException, what_an_allow_excepts_is_not_told_by_how_a_way_ends) {
+  const std::string priv = served.root() + ".brokered/v/books/priv/";
+  std::filesystem::create_symlink("/w", priv + "link.key");
+  std::filesystem::create_directory(priv + "directory.key");
+  std::set<std::string> answers;
+  for (const std::string name : {"a", "none", "link", "directory"}) {
+    wire::Denied denied = client->call(read_request("/v/books/priv/" + name + ".key/zz")).denied();
+    EXPECT_EQ(denied.rule(), "default") << name;
+    for (size_t at; (at = denied.remedy().find(name + ".key")) != std::string::npos;)
+      denied.mutable_remedy()->replace(at, name.size(), "NAME");
+    answers.insert(denied.remedy());
+  }
+  EXPECT_EQ(answers.size(), 1U) << testing::PrintToString(answers);
+}
+
+// While `change` is done over and over.
+class Mutating {
+ public:
+  Mutating(const std::string& a, const std::string& b)
+      : thread_([this, a, b] {
+          for (; !over_; std::this_thread::sleep_for(std::chrono::microseconds(50)))
+            ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE);
+        }) {}
+  ~Mutating() {
+    over_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> over_ = false;
+  std::thread thread_;
+};
+
+// Also where one name leads to the one and then to the other.
+TEST_F(FilesBrokered, both_sides_of_a_copy_are_recorded) {
+  const std::string own = served.root() + "/w/own";
+  link("a", "/v/file");
+  link("b", "own");
+  served.write("/w/own", "own");
+  wire::Request copy;
+  copy.mutable_fs_copy()->set_from("/w/a");
+  copy.mutable_fs_copy()->set_to("/w/a");
+  int copied = 0;
+  const Mutating links(served.root() + "/w/a", served.root() + "/w/b");
+  for (int i = 0; i < 20'000 && copied < 3; ++i) {
+    if (!client->call(copy).has_fs_copy() || served.read("/w/own") != "kept") continue;
+    ++copied;
+    EXPECT_THAT(served.journal().back().details,
+                testing::IsSupersetOf({testing::Pair("reached", "/v/file"), testing::Pair("to_reached", "/w/own")}));
+    served.write("/w/own", "own");
+  }
+  EXPECT_EQ(copied, 3) << "there must be something to race for";
+}
+
+// What a search came by before it came back to what was asked for is no place that was reached.
+TEST_F(FilesBrokered, what_was_reached_is_where_the_search_ended) {
+  const std::string tree = served.root() + ".brokered/v/";
+  constexpr int kLong = 15;  // for the race
+  for (int i = 0; i < kLong; ++i)
+    std::filesystem::create_directory_symlink(i == kLong - 1 ? "/w/d1" : "l" + std::to_string(i + 1),
+                                              tree + "l" + std::to_string(i));
+  link("d1", "/v/l0");
+  served.write("/w/d2/file", "own");
+  int by_the_link = 0;
+  const Mutating directories(served.root() + "/w/d1", served.root() + "/w/d2");
+  for (int i = 0; i < 20'000 && by_the_link < 3; ++i) {
+    const size_t before = served.journal().size();
+    if (!client->call(read_request("/w/d1/file")).has_fs_read() || served.journal().size() == before) continue;
+    const auto details = served.journal().back().details;
+    for (const auto& [name, value] : details) {
+      ASSERT_FALSE(name == "reached" && value.starts_with("/v/")) << value;
+      by_the_link += name == "by";
+    }
+  }
+  EXPECT_EQ(by_the_link, 3) << "there must be something to race for";
+}
+
 TEST_F(FilesBrokered, a_denied_link_is_not_read_however_long_it_is) {
   std::filesystem::create_directory_symlink(std::string(4090, 'a'), served.root() + ".brokered/v/secret/long");
   for (const char* name : {"long", "long/z"}) {
@@ -314,10 +428,12 @@ class FilesBrokeredByTwo : public Files {
       out.brokered = true;
       return out;
     };
-    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kRead, "/v/**", "public"),
-                             brokered(kRead, "/p/**", "payroll"),
-                             brokered(policy::Rights(policy::Right::append) | policy::Right::write, "/log/**", "log")}),
-            .brokered = true};
+    return {
+        .policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kRead, "/v/**", "public"),
+                         brokered(kRead, "/p/**", "payroll"),
+                         brokered(policy::Rights(policy::Right::append) | policy::Right::write, "/log/**", "log"),
+                         brokered(policy::Rights(policy::Right::rename) | policy::Right::create, "/drop/**", "drop")}),
+        .brokered = true};
   }
   FilesBrokeredByTwo() : Files(rules_of_two()) {
     served.write("/w/file", "in the box");
@@ -380,6 +496,54 @@ TEST_F(FilesBrokeredByTwo, a_link_is_passed_by_the_right_that_is_asked_for) {
   append.mutable_fs_append()->set_path("/w/none");
   append.mutable_fs_append()->set_content("more");
   EXPECT_EQ(client->call(append).failed().name(), "ENOENT");
+}
+
+// Who may not stat a link is not told by a remedy or an error where it leads. The record has it.
+TEST_F(FilesBrokeredByTwo, a_link_that_may_not_be_looked_at_does_not_tell_where_it_leads) {
+  const std::string tree = served.root() + ".brokered/log/";
+  std::filesystem::create_symlink("/somewhere/else", tree + "denied");
+  std::filesystem::create_directory_symlink("/log/somewhere", tree + "way");
+  std::filesystem::create_symlink("/p/somewhere", tree + "payroll");
+  std::filesystem::create_directory(tree + "somewhere");
+  for (const char* name : {"denied", "payroll", "way/none", "way/none/none", "way"}) {
+    wire::Request append;
+    append.mutable_fs_append()->set_path(std::string("/log/") + name);
+    append.mutable_fs_append()->set_content("more");
+    const wire::Reply reply = client->call(append);
+    EXPECT_THAT(reply.SerializeAsString(), testing::Not(testing::HasSubstr("somewhere"))) << name;
+    EXPECT_TRUE(reply.has_denied() || reply.failed().object() == std::string("/log/") + name)
+        << reply.SerializeAsString();
+    EXPECT_THAT(served.journal().back().details,
+                testing::Contains(testing::Pair("reached", testing::HasSubstr("/somewhere"))))
+        << name;
+  }
+  std::filesystem::create_directory_symlink("/w", tree + "box");
+  wire::Request append;
+  append.mutable_fs_append()->set_path("/log/box/none/none");
+  append.mutable_fs_append()->set_content("more");
+  EXPECT_EQ(client->call(append).failed().object(), "/log/box/none/none");
+  EXPECT_THAT(served.journal().back().details, testing::Contains(testing::Pair("reached", "/w/none/none")));
+  std::filesystem::create_symlink("2024", tree + "current");
+  wire::Request open;
+  open.mutable_fs_open()->set_path("/log/current");
+  open.mutable_fs_open()->set_access(wire::OPEN_APPEND);
+  EXPECT_THAT(client->call(open).denied().remedy(), testing::HasSubstr("fs.write")) << "a remedy that names no path";
+  std::filesystem::create_symlink("/somewhere/else", served.root() + ".brokered/v/told");
+  EXPECT_THAT(client->call(read_request("/v/told")).denied().remedy(), testing::HasSubstr("/somewhere/else"));
+}
+
+// Nor by which of two paths an error names, to who guesses.
+TEST_F(FilesBrokeredByTwo, an_error_does_not_tell_of_which_of_two_paths_it_is) {
+  std::filesystem::create_directories(served.root() + ".brokered/drop/somewhere");
+  std::filesystem::create_directory_symlink("/drop/somewhere", served.root() + ".brokered/drop/way");
+  for (const std::string guess : {"/drop/somewhere/none", "/drop/elsewhere/none"}) {
+    wire::Request rename;
+    rename.mutable_fs_rename()->set_from("/drop/way/none");
+    rename.mutable_fs_rename()->set_to(guess);
+    const wire::Reply reply = client->call(rename);
+    EXPECT_EQ(reply.failed().name(), "ENOENT");
+    EXPECT_EQ(reply.failed().object(), "/drop/way/none -> " + guess);
+  }
 }
 
 // As many as the kernel's own walk.

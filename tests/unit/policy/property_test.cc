@@ -13,6 +13,7 @@
 #include "policy/decide.h"
 #include "policy/plan.h"
 #include "policy/planned_box.h"
+#include "policy/way.h"
 
 namespace alos::policy {
 namespace {
@@ -243,6 +244,94 @@ TEST(ALOS_SUITE, decide_agrees_with_the_reference_whatever_the_order_and_a_deny_
   // The generator must reach both answers, or it shows nothing.
   EXPECT_GT(allowed, ALOS_PAIRS / 20);
   EXPECT_GT(differing, ALOS_PAIRS / 200);
+}
+
+// By the definition, one directory after the other.
+bool among(const std::vector<std::string>& patterns, const std::string& path) {
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(pattern, path); });
+}
+
+bool allowed_by_another(const std::vector<PlainRule>& rules, const PlainRule& but, Right right,
+                        const std::string& path) {
+  return box_holds(rules, right, path) || std::ranges::any_of(rules, [&](const PlainRule& rule) {
+           return &rule != &but && rule.effect == Effect::allow && rule.rights.has(right) && holds(rule, path);
+         });
+}
+
+bool is_reached_at(const std::vector<PlainRule>& rules, const std::string& directory) {
+  return std::ranges::any_of(rules, [&](const PlainRule& rule) {
+    return rule.brokered && std::ranges::any_of(rule.paths, [&](const std::string& pattern) {
+             const std::string prefix = Pattern::parse(pattern)->literal_prefix();
+             return prefix == "/" || directory == prefix || directory.starts_with(prefix + "/");
+           });
+  });
+}
+
+std::string first_taken(const std::vector<PlainRule>& rules, Right right, const std::string& path) {
+  std::vector<std::string> directories{"/"};
+  for (const std::string& component : split(path))
+    directories.push_back((directories.size() == 1 ? "" : directories.back()) + "/" + component);
+  for (size_t i = 0; i < directories.size(); ++i) {
+    const std::string& directory = directories[i];
+    if (!is_reached_at(rules, directory)) continue;
+    for (const PlainRule& rule : rules) {
+      if (!rule.rights.has(right) || !among(rule.paths, directory)) continue;
+      const bool taken = rule.effect == Effect::deny
+                             ? std::none_of(directories.begin() + static_cast<ptrdiff_t>(i), directories.end(),
+                                            [&](const std::string& further) { return among(rule.except, further); })
+                             : rule.brokered && among(rule.except, directory) &&
+                                   !allowed_by_another(rules, rule, right, directory) &&
+                                   !allowed_by_another(rules, rule, right, path);
+      if (taken) return directory;
+    }
+  }
+  return "";
+}
+
+TEST(ALOS_SUITE, what_is_taken_on_a_way_is_by_the_definition) {
+  constexpr int kPaths = 20;
+  int taken = 0, by_allow = 0;
+  for (int pair = 0; pair < ALOS_PAIRS; pair += kPaths) {
+    Generator make(static_cast<uint32_t>(pair));
+    std::vector<PlainRule> rules = make.below(2) ? make.rules() : make.entangled("/a");
+    for (PlainRule& rule : rules) rule.brokered = rule.effect == Effect::allow && make.below(2);
+    const CompiledPolicy policy = build(rules);
+    for (int i = 0; i < kPaths; ++i) {
+      const std::string path = make.below(2) ? make.path() : make.path_below("/a");
+      const Right right = make.right();
+      const auto actual = taken_on_way(policy, right, path);
+      ASSERT_EQ(actual ? actual->directory : "", first_taken(rules, right, path))
+          << shown(rules, *Request::file(right, path));
+      taken += actual.has_value();
+      by_allow += actual && !actual->decision.rule;
+    }
+  }
+  EXPECT_GT(taken, ALOS_PAIRS / 50);
+  EXPECT_GT(by_allow, ALOS_PAIRS / 5000);
+}
+
+// Who writes trees alone says of every directory what is said of all below it.
+TEST(ALOS_SUITE, nothing_is_taken_on_a_way_that_trees_allow) {
+  constexpr int kPaths = 20;
+  int allowed = 0;
+  for (int pair = 0; pair < ALOS_PAIRS; pair += kPaths) {
+    Generator make(static_cast<uint32_t>(pair));
+    std::vector<PlainRule> rules = make.entangled("/a");
+    for (PlainRule& rule : rules) {
+      rule.brokered = rule.effect == Effect::allow;
+      for (auto* patterns : {&rule.paths, &rule.except})
+        for (std::string& pattern : *patterns)
+          if (!pattern.ends_with("/**")) pattern += "/**";
+    }
+    const CompiledPolicy policy = build(rules);
+    for (int i = 0; i < kPaths; ++i) {
+      const Request request = *Request::file(make.right(), make.path_below("/a"));
+      if (decide(policy, request).effect != Effect::allow) continue;
+      ++allowed;
+      ASSERT_FALSE(taken_on_way(policy, request.right(), request.asked())) << shown(rules, request);
+    }
+  }
+  EXPECT_GT(allowed, ALOS_PAIRS / 20);
 }
 
 TEST(ALOS_SUITE, what_is_said_about_pairs_of_patterns_holds_for_every_path) {

@@ -1,0 +1,131 @@
+#include "policy/way.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/paths.h"
+
+namespace alos::policy {
+namespace {
+
+// A pattern held against a path component by component: after each one whether it matches what came so far.
+class Steps {
+ public:
+  explicit Steps(const Pattern& pattern) : segments_(&pattern.segments()), reached_(segments_->size() + 1) { reach(0); }
+
+  // False: it matches neither this path nor one below it.
+  bool step(std::string_view component) {
+    reached_.back() = false;
+    // From the end, so that what is reached now is not gone on from.
+    for (size_t i = segments_->size(); i-- > 0;) {
+      if (!reached_[i]) continue;
+      const Pattern::Segment& segment = (*segments_)[i];
+      reached_[i] = false;
+      if (segment.any_depth())
+        reach(i);
+      else if (segment.matches(component))
+        reach(i + 1);
+    }
+    return std::ranges::find(reached_, true) != reached_.end();
+  }
+  bool matches() const { return reached_.back(); }
+
+ private:
+  // "**" may stand for nothing.
+  void reach(size_t segment) {
+    reached_[segment] = true;
+    for (; segment < segments_->size() && (*segments_)[segment].any_depth(); ++segment) reached_[segment + 1] = true;
+  }
+
+  const std::vector<Pattern::Segment>* segments_;
+  std::vector<bool> reached_;  // by how many segments
+};
+
+// Those of one rule.
+class Patterns {
+ public:
+  explicit Patterns(const std::vector<PathPattern>& patterns) {
+    for (const PathPattern& path : patterns) left_.emplace_back(path.pattern);
+  }
+  void step(std::string_view component) {
+    std::erase_if(left_, [&](Steps& steps) { return !steps.step(component); });
+  }
+  bool match() const { return std::ranges::any_of(left_, &Steps::matches); }
+
+ private:
+  std::vector<Steps> left_;
+};
+
+constexpr size_t kNone = std::string_view::npos;
+
+struct Candidate {
+  explicit Candidate(const FileRule& of) : rule(&of), paths(of.paths), except(of.except) {}
+  bool denies() const { return rule->effect == Effect::deny; }
+
+  const FileRule* rule;
+  Patterns paths, except;
+  bool path = false, excepted = false;  // what is matched of where the pass is
+  size_t taken = kNone;                 // where the first directory ends that it takes
+};
+
+// Where the shortest path ends that primitives alone reach on the way; kNone: there is none.
+size_t begin_of(const CompiledPolicy& compiled, std::string_view path) {
+  size_t out = kNone;
+  for (const FileRule& rule : compiled.rules()) {
+    if (!rule.brokered) continue;
+    for (const PathPattern& given : rule.paths) {
+      const std::string prefix = given.pattern.literal_prefix();
+      if (lies_below(path, prefix)) out = std::min(out, prefix == "/" ? 0 : prefix.size());
+    }
+  }
+  return out;
+}
+
+// At the directory that ends at `end`.
+void look(std::vector<Candidate>& candidates, size_t end, bool counts) {
+  bool allowed = false;
+  for (Candidate& one : candidates) {
+    one.path = one.paths.match();
+    one.excepted = one.except.match();
+    allowed = allowed || (!one.denies() && one.path && !one.excepted);
+  }
+  for (Candidate& one : candidates) {
+    if (one.denies() && one.excepted) one.taken = kNone;
+    const bool takes = one.path && one.excepted != one.denies() && (one.denies() || (one.rule->brokered && !allowed));
+    if (counts && takes) one.taken = std::min(one.taken, end);
+  }
+}
+
+}  // namespace
+
+std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
+  const size_t begin = begin_of(compiled, path);
+  if (begin == kNone) return std::nullopt;
+  std::vector<Candidate> candidates;
+  for (const FileRule& rule : compiled.rules())
+    if (rule.rights.has(right) && rule.effect != Effect::ask) candidates.emplace_back(rule);
+  look(candidates, 0, begin == 0);
+  for (size_t end = 0; end < path.size() && path != "/";) {
+    const size_t from = end + 1;
+    end = std::min(path.find('/', from), path.size());
+    for (Candidate& one : candidates) {
+      one.paths.step(path.substr(from, end - from));
+      one.except.step(path.substr(from, end - from));
+    }
+    look(candidates, end, end >= begin);
+  }
+  const auto gives = [](const Candidate& one) { return !one.denies() && one.path && !one.excepted; };
+  const auto givers = std::ranges::count_if(candidates, gives);
+  const Candidate* first = nullptr;
+  for (const Candidate& one : candidates) {
+    const bool given_by_another = givers > (gives(one) ? 1 : 0);
+    if (one.taken == kNone || (!one.denies() && given_by_another)) continue;
+    if (!first || one.taken < first->taken) first = &one;
+  }
+  if (!first) return std::nullopt;
+  TakenOnWay out{std::string(first->taken == 0 ? "/" : path.substr(0, first->taken)), {}};
+  if (first->denies()) out.decision.rule = first->rule;
+  return out;
+}
+
+}  // namespace alos::policy

@@ -1,0 +1,97 @@
+#include "policy/way.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/policy/files.h"
+
+namespace alos::policy {
+namespace {
+
+// "DIRECTORY by RULE", or nothing.
+std::string taken(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
+  const auto out = taken_on_way(policy, right, path);
+  return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
+}
+
+TEST(TakenOnWay, by_a_deny_of_the_directory_alone) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  all: {allow: rw, path: /s/**, audit: each}\n"
+                          "  no: {deny: r, path: [/s/d, /s/**/*.key]}\n  kept: {deny: w, path: /s/w}\n"));
+  EXPECT_EQ(taken(policy, "/s/d/f"), "/s/d by no");
+  EXPECT_EQ(taken(policy, "/s/d"), "/s/d by no");
+  EXPECT_EQ(taken(policy, "/s/a/x.key/b/y.key/c"), "/s/a/x.key by no");
+  EXPECT_EQ(taken(policy, "/s/a/b"), "");
+  EXPECT_EQ(taken(policy, "/s/w/f"), "");
+  EXPECT_EQ(taken(policy, "/s/w/f", Right::write), "/s/w by kept");
+  EXPECT_EQ(taken(policy, "/"), "");
+}
+
+TEST(TakenOnWay, not_where_the_deny_excepts_what_is_below) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  books: {allow: rw, path: /s/v/books/**, audit: each}\n"
+                          "  no: {deny: rwx, path: /s/v/**, except: /s/v/books/**}\n"));
+  EXPECT_EQ(taken(policy, "/s/v/books/new"), "");
+  EXPECT_EQ(taken(policy, "/s/v/books"), "");
+}
+
+// Those of a box begin at what it shows as well.
+TEST(TakenOnWay, not_above_what_is_reached) {
+  const CompiledPolicy policy = compiled(
+      with_rules("  books: {allow: rw, path: /s/v/books/**, audit: each}\n"
+                 "  root: {deny: r, path: /, degrade: allow}\n  no: {deny: rwx, path: [/s/*, /s/v/*/*.key]}\n"));
+  EXPECT_EQ(taken(policy, "/s/v/books/new"), "");
+  EXPECT_EQ(taken(policy, "/s/v/books/a.key/f"), "/s/v/books/a.key by no");
+  EXPECT_EQ(taken(policy, "/s/w/f"), "") << "nothing is reached there";
+}
+
+TEST(TakenOnWay, by_a_deny_that_excepts_other_paths_than_this) {
+  const CompiledPolicy policy = compiled(
+      with_rules("  all: {allow: rw, path: /s/**, audit: each}\n"
+                 "  env: {deny: rwx, path: /s/**/.env*, except: [/s/**/.env.example, /s/**/.env/public/**]}\n"));
+  EXPECT_EQ(taken(policy, "/s/a/.env/f"), "/s/a/.env by env");
+  EXPECT_EQ(taken(policy, "/s/a/.env/public/f"), "");
+  EXPECT_EQ(taken(policy, "/s/a/.env.example/f"), "");
+  EXPECT_EQ(taken(policy, "/s/a/.env/.env.example"), "");
+  EXPECT_EQ(taken(policy, "/s/a/.env.example/.env/f"), "/s/a/.env.example/.env by env");
+}
+
+TEST(TakenOnWay, by_another_deny_than_the_one_that_excepts) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  all: {allow: r, path: /s/**, audit: each}\n"
+                          "  a: {deny: r, path: /s/**, except: /s/d/f}\n  b: {deny: r, path: /s/d}\n"));
+  EXPECT_EQ(taken(policy, "/s/d/f"), "/s/d by b");
+}
+
+TEST(TakenOnWay, by_what_an_allow_excepts) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  all: {allow: r, path: /s/**, except: /s/priv/*.key, audit: each}\n"));
+  EXPECT_EQ(taken(policy, "/s/priv/x.key/f"), "/s/priv/x.key by default");
+  EXPECT_EQ(taken(policy, "/s/priv/x.key"), "/s/priv/x.key by default");
+  EXPECT_EQ(taken(policy, "/s/priv/x/f"), "");
+  EXPECT_EQ(taken(policy, "/s/priv/x.key/f", Right::write), "");  // it says nothing of that
+}
+
+TEST(TakenOnWay, not_by_what_one_allow_excepts_and_another_allows) {
+  const std::string one = "  one: {allow: r, path: /s/**, except: /s/d, audit: each}\n";
+  EXPECT_EQ(taken(compiled(with_rules(one)), "/s/d/f"), "/s/d by default");
+  EXPECT_EQ(taken(compiled(with_rules(one + "  two: {allow: r, path: /s/d, audit: each}\n")), "/s/d/f"), "");
+  const CompiledPolicy below = compiled(with_rules(
+      "  one: {allow: rw, path: /s/**, except: /s/priv/**, audit: each}\n  two: {allow: rw, path: /s/priv/mine/**, "
+      "audit: each}\n"));
+  EXPECT_EQ(taken(below, "/s/priv/mine/new", Right::create), "");
+  EXPECT_EQ(taken(below, "/s/priv/mine"), "");
+}
+
+TEST(TakenOnWay, a_long_path_and_many_rules) {
+  std::string rules = "  all: {allow: r, path: /s/**, audit: each}\n", path = "/s";
+  for (int i = 0; i < 50; ++i)
+    rules += "  r" + std::to_string(i) + ": {deny: r, path: [/s/**/d, /s/**/*.k" + std::to_string(i) +
+             "], except: /s/**/d/d}\n";
+  for (int i = 0; i < 1000; ++i) path += "/d";
+  const CompiledPolicy policy = compiled(with_rules(rules));
+  EXPECT_EQ(taken(policy, path), "");
+  EXPECT_EQ(taken(policy, path + "/a.k49/f"), path + "/a.k49 by r49");
+}
+
+}  // namespace
+}  // namespace alos::policy
