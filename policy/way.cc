@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "base/paths.h"
-
 namespace alos::policy {
 namespace {
 
@@ -68,14 +66,15 @@ struct Candidate {
   size_t taken = kNone;                 // where the first directory ends that it takes
 };
 
-// Where the shortest path ends that primitives alone reach on the way; kNone: there is none.
-size_t begin_of(const CompiledPolicy& compiled, std::string_view path) {
+// Where the shortest literal beginning ends of the patterns by which primitives alone reach the path; kNone: by none.
+size_t begin_of(const CompiledPolicy& compiled, Right right, std::string_view path) {
   size_t out = kNone;
   for (const FileRule& rule : compiled.rules()) {
-    if (!rule.brokered) continue;
+    if (!rule.brokered || !rule.rights.has(right)) continue;
     for (const PathPattern& given : rule.paths) {
+      if (!given.pattern.matches(path)) continue;
       const std::string prefix = given.pattern.literal_prefix();
-      if (lies_below(path, prefix)) out = std::min(out, prefix == "/" ? 0 : prefix.size());
+      out = std::min(out, prefix == "/" ? 0 : prefix.size());
     }
   }
   return out;
@@ -99,7 +98,7 @@ void look(std::vector<Candidate>& candidates, size_t end, bool counts) {
 }  // namespace
 
 std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
-  const size_t begin = begin_of(compiled, path);
+  const size_t begin = begin_of(compiled, right, path);
   if (begin == kNone) return std::nullopt;
   std::vector<Candidate> candidates;
   for (const FileRule& rule : compiled.rules())

@@ -61,7 +61,7 @@ Answer unrecorded(const Error& error) {
 // What an answer says of where a link leads is taken out of it. That an error is about the one path or the other is not
 // told either: whoever guesses where it leads would see that it is right.
 void conceal(const Plan& plan, Answer& answer) {
-  if (answer.reply.has_denied() && answer.reply.denied().rule() != "broker")
+  if (answer.reply.has_denied() && answer.reply.denied().layer() != "broker")
     answer.reply.mutable_denied()->set_remedy("a link that this agent may not stat leads on; the audit says where to");
   if (!answer.reply.has_failed()) return;
   const std::string& from = plan.demands.front().asked();

@@ -22,7 +22,7 @@ namespace {
 // Threads and how often each was taken from a processor: who is found twice with the same number slept in between.
 using Threads = std::vector<std::pair<pid_t, uint64_t>>;
 constexpr uint64_t kEnded = ~uint64_t{0};  // in place of its number: one that its parent has not waited for
-constexpr timespec kReaping{.tv_sec = 0, .tv_nsec = 20'000'000};
+constexpr timespec kReaping{.tv_sec = 0, .tv_nsec = 60'000'000};
 
 std::optional<uint64_t> number_after(std::string_view text, std::string_view name) {
   const size_t at = text.find(name);

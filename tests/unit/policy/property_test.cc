@@ -258,9 +258,11 @@ bool allowed_by_another(const std::vector<PlainRule>& rules, const PlainRule& bu
          });
 }
 
-bool is_reached_at(const std::vector<PlainRule>& rules, const std::string& directory) {
+bool is_reached_at(const std::vector<PlainRule>& rules, Right right, const std::string& path,
+                   const std::string& directory) {
   return std::ranges::any_of(rules, [&](const PlainRule& rule) {
-    return rule.brokered && std::ranges::any_of(rule.paths, [&](const std::string& pattern) {
+    return rule.brokered && rule.rights.has(right) && std::ranges::any_of(rule.paths, [&](const std::string& pattern) {
+             if (!matches(pattern, path)) return false;
              const std::string prefix = Pattern::parse(pattern)->literal_prefix();
              return prefix == "/" || directory == prefix || directory.starts_with(prefix + "/");
            });
@@ -273,7 +275,7 @@ std::string first_taken(const std::vector<PlainRule>& rules, Right right, const 
     directories.push_back((directories.size() == 1 ? "" : directories.back()) + "/" + component);
   for (size_t i = 0; i < directories.size(); ++i) {
     const std::string& directory = directories[i];
-    if (!is_reached_at(rules, directory)) continue;
+    if (!is_reached_at(rules, right, path, directory)) continue;
     for (const PlainRule& rule : rules) {
       if (!rule.rights.has(right) || !among(rule.paths, directory)) continue;
       const bool taken = rule.effect == Effect::deny

@@ -44,6 +44,14 @@ TEST(TakenOnWay, not_above_what_is_reached) {
   EXPECT_EQ(taken(policy, "/s/w/f"), "") << "nothing is reached there";
 }
 
+// What reaches it with another right does not begin it.
+TEST(TakenOnWay, not_above_what_is_reached_with_the_right_that_is_asked_for) {
+  const CompiledPolicy policy = compiled(
+      with_rules("  all: {allow: r, path: /s/**, audit: each}\n  books: {allow: rw, path: /s/v/books/**, audit: each}\n"
+                 "  no: {deny: w, path: /s/*}\n"));
+  EXPECT_EQ(taken(policy, "/s/v/books/new", Right::create), "");
+}
+
 TEST(TakenOnWay, by_a_deny_that_excepts_other_paths_than_this) {
   const CompiledPolicy policy = compiled(
       with_rules("  all: {allow: rw, path: /s/**, audit: each}\n"
