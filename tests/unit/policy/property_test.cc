@@ -297,6 +297,8 @@ TEST(ALOS_SUITE, what_is_taken_on_a_way_is_by_the_definition) {
     Generator make(static_cast<uint32_t>(pair));
     std::vector<PlainRule> rules = make.below(2) ? make.rules() : make.entangled("/a");
     for (PlainRule& rule : rules) rule.brokered = rule.effect == Effect::allow && make.below(2);
+    if (make.below(2))
+      rules.push_back({"wide", Effect::allow, Rights::from_bits(1023), {"/**"}, {make.pattern()}, true});
     const CompiledPolicy policy = build(rules);
     for (int i = 0; i < kPaths; ++i) {
       const std::string path = make.below(2) ? make.path() : make.path_below("/a");
@@ -308,8 +310,8 @@ TEST(ALOS_SUITE, what_is_taken_on_a_way_is_by_the_definition) {
       by_allow += actual && !actual->decision.rule;
     }
   }
-  EXPECT_GT(taken, ALOS_PAIRS / 50);
-  EXPECT_GT(by_allow, ALOS_PAIRS / 5000);
+  EXPECT_GT(taken, ALOS_PAIRS / 20);
+  EXPECT_GT(by_allow, ALOS_PAIRS / 500);
 }
 
 // Who writes trees alone says of every directory what is said of all below it.
