@@ -59,6 +59,8 @@ constexpr size_t kNone = std::string_view::npos;
 struct Candidate {
   explicit Candidate(const FileRule& of) : rule(&of), paths(of.paths), except(of.except) {}
   bool denies() const { return rule->effect == Effect::deny; }
+  // Of where the pass is.
+  bool gives() const { return !denies() && path && !excepted; }
 
   const FileRule* rule;
   Patterns paths, except;
@@ -86,7 +88,7 @@ void look(std::vector<Candidate>& candidates, size_t end, bool counts) {
   for (Candidate& one : candidates) {
     one.path = one.paths.match();
     one.excepted = one.except.match();
-    allowed = allowed || (!one.denies() && one.path && !one.excepted);
+    allowed = allowed || one.gives();
   }
   for (Candidate& one : candidates) {
     if (one.denies() && one.excepted) one.taken = kNone;
@@ -113,11 +115,10 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
     }
     look(candidates, end, end >= begin);
   }
-  const auto gives = [](const Candidate& one) { return !one.denies() && one.path && !one.excepted; };
-  const auto givers = std::ranges::count_if(candidates, gives);
+  const auto givers = std::ranges::count_if(candidates, &Candidate::gives);
   const Candidate* first = nullptr;
   for (const Candidate& one : candidates) {
-    const bool given_by_another = givers > (gives(one) ? 1 : 0);
+    const bool given_by_another = givers > (one.gives() ? 1 : 0);
     if (one.taken == kNone || (!one.denies() && given_by_another)) continue;
     if (!first || one.taken < first->taken) first = &one;
   }

@@ -51,12 +51,13 @@ Result<void> LinkEnd::receive_identity(Start& out) {
   TRY(sys::send_message(socket_.get(), std::as_bytes(std::span(want))));
   std::string buffer(kLongestMessage, '\0');
   sys::Message got;
-  do {
+  for (;;) {
     got = TRY(sys::receive_message(socket_.get(), std::as_writable_bytes(std::span(buffer)), 2));
     if (got.size == 0) return fail("receive", "supervisor", EPIPE);
     if (buffer[0] == Finish::kTag) ::_exit(0);  // before anything was served
-    if (buffer[0] == Advance::kTag) start_later(out.begin, TRY(decode<Advance>(body_of(buffer, got.size), "time")));
-  } while (buffer[0] == Advance::kTag);
+    if (buffer[0] != Advance::kTag) break;
+    start_later(out.begin, TRY(decode<Advance>(body_of(buffer, got.size), "time")));
+  }
   if (buffer[0] != Identity::kTag) return fail("receive", "supervisor", EBADMSG);
   const auto identity = TRY(decode<Identity>(body_of(buffer, got.size), "identity"));
   if (identity.error != 0 || got.fds.empty()) {

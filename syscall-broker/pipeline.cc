@@ -78,16 +78,13 @@ Task<Answer> Pipeline::answer(Call& call) {
   Primitive& primitive = *primitives_.at(row.call);
   if (primitive.prepares()) {
     Attempt<bool> prepared = co_await primitive.prepare(call);
-    if (!prepared) {
-      call.reached_ = {};  // by a search for a word; this may be about another
-      co_return std::move(prepared).error();
-    }
+    call.reached_ = {};  // by a search for a word; how this ends may be about another
+    if (!prepared) co_return std::move(prepared).error();
   }
   Attempt<Plan> plan = primitive.plan(call);
   if (!plan) co_return std::move(plan).error();
   call.rule_.clear();  // what was looked at before is not what it is allowed by
   call.ruled_ = false;
-  call.reached_ = {};
   for (const policy::Request& demand : plan->demands) {
     if (auto denial = decide(call, demand)) co_return std::move(*denial);
     call.ruled_ = call.recorded_;

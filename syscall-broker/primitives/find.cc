@@ -195,7 +195,6 @@ Task<std::string> undotted(const View& view, std::string path) {
 
 // What follows a link may hold further links, of which ".." is not the one before it by words.
 Task<bool> lead_to_the_same(const View& view, std::string path, std::string name) {
-  if (name.empty()) co_return false;
   auto one = co_await view.place(View::Tree::box, std::move(path), true);
   auto other = co_await view.place(View::Tree::box, std::move(name), true);
   if (!one || !other) co_return false;
@@ -237,8 +236,8 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   ALOS_ATTEMPT(next, led_by(stop.link, stop.path, stop.rest));
   if (brokered) call.goes_by(asked, stop.path, rule);
   Link out;
-  out.name = name_by(stop.path, stop.rest);
-  const bool leads_out = !brokered && stop.rest.find("/..") != stop.rest.npos;
+  if (wanted.each_link) out.name = name_by(stop.path, stop.rest);
+  const bool leads_out = !out.name.empty() && stop.rest.find("/..") != stop.rest.npos;
   if (leads_out && !co_await lead_to_the_same(view, stop.path + stop.rest, out.name)) out.name.clear();
   out.next = std::move(next);
   co_return out;
@@ -401,7 +400,6 @@ Answer masked(policy::Right right, const std::string& asked, const std::string& 
 
 // The search is a coroutine of its own: what it takes to run one is allocated, and a straight path needs none of it.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
-  call.reaches(wanted.side, asked, asked);
   ALOS_ATTEMPT(view, call.agent().view());
   if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
   if (!wanted.beside) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <set>
@@ -21,12 +22,16 @@ using policy::Effect;
 using policy::kAll;
 using policy::kRead;
 
+policy::FileRule brokered(policy::Rights rights, const std::string& path, const std::string& name) {
+  policy::FileRule out = rule(Effect::allow, rights, {path}, name);
+  out.brokered = true;
+  return out;
+}
+
 class FilesBrokered : public Files {
  protected:
   static Setting brokered_rules() {
-    policy::FileRule vault = rule(Effect::allow, kRead, {"/v/**"}, "vault");
-    vault.brokered = true;
-    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault,
+    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kRead, "/v/**", "vault"),
                              rule(Effect::deny, kAll, {"/v/secret/**"}, "secrets"),
                              rule(Effect::deny, kAll, {"/v/keys/*.key"}, "keys")}),
             .brokered = true};
@@ -64,9 +69,8 @@ TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
 class FilesBrokeredToWrite : public Files {
  protected:
   static Setting writable(bool with_denial) {
-    policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
-    vault.brokered = true;
-    Setting out{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), vault}), .brokered = true};
+    Setting out{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kAll, "/v/**", "vault")}),
+                .brokered = true};
     if (with_denial) out.policy.files.push_back(rule(Effect::deny, kAll, {"/v/*/*.key"}, "keys"));
     return out;
   }
@@ -160,9 +164,7 @@ TEST_F(FilesBrokeredToWrite, no_directory_takes_the_place_of_what_is_being_writt
 }
 
 TEST(FilesBrokeredWithoutLandlock, a_file_is_not_renamed_where_nothing_keeps_a_directory_from_its_place) {
-  policy::FileRule vault = rule(Effect::allow, kAll, {"/v/**"}, "vault");
-  vault.brokered = true;
-  Served served({.policy = rules({vault}), .brokered = true, .no_landlock = true});
+  Served served({.policy = rules({brokered(kAll, "/v/**", "vault")}), .brokered = true, .no_landlock = true});
   served.write(".brokered/v/d/plain", "kept");
   Client client(served.socket_path());
   const wire::Reply reply = client.call(write_request("/v/d/plain", "new"));
@@ -297,8 +299,7 @@ TEST_F(FilesBrokered, a_denied_name_on_the_way_is_denied) {
 class FilesBrokeredByException : public Files {
  protected:
   static Setting rules_with_exceptions() {
-    policy::FileRule books = rule(Effect::allow, kAll, {"/v/books/**"}, "books");
-    books.brokered = true;
+    policy::FileRule books = brokered(kAll, "/v/books/**", "books");
     books.except = {{policy::Pattern::parse("/v/books/priv/*.key").value(), "", {}}};
     policy::FileRule others = rule(Effect::deny, kAll, {"/v/**"}, "others");
     others.except = {{policy::Pattern::parse("/v/books/**").value(), "", {}}};
@@ -340,15 +341,15 @@ TEST_F(FilesBrokeredByException, what_an_allow_excepts_is_not_told_by_how_a_way_
   EXPECT_EQ(answers.size(), 1U) << testing::PrintToString(answers);
 }
 
-// While `change` is done over and over.
-class Mutating {
+// Two names change places, over and over.
+class Exchanging {
  public:
-  Mutating(const std::string& a, const std::string& b)
+  Exchanging(const std::string& a, const std::string& b)
       : thread_([this, a, b] {
           for (; !over_; std::this_thread::sleep_for(std::chrono::microseconds(50)))
             ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE);
         }) {}
-  ~Mutating() {
+  ~Exchanging() {
     over_ = true;
     thread_.join();
   }
@@ -360,7 +361,6 @@ class Mutating {
 
 // Also where one name leads to the one and then to the other.
 TEST_F(FilesBrokered, both_sides_of_a_copy_are_recorded) {
-  const std::string own = served.root() + "/w/own";
   link("a", "/v/file");
   link("b", "own");
   served.write("/w/own", "own");
@@ -368,7 +368,7 @@ TEST_F(FilesBrokered, both_sides_of_a_copy_are_recorded) {
   copy.mutable_fs_copy()->set_from("/w/a");
   copy.mutable_fs_copy()->set_to("/w/a");
   int copied = 0;
-  const Mutating links(served.root() + "/w/a", served.root() + "/w/b");
+  const Exchanging links(served.root() + "/w/a", served.root() + "/w/b");
   for (int i = 0; i < 20'000 && copied < 3; ++i) {
     if (!client->call(copy).has_fs_copy() || served.read("/w/own") != "kept") continue;
     ++copied;
@@ -389,7 +389,7 @@ TEST_F(FilesBrokered, what_was_reached_is_where_the_search_ended) {
   link("d1", "/v/l0");
   served.write("/w/d2/file", "own");
   int by_the_link = 0;
-  const Mutating directories(served.root() + "/w/d1", served.root() + "/w/d2");
+  const Exchanging directories(served.root() + "/w/d1", served.root() + "/w/d2");
   for (int i = 0; i < 20'000 && by_the_link < 3; ++i) {
     const size_t before = served.journal().size();
     if (!client->call(read_request("/w/d1/file")).has_fs_read() || served.journal().size() == before) continue;
@@ -423,11 +423,6 @@ TEST_F(FilesBrokered, a_link_of_the_box_leads_there_as_a_directory_too) {
 class FilesBrokeredByTwo : public Files {
  protected:
   static Setting rules_of_two() {
-    const auto brokered = [](policy::Rights rights, const std::string& path, const std::string& name) {
-      policy::FileRule out = rule(Effect::allow, rights, {path}, name);
-      out.brokered = true;
-      return out;
-    };
     return {
         .policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kRead, "/v/**", "public"),
                          brokered(kRead, "/p/**", "payroll"),

@@ -57,9 +57,12 @@ struct PlainRule {
   bool brokered = false;
 };
 
+bool among(const std::vector<std::string>& patterns, const std::string& path) {
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(pattern, path); });
+}
+
 bool holds(const PlainRule& rule, const std::string& path) {
-  const auto hits = [&](const std::string& pattern) { return matches(pattern, path); };
-  return std::ranges::any_of(rule.paths, hits) && std::ranges::none_of(rule.except, hits);
+  return among(rule.paths, path) && !among(rule.except, path);
 }
 
 // What every box has, except what the policy mounts below it.
@@ -246,11 +249,6 @@ TEST(ALOS_SUITE, decide_agrees_with_the_reference_whatever_the_order_and_a_deny_
   EXPECT_GT(differing, ALOS_PAIRS / 200);
 }
 
-// By the definition, one directory after the other.
-bool among(const std::vector<std::string>& patterns, const std::string& path) {
-  return std::ranges::any_of(patterns, [&](const std::string& pattern) { return matches(pattern, path); });
-}
-
 bool allowed_by_another(const std::vector<PlainRule>& rules, const PlainRule& but, Right right,
                         const std::string& path) {
   return box_holds(rules, right, path) || std::ranges::any_of(rules, [&](const PlainRule& rule) {
@@ -269,6 +267,7 @@ bool is_reached_at(const std::vector<PlainRule>& rules, Right right, const std::
   });
 }
 
+// By the definition, one directory after the other.
 std::string first_taken(const std::vector<PlainRule>& rules, Right right, const std::string& path) {
   std::vector<std::string> directories{"/"};
   for (const std::string& component : split(path))
