@@ -60,7 +60,8 @@ struct Candidate {
   explicit Candidate(const FileRule& of) : rule(&of), paths(of.paths), except(of.except) {}
   bool denies() const { return rule->effect == Effect::deny; }
   // Of where the pass is.
-  bool gives() const { return !denies() && path && !excepted; }
+  bool holds() const { return path && !excepted; }
+  bool gives() const { return rule->effect == Effect::allow && holds(); }
 
   const FileRule* rule;
   Patterns paths, except;
@@ -68,53 +69,60 @@ struct Candidate {
   size_t taken = kNone;                 // where the first directory ends that it takes
 };
 
-// Where the shortest literal beginning ends of the patterns by which primitives alone reach the path; kNone: by none.
-size_t begin_of(const CompiledPolicy& compiled, Right right, std::string_view path) {
-  size_t out = kNone;
+// Where the component ends that begins behind `end`.
+size_t next_end(std::string_view path, size_t end) {
+  return std::min(path.find('/', end + 1), path.size());
+}
+
+// Where directories end of which something is said, of what primitives alone reach. kNone: the path is none of that.
+struct Begin {
+  size_t taken = kNone;  // the first that is matched by what matches the path
+  size_t kept = kNone;   // the shortest literal beginning of those
+};
+
+size_t first_match(const Pattern& pattern, std::string_view path) {
+  Steps steps(pattern);
+  size_t end = 0;
+  while (!steps.matches() && end < path.size()) {
+    const size_t from = end + 1;
+    end = next_end(path, end);
+    steps.step(path.substr(from, end - from));
+  }
+  return end;
+}
+
+Begin begin_of(const CompiledPolicy& compiled, Right right, std::string_view path) {
+  Begin out;
   for (const FileRule& rule : compiled.rules()) {
     if (!rule.brokered || !rule.rights.has(right)) continue;
     for (const PathPattern& given : rule.paths) {
       if (!given.pattern.matches(path)) continue;
       const std::string prefix = given.pattern.literal_prefix();
-      out = std::min(out, prefix == "/" ? 0 : prefix.size());
+      out.kept = std::min(out.kept, prefix == "/" ? 0 : prefix.size());
+      out.taken = std::min(out.taken, first_match(given.pattern, path));
     }
   }
   return out;
 }
 
-// At the directory that ends at `end`.
-void look(std::vector<Candidate>& candidates, size_t end, bool counts) {
-  bool allowed = false;
+// At the directory that ends at `end`. Whether it is allowed by its own name.
+bool look(std::vector<Candidate>& candidates, size_t end, bool counts) {
+  bool given = false, kept = false;
   for (Candidate& one : candidates) {
     one.path = one.paths.match();
     one.excepted = one.except.match();
-    allowed = allowed || one.gives();
+    given = given || one.gives();
+    kept = kept || (one.holds() && !one.gives());
   }
   for (Candidate& one : candidates) {
     if (one.denies() && one.excepted) one.taken = kNone;
-    const bool takes = one.path && one.excepted != one.denies() && (one.denies() || (one.rule->brokered && !allowed));
+    const bool takes = one.denies() ? one.holds() : one.rule->brokered && one.path && one.excepted && !given;
     if (counts && takes) one.taken = std::min(one.taken, end);
   }
+  return given && !kept;
 }
 
-}  // namespace
-
-std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
-  const size_t begin = begin_of(compiled, right, path);
-  if (begin == kNone) return std::nullopt;
-  std::vector<Candidate> candidates;
-  for (const FileRule& rule : compiled.rules())
-    if (rule.rights.has(right) && rule.effect != Effect::ask) candidates.emplace_back(rule);
-  look(candidates, 0, begin == 0);
-  for (size_t end = 0; end < path.size() && path != "/";) {
-    const size_t from = end + 1;
-    end = std::min(path.find('/', from), path.size());
-    for (Candidate& one : candidates) {
-      one.paths.step(path.substr(from, end - from));
-      one.except.step(path.substr(from, end - from));
-    }
-    look(candidates, end, end >= begin);
-  }
+std::optional<TakenOnWay> first_taken(const std::vector<Candidate>& candidates, std::string_view path) {
   const auto givers = std::ranges::count_if(candidates, &Candidate::gives);
   const Candidate* first = nullptr;
   for (const Candidate& one : candidates) {
@@ -125,6 +133,31 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
   if (!first) return std::nullopt;
   TakenOnWay out{std::string(first->taken == 0 ? "/" : path.substr(0, first->taken)), {}};
   if (first->denies()) out.decision.rule = first->rule;
+  return out;
+}
+
+}  // namespace
+
+OnWay on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
+  const auto [taken, kept] = begin_of(compiled, right, path);
+  if (taken == kNone) return {};
+  if (path == "/") path = "";
+  std::vector<Candidate> candidates;
+  for (const FileRule& rule : compiled.rules())
+    if (rule.rights.has(right)) candidates.emplace_back(rule);
+  OnWay out;
+  for (size_t end = 0;;) {
+    const bool allowed = look(candidates, end, end >= taken);
+    if (end == path.size()) break;
+    out.kept = out.kept || (!allowed && end >= kept);
+    const size_t from = end + 1;
+    end = next_end(path, end);
+    for (Candidate& one : candidates) {
+      one.paths.step(path.substr(from, end - from));
+      one.except.step(path.substr(from, end - from));
+    }
+  }
+  out.taken = first_taken(candidates, path);
   return out;
 }
 

@@ -104,6 +104,9 @@ class Call {
   // A link of what primitives alone reach is followed. Where it leads is told to whoever may stat it.
   void goes_by(const std::string& asked, const std::string& link, const std::string& rule);
 
+  // Where a way ended of which the client is not told how; for the record.
+  void stops_at(const std::string& path, std::string_view why);
+
   // A line of the script answers this call, and its record says so.
   const ScriptLine& answer_by(size_t line) {
     scripted_ = line;
@@ -146,6 +149,7 @@ class Call {
   bool untold_ = false;                 // where a link leads that may not be looked at
   std::vector<std::string> by_;         // links of what primitives alone reach; the first of them
   size_t went_by_ = 0;                  // how many there were
+  std::string stopped_;                 // where and by what, if the client is not told
   std::optional<size_t> scripted_;
 };
 

@@ -184,6 +184,7 @@ void Pipeline::add_way(const Call& call, Journal::Entry& entry) {
     entry.details.emplace_back(i == 0 ? "by" : fmt::format("by{}", i + 1), call.by_[i]);
   if (call.went_by_ > call.by_.size())
     entry.details.emplace_back("by_more", std::to_string(call.went_by_ - call.by_.size()));
+  if (!call.stopped_.empty()) entry.details.emplace_back("stopped", call.stopped_);
 }
 
 uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan& plan, std::string_view outcome,
@@ -298,6 +299,10 @@ void Call::goes_by(const std::string& asked, const std::string& link, const std:
   std::string named = fmt::format("{} ({})", printable(link), rule);
   if (std::ranges::find(by_, named) != by_.end()) return;
   if (++went_by_ <= kNamed) by_.push_back(std::move(named));
+}
+
+void Call::stops_at(const std::string& path, std::string_view why) {
+  stopped_ = fmt::format("{} ({})", printable(path), why);
 }
 
 void Call::put(wire::Output output) {

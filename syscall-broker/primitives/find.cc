@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -20,6 +21,9 @@ namespace {
 constexpr std::string_view kMasked =
     "the box shows nothing of this file: a deny takes it, by this or another of its names";
 constexpr std::string_view kThroughTheBroker = "it is read through the broker alone";
+constexpr std::string_view kKept =
+    "or one of its directories that the policy does not allow by its own name is no directory, closed or a link; the "
+    "audit says where it ends";
 constexpr int kMostLinks = 40;  // as the kernel's own path walk
 
 std::optional<Answer> first_denial(policy::Rights rights, const auto& of) {
@@ -201,17 +205,46 @@ Task<bool> lead_to_the_same(const View& view, std::string path, std::string name
   co_return one->path == other->path;
 }
 
+// How a call ends in the other tree where its way does.
+struct Ending {
+  std::optional<Answer> denial;
+  bool kept = false;  // as where nothing is, whatever there is
+};
+
 // In the other tree nobody is told by how a way ends what of it a rule denies. That a path was allowed as a whole says
 // nothing of a directory's own name.
-std::optional<Answer> denial_of_parts(const Call& call, Wanted wanted, const std::string& asked,
-                                      const std::string& path) {
+Ending ending_on_way(const Call& call, Wanted wanted, const std::string& asked, const std::string& path) {
+  Ending out;
   const policy::CompiledPolicy& policy = call.agent().policy();
-  return unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
-    const auto taken = policy::taken_on_way(policy, right, path);
-    if (!taken) return std::nullopt;
-    const auto request = policy::Request::file(right, asked, taken->directory);
-    return request ? denied(policy, taken->decision, *request) : failed(request.error());
+  out.denial = unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
+    const policy::OnWay way = policy::on_way(policy, right, path);
+    out.kept = out.kept || way.kept;
+    if (!way.taken) return std::nullopt;
+    const auto request = policy::Request::file(right, asked, way.taken->directory);
+    return request ? denied(policy, way.taken->decision, *request) : failed(request.error());
   });
+  return out;
+}
+
+// How the script has the call end at what it reaches, which it may.
+std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
+  if (call.agent().script().empty()) return std::nullopt;
+  const std::string_view name = row_of(call.request().call_case()).name;
+  const auto line = call.agent().script().line_for(name, reached);
+  if (!line) return std::nullopt;
+  return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
+}
+
+// `at` and `why` are for the record.
+std::unexpected<Answer> as_where_nothing_is(Call& call, const std::string& path, const std::string& at,
+                                            std::string_view why) {
+  if (auto no = scripted_failure(call, path)) return std::unexpected(std::move(*no));
+  call.stops_at(at, why);
+  return give_up("open", path, ENOENT, kKept);
+}
+
+bool says_what_is_there(int code) {
+  return code == ENOENT || code == ENOTDIR || code == EACCES || code == ELOOP || code == ENAMETOOLONG;
 }
 
 // The link among the directories of a way that does not go on, or how the call ends.
@@ -221,12 +254,15 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   const bool brokered = way.tree == Tree::brokered;
   std::string rule;
   std::optional<Answer> no;
-  if (brokered && stop.link)
-    no = denial_on_way(call, wanted, asked, stop.path, &rule);
-  else if (brokered)
-    no = denial_of_parts(call, wanted, asked, way.path);
-  else if (!stop.link && !stop.end.empty() && stop.end != asked)
+  if (brokered && stop.link) no = denial_on_way(call, wanted, asked, stop.path, &rule);
+  if (brokered && (!stop.link || no)) {
+    Ending ending = ending_on_way(call, wanted, asked, way.path);
+    if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
+    const char* const why = stop.link ? "a link" : ::strerrordesc_np(error.code);
+    if (ending.kept) co_return as_where_nothing_is(call, way.path, stop.path, why);
+  } else if (!stop.link && !stop.end.empty() && stop.end != asked) {
     no = denial_on_way(call, wanted, asked, stop.end);
+  }
   if (no) co_return std::unexpected(std::move(*no));
   if (!stop.link) co_return give_up(error);
   if (!brokered && lies_below(stop.path, "/proc")) {  // the text of the kernel's links is not where they lead
@@ -243,33 +279,16 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   co_return out;
 }
 
-Task<bool> is_masked(const View& view, const View::Place& place) {
-  auto node = co_await view.open(place, O_PATH);
-  if (!node) co_return false;
-  const auto st = look(*node, place.path);
-  co_return st.has_value() && view.is_mask(*st);
-}
-
 std::optional<Answer> denial_of_mask(Wanted wanted, const std::string& asked, const std::string& path) {
   return first_denial(wanted.rights,
                       [&](policy::Right right) -> std::optional<Answer> { return masked(right, asked, path); });
 }
 
-// How the script has the call end at what it reaches, which it may.
-std::optional<Answer> scripted_failure(Call& call, const std::string& reached) {
-  if (call.agent().script().empty()) return std::nullopt;
-  const std::string_view name = row_of(call.request().call_case()).name;
-  const auto line = call.agent().script().line_for(name, reached);
-  if (!line) return std::nullopt;
-  return failed({std::string(name), reached, call.answer_by(*line).fails, std::string(kScriptSaysSo)});
-}
-
 // At a place that was come to, where something is or not.
-std::optional<Answer> denial_at(Call& call, Wanted wanted, const std::string& asked, const View::Place& at,
-                                bool there) {
+Ending ending_at(Call& call, Wanted wanted, const std::string& asked, const View::Place& at, bool there) {
   if (at.path != asked)
-    if (auto no = denial(call, there ? wanted.rights : wanted.absent, asked, at.path)) return no;
-  return at.brokered && !there ? denial_of_parts(call, wanted, asked, at.path) : std::nullopt;
+    if (auto no = denial(call, there ? wanted.rights : wanted.absent, asked, at.path)) return {std::move(no)};
+  return at.brokered && !there ? ending_on_way(call, wanted, asked, at.path) : Ending();
 }
 
 // What is at a place that was found, decided on and open as asked, or the link that it is. False: to be done again.
@@ -283,11 +302,15 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
   const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
   if (only_looked) opened = co_await view.open(out.place, O_PATH);
   if (!opened && opened.error().code != ENOENT) {
-    auto no = denial_at(call, wanted, asked, out.place, false);
-    if (no) co_return std::unexpected(std::move(*no));
-    bool is_mask = false;
-    if (opened.error().code == EACCES) is_mask = co_await is_masked(view, out.place);
-    if (is_mask) no = denial_of_mask(wanted, asked, path);
+    Ending ending = ending_at(call, wanted, asked, out.place, false);
+    if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
+    // What is there can always be looked at, unless its directory is closed.
+    auto seen = co_await view.open(out.place, O_PATH);
+    if (const int code = seen ? 0 : seen.error().code; ending.kept && says_what_is_there(code))
+      co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(code));
+    const auto st = seen ? look(*seen, path) : give_up(seen.error());
+    std::optional<Answer> no;
+    if (st && opened.error().code == EACCES && view.is_mask(*st)) no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));
     co_return give_up(opened.error());
   }
@@ -308,11 +331,14 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     }
     if (only_looked && can_be_opened(st)) co_return false;
   }
-  auto no = denial_at(call, wanted, asked, out.place, out.there());
-  if (no) co_return std::unexpected(std::move(*no));
+  Ending ending = ending_at(call, wanted, asked, out.place, out.there());
+  if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
+  // Who makes something there is told by that that its directory is one.
+  if (ending.kept && !wanted.absent.has(policy::Right::create))
+    co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(ENOENT));
   if (!out.there()) co_return true;
   if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
-    no = denial_of_mask(wanted, asked, path);
+    auto no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));
   }
   if (decided || wanted.open == O_PATH || !can_be_opened(out.st)) co_return true;
@@ -360,7 +386,8 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
     } else {
       call.reaches(wanted.side, asked, way.path);
       const int code = placed.error().code;
-      const bool no_way = code == ENOENT || code == ENOTDIR || code == EACCES;
+      const bool no_way =
+          code == ENOENT || code == ENOTDIR || code == EACCES || (code == ENAMETOOLONG && way.tree == Tree::brokered);
       if (no_way && way.tree == Tree::box && !std::exchange(way.each_link, true)) {
         --step;  // the same once more
         continue;

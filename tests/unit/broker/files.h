@@ -14,6 +14,13 @@ inline Setting workspace_rules() {
                            rule(policy::Effect::deny, policy::kAll, {"/w/secret/**", "/w/**/.env"}, "secrets")})};
 }
 
+// By primitives alone.
+inline policy::FileRule brokered(policy::Rights rights, const std::string& path, const std::string& name) {
+  policy::FileRule out = rule(policy::Effect::allow, rights, {path}, name);
+  out.brokered = true;
+  return out;
+}
+
 // A broker that serves file primitives in a tree with /w and /r, and a client of it.
 class Files : public testing::Test {
  protected:

@@ -22,12 +22,6 @@ using policy::Effect;
 using policy::kAll;
 using policy::kRead;
 
-policy::FileRule brokered(policy::Rights rights, const std::string& path, const std::string& name) {
-  policy::FileRule out = rule(Effect::allow, rights, {path}, name);
-  out.brokered = true;
-  return out;
-}
-
 class FilesBrokered : public Files {
  protected:
   static Setting brokered_rules() {
@@ -293,52 +287,6 @@ TEST_F(FilesBrokered, a_denied_name_on_the_way_is_denied) {
   for (const char* name : {"a.key", "b.key", "none.key", "closed.key", "later.key"})
     EXPECT_EQ(client->call(read_request(std::string("/v/keys/") + name + "/zz")).denied().rule(), "keys") << name;
   std::filesystem::permissions(closed, std::filesystem::perms::all);  // to be removed
-}
-
-// A deny that excepts the tree has nothing against the way there.
-class FilesBrokeredByException : public Files {
- protected:
-  static Setting rules_with_exceptions() {
-    policy::FileRule books = brokered(kAll, "/v/books/**", "books");
-    books.except = {{policy::Pattern::parse("/v/books/priv/*.key").value(), "", {}}};
-    policy::FileRule others = rule(Effect::deny, kAll, {"/v/**"}, "others");
-    others.except = {{policy::Pattern::parse("/v/books/**").value(), "", {}}};
-    return {.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work"), books, others}), .brokered = true};
-  }
-  FilesBrokeredByException() : Files(rules_with_exceptions()) {
-    served.write(".brokered/v/books/a", "kept");
-    served.write(".brokered/v/books/priv/a.key", "k");
-  }
-};
-
-TEST_F(FilesBrokeredByException, what_is_excepted_from_a_deny_is_made_and_told_as_it_is) {
-  EXPECT_EQ(client->call(read_request("/v/books/none")).failed().name(), "ENOENT");
-  EXPECT_EQ(client->call(read_request("/v/books/a/zz")).failed().name(), "ENOTDIR");
-  EXPECT_TRUE(client->call(write_request("/v/books/new", "x")).has_fs_write());
-  wire::Request make;
-  make.mutable_fs_mkdir()->set_path("/v/books/directory");
-  EXPECT_TRUE(client->call(make).has_fs_mkdir());
-  wire::Request rename;
-  rename.mutable_fs_rename()->set_from("/v/books/a");
-  rename.mutable_fs_rename()->set_to("/v/books/b");
-  EXPECT_TRUE(client->call(rename).has_fs_rename());
-  EXPECT_EQ(client->call(read_request("/v/others/none")).denied().rule(), "others");
-}
-
-// As what a deny names on the way.
-TEST_F(FilesBrokeredByException, what_an_allow_excepts_is_not_told_by_how_a_way_ends) {
-  const std::string priv = served.root() + ".brokered/v/books/priv/";
-  std::filesystem::create_symlink("/w", priv + "link.key");
-  std::filesystem::create_directory(priv + "directory.key");
-  std::set<std::string> answers;
-  for (const std::string name : {"a", "none", "link", "directory"}) {
-    wire::Denied denied = client->call(read_request("/v/books/priv/" + name + ".key/zz")).denied();
-    EXPECT_EQ(denied.rule(), "default") << name;
-    for (size_t at; (at = denied.remedy().find(name + ".key")) != std::string::npos;)
-      denied.mutable_remedy()->replace(at, name.size(), "NAME");
-    answers.insert(denied.remedy());
-  }
-  EXPECT_EQ(answers.size(), 1U) << testing::PrintToString(answers);
 }
 
 // Two names change places, over and over.

@@ -256,25 +256,32 @@ bool allowed_by_another(const std::vector<PlainRule>& rules, const PlainRule& bu
          });
 }
 
-bool is_reached_at(const std::vector<PlainRule>& rules, Right right, const std::string& path,
-                   const std::string& directory) {
+// From the root to the path itself.
+std::vector<std::string> way_to(const std::string& path) {
+  std::vector<std::string> out{"/"};
+  for (const std::string& component : split(path)) out.push_back((out.size() == 1 ? "" : out.back()) + "/" + component);
+  return out;
+}
+
+// By `begins`, of a pattern that reaches the path, or something above that.
+bool is_reached_at(const std::vector<PlainRule>& rules, Right right, const std::vector<std::string>& way, size_t at,
+                   const auto& begins) {
   return std::ranges::any_of(rules, [&](const PlainRule& rule) {
     return rule.brokered && rule.rights.has(right) && std::ranges::any_of(rule.paths, [&](const std::string& pattern) {
-             if (!matches(pattern, path)) return false;
-             const std::string prefix = Pattern::parse(pattern)->literal_prefix();
-             return prefix == "/" || directory == prefix || directory.starts_with(prefix + "/");
+             return matches(pattern, way.back()) &&
+                    std::any_of(way.begin(), way.begin() + static_cast<ptrdiff_t>(at) + 1,
+                                [&](const std::string& directory) { return begins(pattern, directory); });
            });
   });
 }
 
 // By the definition, one directory after the other.
 std::string first_taken(const std::vector<PlainRule>& rules, Right right, const std::string& path) {
-  std::vector<std::string> directories{"/"};
-  for (const std::string& component : split(path))
-    directories.push_back((directories.size() == 1 ? "" : directories.back()) + "/" + component);
+  const std::vector<std::string> directories = way_to(path);
+  const auto by_its_name = [](const auto& pattern, const auto& directory) { return matches(pattern, directory); };
   for (size_t i = 0; i < directories.size(); ++i) {
     const std::string& directory = directories[i];
-    if (!is_reached_at(rules, right, path, directory)) continue;
+    if (!is_reached_at(rules, right, directories, i, by_its_name)) continue;
     for (const PlainRule& rule : rules) {
       if (!rule.rights.has(right) || !among(rule.paths, directory)) continue;
       const bool taken = rule.effect == Effect::deny
@@ -289,9 +296,21 @@ std::string first_taken(const std::vector<PlainRule>& rules, Right right, const 
   return "";
 }
 
+bool is_kept(const CompiledPolicy& policy, const std::vector<PlainRule>& rules, Right right, const std::string& path) {
+  const std::vector<std::string> directories = way_to(path);
+  const auto literally = [](const std::string& pattern, const std::string& directory) {
+    return directory == Pattern::parse(pattern)->literal_prefix();
+  };
+  for (size_t i = 0; i + 1 < directories.size(); ++i)
+    if (is_reached_at(rules, right, directories, i, literally) &&
+        decide(policy, *Request::file(right, directories[i])).effect != Effect::allow)
+      return true;
+  return false;
+}
+
 TEST(ALOS_SUITE, what_is_taken_on_a_way_is_by_the_definition) {
   constexpr int kPaths = 20;
-  int taken = 0, by_allow = 0;
+  int taken = 0, by_allow = 0, kept = 0, told = 0;
   for (int pair = 0; pair < ALOS_PAIRS; pair += kPaths) {
     Generator make(static_cast<uint32_t>(pair));
     std::vector<PlainRule> rules = make.below(2) ? make.rules() : make.entangled("/a");
@@ -302,13 +321,18 @@ TEST(ALOS_SUITE, what_is_taken_on_a_way_is_by_the_definition) {
     for (int i = 0; i < kPaths; ++i) {
       const std::string path = make.below(2) ? make.path() : make.path_below("/a");
       const Right right = make.right();
-      const auto actual = taken_on_way(policy, right, path);
-      ASSERT_EQ(actual ? actual->directory : "", first_taken(rules, right, path))
-          << shown(rules, *Request::file(right, path));
-      taken += actual.has_value();
-      by_allow += actual && !actual->decision.rule;
+      const OnWay actual = on_way(policy, right, path);
+      const std::string said = shown(rules, *Request::file(right, path));
+      ASSERT_EQ(actual.taken ? actual.taken->directory : "", first_taken(rules, right, path)) << said;
+      ASSERT_EQ(actual.kept, is_kept(policy, rules, right, path)) << said;
+      taken += actual.taken.has_value();
+      by_allow += actual.taken && !actual.taken->decision.rule;
+      const bool allowed = decide(policy, *Request::file(right, path)).effect == Effect::allow;
+      (actual.kept ? kept : told) += allowed;
     }
   }
+  EXPECT_GT(kept, ALOS_PAIRS / 200);
+  EXPECT_GT(told, ALOS_PAIRS / 20);
   EXPECT_GT(taken, ALOS_PAIRS / 20);
   EXPECT_GT(by_allow, ALOS_PAIRS / 500);
 }
@@ -331,7 +355,7 @@ TEST(ALOS_SUITE, nothing_is_taken_on_a_way_that_trees_allow) {
       const Request request = *Request::file(make.right(), make.path_below("/a"));
       if (decide(policy, request).effect != Effect::allow) continue;
       ++allowed;
-      ASSERT_FALSE(taken_on_way(policy, request.right(), request.asked())) << shown(rules, request);
+      ASSERT_FALSE(on_way(policy, request.right(), request.asked()).taken) << shown(rules, request);
     }
   }
   EXPECT_GT(allowed, ALOS_PAIRS / 20);

@@ -9,7 +9,7 @@ namespace {
 
 // "DIRECTORY by RULE", or nothing.
 std::string taken(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
-  const auto out = taken_on_way(policy, right, path);
+  const auto out = on_way(policy, right, path).taken;
   return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
 }
 
@@ -52,6 +52,15 @@ TEST(TakenOnWay, not_above_what_is_reached_with_the_right_that_is_asked_for) {
   EXPECT_EQ(taken(policy, "/s/v/books/new", Right::create), "");
 }
 
+// A directory that a wildcard stands for is there if what it is reached by is.
+TEST(TakenOnWay, not_above_what_a_wildcard_reaches) {
+  const CompiledPolicy policy = compiled(with_rules(
+      "  books: {allow: rw, path: /t/*/books/**, audit: each}\n  no: {deny: w, path: [/t/*, /t/*/books/*.key]}\n"));
+  EXPECT_EQ(taken(policy, "/t/a/books/new", Right::create), "");
+  EXPECT_EQ(taken(policy, "/t/a/books", Right::create), "");
+  EXPECT_EQ(taken(policy, "/t/a/books/a.key/f", Right::create), "/t/a/books/a.key by no");
+}
+
 TEST(TakenOnWay, by_a_deny_that_excepts_other_paths_than_this) {
   const CompiledPolicy policy = compiled(
       with_rules("  all: {allow: rw, path: /s/**, audit: each}\n"
@@ -88,6 +97,27 @@ TEST(TakenOnWay, not_by_what_one_allow_excepts_and_another_allows) {
       "audit: each}\n"));
   EXPECT_EQ(taken(below, "/s/priv/mine/new", Right::create), "");
   EXPECT_EQ(taken(below, "/s/priv/mine"), "");
+}
+
+TEST(KeptOnWay, where_a_directory_is_not_allowed_by_its_own_name) {
+  const auto kept = [](const CompiledPolicy& policy, const std::string& path) {
+    return on_way(policy, Right::read, path).kept;
+  };
+  const CompiledPolicy denied =
+      compiled(with_rules("  all: {allow: r, path: /k/**, audit: each}\n"
+                          "  no: {deny: rwx, path: /k/priv/**, except: [/k/priv/**/*.pub, /k/priv/**/pub/**]}\n"));
+  EXPECT_TRUE(kept(denied, "/k/priv/a/x.pub"));
+  EXPECT_TRUE(kept(denied, "/k/priv/x.pub")) << "the tree's top is denied with it";
+  EXPECT_TRUE(kept(denied, "/k/priv/a/pub/b/c"));
+  EXPECT_FALSE(kept(denied, "/k/priv"));
+  EXPECT_FALSE(kept(denied, "/k/a/x.pub"));
+  const CompiledPolicy excepted =
+      compiled(with_rules("  all: {allow: r, path: /k/**, except: /k/priv/**, audit: each}\n"
+                          "  mine: {allow: r, path: /k/priv/*/mine/**, audit: each}\n"));
+  EXPECT_TRUE(kept(excepted, "/k/priv/a/mine/f"));
+  EXPECT_FALSE(kept(excepted, "/k/a/mine/f"));
+  const CompiledPolicy above = compiled(with_rules("  mine: {allow: r, path: /k/priv/mine/**, audit: each}\n"));
+  EXPECT_FALSE(kept(above, "/k/priv/mine/a/f")) << "the policy says that what is above it is there";
 }
 
 TEST(TakenOnWay, a_long_path_and_many_rules) {
