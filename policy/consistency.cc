@@ -263,6 +263,29 @@ class Checker {
            });
   }
 
+  // By which deny a directory above what an allow names is covered where another allow shows it.
+  const Entry* hidden_around(const Entry& narrow, const std::vector<Entry>& allows, const std::vector<Entry>& denies) {
+    if (narrow.path->pattern.shape() == Pattern::Shape::glob) return nullptr;
+    for (size_t end = narrow.prefix.rfind('/'); end != 0 && end != narrow.prefix.npos;
+         end = narrow.prefix.rfind('/', end - 1)) {
+      const std::string directory = narrow.prefix.substr(0, end);
+      for (const Entry& deny : denies)
+        if (deny.rule->rights.overlaps(kRead) && deny.rule->matches(directory) &&
+            deny.path->pattern.matches(directory) && !spares_below(*deny.rule, directory) &&
+            author_knows(*narrow.rule, *deny.rule) && whatever_the_values(*narrow.path, *deny.path) &&
+            std::ranges::any_of(allows, [&](const Entry& wide) {
+              return wide.rule->brokered == narrow.rule->brokered && wide.rule->rights.overlaps(deny.rule->rights) &&
+                     wide.rule->matches(directory);
+            }))
+          return &deny;
+    }
+    return nullptr;
+  }
+  static bool spares_below(const FileRule& rule, const std::string& directory) {
+    return std::ranges::any_of(rule.except,
+                               [&](const PathPattern& except) { return except.pattern.may_match_below(directory); });
+  }
+
   void dead() {
     const std::vector<Entry> allows = entries(policy_, Effect::allow), denies = entries(policy_, Effect::deny);
     for (size_t i = 0; i < allows.size(); ++i) {
@@ -275,6 +298,14 @@ class Checker {
         problem(*narrow.path,
                 says + "rule '" + denied->rule->name + "' (" + denied->rule->source.text() + ") denies all of it",
                 "rules that each have an effect; deny wins over allow", "remove one of them");
+        continue;
+      }
+      if (const Entry* around = hidden_around(narrow, allows, denies)) {
+        problem(*narrow.path,
+                says + "rule '" + around->rule->name + "' (" + around->rule->source.text() +
+                    ") denies a directory that it lies in, by " + shown(*around->path) +
+                    ", and nothing of that directory is seen",
+                "places that lie in no directory which is denied", "except it there");
         continue;
       }
       for (size_t j = 0; j < allows.size(); ++j) {

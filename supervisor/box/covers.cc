@@ -572,4 +572,18 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
   }
 }
 
+Result<void> close_hidden(std::vector<Place>& places, const std::vector<Cover>& covers, const std::string& workspace) {
+  for (Place& place : places)
+    for (const Cover& cover : covers) {
+      if (cover.kind != Cover::Kind::hide || !lies_below(place.target, cover.target)) continue;
+      if (place.target == workspace)
+        return fail(
+            "mask", printable(cover.target), EACCES,
+            fmt::format("a deny takes this directory, and the workspace {} lies there; except that from the deny",
+                        printable(workspace)));
+      if (place.target != cover.target) place.access = 0;
+    }
+  return {};
+}
+
 }  // namespace alos::box

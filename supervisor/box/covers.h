@@ -37,4 +37,8 @@ Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const Unique
                                        const std::vector<Place>& places, const std::vector<std::string>& sockets,
                                        bool shown_twice);
 
+// Takes their rights from places that lie in a directory which is hidden: the box shows nothing of them, and Landlock
+// cannot name them. Errors: EACCES for the workspace.
+Result<void> close_hidden(std::vector<Place>& places, const std::vector<Cover>& covers, const std::string& workspace);
+
 }  // namespace alos::box

@@ -56,6 +56,7 @@ Result<Layout> compose_view(const Holder& holder) {
   plan.mounts = plan.brokered;
   view.covers = TRY(find_covers(plan, holder.workspace, holder.host, view.places, TRY(named_sockets()),
                                 TRY(shown_twice_in(plan, view.places))));
+  TRY(close_hidden(view.places, view.covers, plan.workspace));
   return view;
 }
 

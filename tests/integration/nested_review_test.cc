@@ -214,6 +214,39 @@ TEST_P(NestedMount, that_may_be_missing_leaves_no_gap_for_a_deny) {
   }
 }
 
+// By a name that the policy's words do not know of: what it holds is closed with it, and the rest is as it was.
+TEST_P(NestedMount, in_a_directory_that_is_denied_is_closed_with_it) {
+  for (const std::string audit : {"", ", audit: each"}) {
+    SCOPED_TRACE(audit);
+    lay_out("outside");
+    for (const std::string name : {"x", "y"}) world().write(data() + "/" + name + "/books/f", name + " kept\n", 0644);
+    const std::string closed = policy("outside", "  all: {allow: r, path: T/**" + audit +
+                                                     "}\n  books: {allow: rw, "
+                                                     "path: T/*/books/**" +
+                                                     audit + "}\n  d: {deny: rw, path: T/x}\n");
+    const std::string read = "for d in y x; do alos-call fs.read --raw " + data() + "/$d/books/f; done; ";
+    const Outcome run =
+        world().shell(closed, read + "cat " + data() + "/x/books/f; echo done", {}, {"--var", "data=" + data()});
+    EXPECT_THAT(run.out, HasSubstr("y kept"));
+    EXPECT_THAT(run.out, HasSubstr("done")) << run.err;
+    EXPECT_THAT(run.out, Not(HasSubstr("x kept")));
+  }
+}
+
+TEST_P(NestedMount, of_the_workspace_in_a_directory_that_is_denied_is_said) {
+  lay_out("layer");
+  const std::string closed = world().policy("closed",
+                                            "alos: 1\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+                                            "  all: {allow: r, path: \"" +
+                                                world().root() +
+                                                "/**\"}\n"
+                                                "  own: {allow: rw, path: $workspace/**}\n  d: {deny: rwx, path: \"" +
+                                                world().root() + "/*\"}\n");
+  const Outcome run = world().shell(closed, "echo done");
+  EXPECT_NE(run.code, 0);
+  EXPECT_THAT(run.err, HasSubstr("a deny takes this directory, and the workspace"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, NestedMount, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 }  // namespace

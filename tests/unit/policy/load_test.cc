@@ -244,6 +244,14 @@ INSTANTIATE_TEST_SUITE_P(
                   "united", ""},
         Malformed{"denied", with_rules("  a: {allow: r, path: /a/b}\n  b: {deny: rwx, path: /a/**}\n"), "4:23",
                   "rule 'b' (./p.yaml:5:3) denies all of it", "deny wins", "remove one"},
+        Malformed{"in_what_is_hidden",
+                  with_rules("  a: {allow: r, path: /a/**}\n  b: {allow: rw, path: /a/b/c/**}\n"
+                             "  d: {deny: rw, path: /a/*}\n"),
+                  "5:24", "rule 'd' (./p.yaml:6:3) denies a directory that it lies in, by '/a/*'", "denied", "except"},
+        Malformed{"in_what_is_hidden_of_the_brokers",
+                  with_rules("  a: {allow: r, path: /a/**, audit: each}\n  b: {allow: rw, path: /a/b/c, audit: each}\n"
+                             "  d: {deny: r, path: /a/b}\n"),
+                  "5:24", "rule 'd' (./p.yaml:6:3) denies a directory that it lies in, by '/a/b'", "denied", "except"},
         Malformed{"variables",
                   with_rules("  a: {allow: rw, path: $workspace/**}\n  b: {allow: r, path: $workspace/b}\n"), "5:23",
                   "'$workspace/b' (/w/b)", "united", ""}),
@@ -251,6 +259,19 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Load, a_wider_right_inside_a_narrower_tree_is_fine) {
   EXPECT_TRUE(load_text(with_rules("  a: {allow: r, path: /a/**}\n  b: {allow: rwx, path: /a/b/**}\n")));
+}
+
+// Nobody is shown the directory otherwise, and the deny has nothing against what lies in it.
+TEST(Load, a_rule_within_a_directory_that_is_denied_by_its_name_alone_is_fine) {
+  const std::string b = "  b: {allow: rw, path: /a/b/c/**}\n";
+  EXPECT_TRUE(load_text(with_rules(b + "  d: {deny: rw, path: /a/*}\n")));
+  EXPECT_TRUE(load_text(with_rules("  a: {allow: r, path: /a/**}\n" + b + "  d: {deny: w, path: /a/*}\n")));
+  EXPECT_TRUE(
+      load_text(with_rules("  a: {allow: r, path: /a/**}\n" + b + "  d: {deny: rw, path: /a/*, except: /a/b/**}\n")));
+  EXPECT_TRUE(
+      load_text(with_rules("  a: {allow: r, path: /a/**, audit: each}\n"
+                           "  b: {allow: rw, path: /a/*/c/**, audit: each}\n  d: {deny: rw, path: /a/b}\n")))
+      << "there are others";
 }
 
 TEST(Load, an_exception_keeps_a_rule_alive) {
