@@ -39,7 +39,7 @@ std::optional<Rights> parse_rights(std::string_view text) {
 }
 
 // What decisions are named by without a rule of the author's.
-constexpr std::string_view kBuiltInRules[] = {"box", "default", "commands", "clock.sleep"};
+constexpr std::string_view kBuiltInRules[] = {"box", "default", "broker", "commands", "clock.sleep"};
 
 // Values of the wrong shape have been reported by validate(): here they are passed over.
 class FileReader {

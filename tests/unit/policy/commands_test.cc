@@ -155,6 +155,7 @@ TEST(Commands, what_cannot_be_meant_does_not_load) {
   EXPECT_THAT(one("allow: /tmp/x" + files), HasSubstr("where every box has its own"));
   EXPECT_THAT(refused(kHead + "commands: all\n"), HasSubstr("'commands: all'"));
   EXPECT_THAT(refused(kHead + "commands:\n  box: {deny: /opt/x}\n"), HasSubstr("this one is built in"));
+  EXPECT_THAT(refused(kHead + "commands:\n  broker: {deny: /opt/x}\n"), HasSubstr("this one is built in"));
   EXPECT_THAT(refused(kHead + "files: {d: {allow: r, path: /a}}\ncommands: {d: {deny: /opt/x}}\n"),
               HasSubstr("the rule name 'd' is also at"));
 }
