@@ -122,8 +122,8 @@ def test_too_late_is_an_exception_with_what_there_is():
     with Box("strict") as box:
         begun = time.monotonic()
         with pytest.raises(BoxTimeout) as told:
-            box.run(["sh", "-c", "echo begun; sleep 60"], timeout=1)
-        assert time.monotonic() - begun < 15
+            box.run(["sh", "-c", "echo begun; sleep 60"], timeout=5)
+        assert time.monotonic() - begun < 50
         assert told.value.result.out == "begun\n"
         assert told.value.result.end["reason"] == "killed"
 

@@ -4,11 +4,16 @@
 import os, pty, re, subprocess, sys, time
 
 early, question, reply, other, command = *sys.argv[1:5], sys.argv[5:]
+typed, go_on = os.pipe()
 child, fd = pty.fork()
 if child == 0:
+    os.close(go_on)
+    os.read(typed, 1)
     os.execvp(command[0], command)
+# What is written to a terminal arrives when the kernel's worker has a processor: with its echo.
 os.write(fd, early.encode())
-seen = ""
+seen = os.read(fd, 4096).decode() if early else ""
+os.close(go_on)
 answered = False
 while True:
     try:
