@@ -161,6 +161,9 @@ class Checker {
       for (const PathPattern& own : other.paths)
         if (command_path(rule, path, rights, other, own)) return;
     }
+    if (const Entry* around = hidden_around(path, rule.origin, false))
+      problem(path, "rule '" + rule.name + "' gives a run " + shown(path) + ": " + hidden_by(*around),
+              "places that lie in no directory which is denied", "except it there");
   }
 
   // An agent that may name a file there has its own, and the run would have the host's.
@@ -242,9 +245,9 @@ class Checker {
     return workspace.includes(pattern) && !whole_place;
   }
 
-  bool author_knows(const FileRule& of, const FileRule& other) const {
-    if (of.origin == other.origin) return true;
-    const auto above = ancestors_.find(of.origin);
+  bool author_knows(const std::string& origin, const FileRule& other) const {
+    if (origin == other.origin) return true;
+    const auto above = ancestors_.find(origin);
     return above != ancestors_.end() && above->second.contains(other.origin);
   }
 
@@ -256,30 +259,36 @@ class Checker {
 
   bool covers(const Entry& wide, const Entry& narrow) const {
     return wide.path != narrow.path && lies_below(narrow.prefix, wide.prefix) &&
-           author_knows(*narrow.rule, *wide.rule) && whatever_the_values(*narrow.path, *wide.path) &&
+           author_knows(narrow.rule->origin, *wide.rule) && whatever_the_values(*narrow.path, *wide.path) &&
            wide.path->pattern.includes(narrow.path->pattern) &&
            std::ranges::none_of(wide.rule->except, [&](const PathPattern& except) {
              return except.pattern.overlaps(narrow.path->pattern);
            });
   }
 
-  // By which deny a directory above what an allow names is covered where another allow shows it.
-  const Entry* hidden_around(const Entry& narrow, const std::vector<Entry>& allows, const std::vector<Entry>& denies) {
-    if (narrow.path->pattern.shape() == Pattern::Shape::glob) return nullptr;
-    for (size_t end = narrow.prefix.rfind('/'); end != 0 && end != narrow.prefix.npos;
-         end = narrow.prefix.rfind('/', end - 1)) {
-      const std::string directory = narrow.prefix.substr(0, end);
-      for (const Entry& deny : denies)
+  // By which deny a directory above what is named is covered where an allow shows it.
+  const Entry* hidden_around(const PathPattern& path, const std::string& origin, bool brokered) const {
+    if (path.pattern.shape() == Pattern::Shape::glob) return nullptr;
+    const std::string prefix = path.pattern.literal_prefix();
+    for (size_t end = prefix.rfind('/'); end != 0 && end != prefix.npos; end = prefix.rfind('/', end - 1)) {
+      const std::string directory = prefix.substr(0, end);
+      const auto shown_without = [&](Rights rights) {
+        return std::ranges::any_of(allows_, [&](const Entry& wide) {
+          return wide.rule->brokered == brokered && wide.rule->rights.overlaps(rights) && wide.rule->matches(directory);
+        });
+      };
+      for (const Entry& deny : denies_)
         if (deny.rule->rights.overlaps(kRead) && deny.rule->matches(directory) &&
             deny.path->pattern.matches(directory) && !spares_below(*deny.rule, directory) &&
-            author_knows(*narrow.rule, *deny.rule) && whatever_the_values(*narrow.path, *deny.path) &&
-            std::ranges::any_of(allows, [&](const Entry& wide) {
-              return wide.rule->brokered == narrow.rule->brokered && wide.rule->rights.overlaps(deny.rule->rights) &&
-                     wide.rule->matches(directory);
-            }))
+            author_knows(origin, *deny.rule) && whatever_the_values(path, *deny.path) &&
+            shown_without(deny.rule->rights))
           return &deny;
     }
     return nullptr;
+  }
+  std::string hidden_by(const Entry& deny) const {
+    return "rule '" + deny.rule->name + "' (" + deny.rule->source.text() + ") denies a directory that it lies in, by " +
+           shown(*deny.path) + ", and nothing of that directory is seen";
   }
   static bool spares_below(const FileRule& rule, const std::string& directory) {
     return std::ranges::any_of(rule.except,
@@ -287,29 +296,25 @@ class Checker {
   }
 
   void dead() {
-    const std::vector<Entry> allows = entries(policy_, Effect::allow), denies = entries(policy_, Effect::deny);
-    for (size_t i = 0; i < allows.size(); ++i) {
-      const Entry& narrow = allows[i];
+    for (size_t i = 0; i < allows_.size(); ++i) {
+      const Entry& narrow = allows_[i];
       const FileRule& rule = *narrow.rule;
       const std::string says = "rule '" + rule.name + "' has no effect on " + shown(*narrow.path) + ": ";
       const auto denied = std::ranges::find_if(
-          denies, [&](const Entry& deny) { return deny.rule->rights.has(rule.rights) && covers(deny, narrow); });
-      if (denied != denies.end()) {
+          denies_, [&](const Entry& deny) { return deny.rule->rights.has(rule.rights) && covers(deny, narrow); });
+      if (denied != denies_.end()) {
         problem(*narrow.path,
                 says + "rule '" + denied->rule->name + "' (" + denied->rule->source.text() + ") denies all of it",
                 "rules that each have an effect; deny wins over allow", "remove one of them");
         continue;
       }
-      if (const Entry* around = hidden_around(narrow, allows, denies)) {
-        problem(*narrow.path,
-                says + "rule '" + around->rule->name + "' (" + around->rule->source.text() +
-                    ") denies a directory that it lies in, by " + shown(*around->path) +
-                    ", and nothing of that directory is seen",
-                "places that lie in no directory which is denied", "except it there");
+      if (const Entry* around = hidden_around(*narrow.path, rule.origin, rule.brokered)) {
+        problem(*narrow.path, says + hidden_by(*around), "places that lie in no directory which is denied",
+                "except it there");
         continue;
       }
-      for (size_t j = 0; j < allows.size(); ++j) {
-        const Entry& wide = allows[j];
+      for (size_t j = 0; j < allows_.size(); ++j) {
+        const Entry& wide = allows_[j];
         // What is brokered and what is mounted exclude each other: plan() says so.
         if (wide.rule->brokered != rule.brokered || !wide.rule->rights.has(rule.rights) || !covers(wide, narrow))
           continue;
@@ -326,6 +331,7 @@ class Checker {
   }
 
   const Policy& policy_;
+  const std::vector<Entry> allows_ = entries(policy_, Effect::allow), denies_ = entries(policy_, Effect::deny);
   const std::map<std::string, std::set<std::string>>& ancestors_;
   Problems& problems_;
 };

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "policy/units.h"
+#include "policy/way.h"
 
 namespace alos::policy {
 namespace {
@@ -119,7 +120,24 @@ Decision decide(const CompiledPolicy& compiled, const Request& request, std::vec
     }
   }
   if (winner == kNobody) return {};
-  return {.effect = compiled.keys_[winner].effect, .rule = &compiled.rules_[winner], .layer = layer(winner)};
+  const FileRule* rule = &compiled.rules_[winner];
+  if (rule->brokered && compiled.may_be_taken(request.right(), request.reached()))
+    if (auto taken = taken_on_way(compiled, request.right(), request.reached())) return taken->decision;
+  return {.effect = rule->effect, .rule = rule, .layer = layer(winner)};
+}
+
+bool CompiledPolicy::may_be_taken(Right right, std::string_view path) const {
+  constexpr ptrdiff_t kDeep = 64;  // each directory is looked for from the root
+  if (std::ranges::count(path, '/') > kDeep) return true;
+  bool out = false;
+  while (!out && path.size() > 1) {
+    path = path.substr(0, std::max<size_t>(path.rfind('/'), 1));
+    index_.visit(path, [&](uint32_t i) {
+      const Key& key = keys_[i];
+      out = out || (key.rights.has(right) && (key.effect == Effect::deny || (key.excepts && rules_[i].brokered)));
+    });
+  }
+  return out;
 }
 
 Decision CompiledPolicy::decide_command(const Request& request, std::vector<Match>* all) const {

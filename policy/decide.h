@@ -83,6 +83,8 @@ class CompiledPolicy {
   friend Decision decide(const CompiledPolicy&, const Request&, std::vector<Match>*);
   Decision decide_command(const Request& request, std::vector<Match>* all) const;
   Decision decide_sleep(const Request& request) const;
+  // False where no rule that could take a directory above `path` matches one: what most paths are, without allocating.
+  bool may_be_taken(Right right, std::string_view path) const;
   struct Key {
     Rights rights;
     Effect effect;
@@ -98,7 +100,9 @@ CompiledPolicy compile(Policy policy);
 
 // The one evaluator: enforcement, explain, tests and the audit all ask it. deny > ask > allow > the default, deny; the
 // order of rules has no part in it. Where several rules of the deciding effect match, the first by name is named, those
-// of the policy before those built in. With `all`, every rule that matches is added to it, strongest first.
+// of the policy before those built in. With `all`, every rule that matches is added to it, strongest first. What
+// primitives alone reach is denied as well by what takes a directory on its way (taken_on_way(), way.h), as a mount
+// that is covered has nothing below it either.
 //
 // A run is allowed with at most its caller's rights where nothing matches, because the box is its limit. A sleep is
 // allowed up to `each`; how much of `total` is left only the broker knows.

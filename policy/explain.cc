@@ -5,6 +5,7 @@
 #include "base/paths.h"
 #include "policy/planned_box.h"
 #include "policy/remedy.h"
+#include "policy/way.h"
 
 namespace alos::policy {
 namespace {
@@ -27,6 +28,7 @@ struct InBox {
   const FileRule* covers = nullptr;  // of what covers a directory above it
   std::string pattern;               // that it covers by
   std::string directory;
+  std::string taken;   // a directory above it, of what primitives alone reach
   bool names = false;  // they are visible, whatever is denied
   bool way = false;    // a directory of the box's own, above what is mounted
 };
@@ -35,6 +37,10 @@ InBox in_box(const CompiledPolicy& compiled, const Plan& plan, const Decision& d
   InBox out;
   if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return out;
   if (decision.rule && decision.rule->brokered) return out;  // no part of the box
+  if (const auto taken = taken_on_way(compiled, request.right(), request.reached()))
+    if (taken->decision.rule == decision.rule && taken->directory != request.reached() &&
+        !(decision.rule && decision.rule->matches(request.reached())))
+      out.taken = taken->directory;
   const PlannedBox box(plan.box);
   const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
   const bool allowed = decision.effect == Effect::allow;
@@ -91,6 +97,9 @@ std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& pl
   if (box.covers)
     out.push_back("box: the directory " + printable_text(box.directory) +
                   " is covered, and everything below it with it");
+  if (!box.taken.empty())
+    return {"broker: the directory " + printable_text(box.taken) + (decision.rule ? " is denied" : " is excepted") +
+            ", and everything below it with it"};
   const std::string& asked = box.covers ? box.directory : request.asked();
   const std::string& reached = box.covers ? box.directory : request.reached();
   for (const Enforcement& enforcement : plan.enforced) {
@@ -108,9 +117,7 @@ std::vector<std::string> enforced(const CompiledPolicy& compiled, const Plan& pl
 }
 
 std::string change(const CompiledPolicy& compiled, const Request& request, const Decision& decision, const InBox& box) {
-  if (box.covers)
-    return "nothing in this run can allow it; an operator could write " + yaml_quoted(box.pattern + "/**") +
-           " in the rule, and add the path to its 'except'";
+  if (box.covers) return remedy_below(box.pattern);
   if (decision.effect != Effect::allow) return remedy(compiled, request, decision);
   switch (request.kind()) {
     case Request::Kind::command:

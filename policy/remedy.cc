@@ -5,6 +5,7 @@
 #include "base/paths.h"
 #include "policy/places.h"
 #include "policy/units.h"
+#include "policy/way.h"
 
 namespace alos::policy {
 namespace {
@@ -24,17 +25,30 @@ std::string beyond_policy(const Request& request) {
 }
 
 std::string for_file(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
-  if (decision.rule) return std::string(kNothingHere) + "an operator could add the path to the rule's 'except'";
+  if (decision.rule) {
+    const auto taken = taken_on_way(compiled, request.right(), request.reached());
+    if (taken && taken->decision.rule == decision.rule && !decision.rule->matches(request.reached()))
+      for (const PathPattern& path : decision.rule->paths)
+        if (path.pattern.matches(taken->directory)) return remedy_below(path.pattern.text());
+    return std::string(kNothingHere) + "an operator could add the path to the rule's 'except'";
+  }
   if (const std::string why = beyond_policy(request); !why.empty()) return "no policy can allow it: " + why;
   const std::string right(letter(request.right()));
+  const auto new_rule = [&](std::string_view further) {
+    return "NAME: {allow: " + (right == "r" ? right : "r" + right) +
+           ", path: " + yaml_quoted(Pattern::escape(request.reached())) + std::string(further) + "}";
+  };
   for (const FileRule& rule : compiled.rules())
-    if (rule.effect == Effect::allow && rule.source.line != 0 && rule.matches(request.reached()))
+    if (rule.effect == Effect::allow && rule.source.line != 0 && rule.matches(request.reached())) {
+      if (rule.rights.has(request.right()))
+        return "rule '" + rule.name + "' (" + rule.source.text() +
+               ") excepts a directory on its way; an operator could add another, as in  " + new_rule(", audit: each");
       return "rule '" + rule.name + "' (" + rule.source.text() + ") allows " + rule.rights.text() +
              " there; an operator could " +
              (rule.brokered && right == "x" ? "remove 'audit: each', which x cannot have, and " : "") + "add " + right +
              " to it";
-  return "an operator could add a rule under 'files:', as in  NAME: {allow: " + (right == "r" ? right : "r" + right) +
-         ", path: " + yaml_quoted(Pattern::escape(request.reached())) + "}";
+    }
+  return "an operator could add a rule under 'files:', as in  " + new_rule("");
 }
 
 std::string for_command(const Decision& decision) {
@@ -52,6 +66,11 @@ std::string for_sleep(const Request& request, const Decision& decision) {
 }
 
 }  // namespace
+
+std::string remedy_below(const std::string& pattern) {
+  return std::string(kNothingHere) + "an operator could write " + yaml_quoted(pattern + "/**") +
+         " in the rule, and add the path to its 'except'";
+}
 
 std::string remedy(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
   switch (request.kind()) {

@@ -9,6 +9,8 @@ namespace alos::policy {
 // What would have to change for a denied request to be allowed, in one sentence, with the rule to write where there is
 // one; where no policy can allow it, why. What is proposed loads. `decision` is decide()'s.
 std::string remedy(const CompiledPolicy& compiled, const Request& request, const Decision& decision);
+// The same of what a deny has by a pattern that matches a directory above it, and not itself.
+std::string remedy_below(const std::string& pattern);
 
 // Of an allowed run that gets no more than its caller's rights: why the rules for its program do not give it more, a
 // sentence each. Empty where there are none.

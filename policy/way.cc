@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/paths.h"
+
 namespace alos::policy {
 namespace {
 
@@ -60,8 +62,7 @@ struct Candidate {
   explicit Candidate(const FileRule& of) : rule(&of), paths(of.paths), except(of.except) {}
   bool denies() const { return rule->effect == Effect::deny; }
   // Of where the pass is.
-  bool holds() const { return path && !excepted; }
-  bool gives() const { return rule->effect == Effect::allow && holds(); }
+  bool gives() const { return !denies() && path && !excepted; }
 
   const FileRule* rule;
   Patterns paths, except;
@@ -74,12 +75,6 @@ size_t next_end(std::string_view path, size_t end) {
   return std::min(path.find('/', end + 1), path.size());
 }
 
-// Where directories end of which something is said, of what primitives alone reach. kNone: the path is none of that.
-struct Begin {
-  size_t taken = kNone;  // the first that is matched by what matches the path
-  size_t kept = kNone;   // the shortest literal beginning of those
-};
-
 size_t first_match(const Pattern& pattern, std::string_view path) {
   Steps steps(pattern);
   size_t end = 0;
@@ -91,35 +86,26 @@ size_t first_match(const Pattern& pattern, std::string_view path) {
   return end;
 }
 
-Begin begin_of(const CompiledPolicy& compiled, Right right, std::string_view path) {
-  Begin out;
-  for (const FileRule& rule : compiled.rules()) {
-    if (!rule.brokered || !rule.rights.has(right)) continue;
-    for (const PathPattern& given : rule.paths) {
-      if (!given.pattern.matches(path)) continue;
-      const std::string prefix = given.pattern.literal_prefix();
-      out.kept = std::min(out.kept, prefix == "/" ? 0 : prefix.size());
-      out.taken = std::min(out.taken, first_match(given.pattern, path));
-    }
-  }
-  return out;
+// By which primitives alone reach the path.
+void each_reaching(const CompiledPolicy& compiled, Right right, std::string_view path, const auto& found) {
+  for (const FileRule& rule : compiled.rules())
+    if (rule.brokered && rule.rights.has(right))
+      for (const PathPattern& given : rule.paths)
+        if (given.pattern.matches(path)) found(given.pattern);
 }
 
-// At the directory that ends at `end`. Whether it is allowed by its own name.
-bool look(std::vector<Candidate>& candidates, size_t end, bool counts) {
-  bool given = false, kept = false;
+// At the directory that ends at `end`.
+void look(std::vector<Candidate>& candidates, size_t end, bool counts) {
   for (Candidate& one : candidates) {
     one.path = one.paths.match();
     one.excepted = one.except.match();
-    given = given || one.gives();
-    kept = kept || (one.holds() && !one.gives());
   }
+  const bool given = std::ranges::any_of(candidates, &Candidate::gives);
   for (Candidate& one : candidates) {
     if (one.denies() && one.excepted) one.taken = kNone;
-    const bool takes = one.denies() ? one.holds() : one.rule->brokered && one.path && one.excepted && !given;
+    const bool takes = one.path && one.excepted != one.denies() && (one.denies() || (one.rule->brokered && !given));
     if (counts && takes) one.taken = std::min(one.taken, end);
   }
-  return given && !kept;
 }
 
 std::optional<TakenOnWay> first_taken(const std::vector<Candidate>& candidates, std::string_view path) {
@@ -138,26 +124,32 @@ std::optional<TakenOnWay> first_taken(const std::vector<Candidate>& candidates, 
 
 }  // namespace
 
-OnWay on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
-  const auto [taken, kept] = begin_of(compiled, right, path);
-  if (taken == kNone) return {};
+std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
+  size_t begin = kNone;
+  each_reaching(compiled, right, path,
+                [&](const Pattern& pattern) { begin = std::min(begin, first_match(pattern, path)); });
+  if (begin == kNone) return std::nullopt;
   if (path == "/") path = "";
   std::vector<Candidate> candidates;
   for (const FileRule& rule : compiled.rules())
-    if (rule.rights.has(right)) candidates.emplace_back(rule);
-  OnWay out;
-  for (size_t end = 0;;) {
-    const bool allowed = look(candidates, end, end >= taken);
-    if (end == path.size()) break;
-    out.kept = out.kept || (!allowed && end >= kept);
+    if (rule.rights.has(right) && rule.effect != Effect::ask) candidates.emplace_back(rule);
+  look(candidates, 0, begin == 0);
+  for (size_t end = 0; end < path.size();) {
     const size_t from = end + 1;
     end = next_end(path, end);
     for (Candidate& one : candidates) {
       one.paths.step(path.substr(from, end - from));
       one.except.step(path.substr(from, end - from));
     }
+    look(candidates, end, end >= begin);
   }
-  out.taken = first_taken(candidates, path);
+  return first_taken(candidates, path);
+}
+
+bool is_said_on_way(const CompiledPolicy& compiled, Right right, std::string_view path, std::string_view directory) {
+  bool out = false;
+  each_reaching(compiled, right, path,
+                [&](const Pattern& pattern) { out = out || lies_below(pattern.literal_prefix(), directory); });
   return out;
 }
 

@@ -14,20 +14,17 @@ struct TakenOnWay {
   Decision decision;  // of it
 };
 
-struct OnWay {
-  // The first of the directories of a canonical path, or the path itself, that
-  //   - a deny of the right matches, of which no exception matches there or further on; or
-  //   - an allow of `audit: each` excepts, where no other allows that directory or the path.
-  // Those above the first that an allow by which the path is reached matches are not looked at: that they are there the
-  // policy says by itself. "/s/d" is taken of "/s/d/f" by a deny of "/s/d", and not by "/s/**" but for "/s/d/f".
-  std::optional<TakenOnWay> taken;
-  // One of the directories above the path is not allowed by its own name: whether it is there, and as what, is not
-  // told. Those of the literal beginning of what reaches the path are not looked at.
-  bool kept = false;
-};
+// The first of the directories of a canonical `path`, or the path itself, that
+//   - a deny of `right` matches, of which no exception matches there or further on; or
+//   - an allow of `audit: each` excepts, where no other allows that directory or the path.
+// Those above the first that an allow by which the path is reached matches are not looked at: that they are there the
+// policy says by itself. "/s/d" is taken of "/s/d/f" by a deny of "/s/d", and not by "/s/**" but for "/s/d/f". Nothing
+// of a path that no allow of `audit: each` and of `right` matches. One pass: grows with the components of the path and
+// with the patterns that match the first of them. decide() asks it of what is allowed.
+std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path);
 
-// Nothing of a path that no allow of `audit: each` and of `right` matches. Whether the path is allowed decide() says.
-// Grows with the components of the path and with the patterns that match the first of them.
-OnWay on_way(const CompiledPolicy& compiled, Right right, std::string_view path);
+// Whether an allow by which `path` is reached names `directory`, above it, or one further on, in so many words: then
+// the policy says by itself that it is there.
+bool is_said_on_way(const CompiledPolicy& compiled, Right right, std::string_view path, std::string_view directory);
 
 }  // namespace alos::policy

@@ -250,7 +250,8 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
     ALOS_STEP(trace, Step::sources, seal_handed(View(*with_command, box.places, holder.host), handed));
     ALOS_STEP(trace, Step::sources, seal_handed(View(*with_command, box.over, holder.host), handed));
   }
-  ALOS_STEP(trace, Step::masks, close_hidden(box.places, box.covers, plan.workspace));
+  for (auto* places : {&box.places, &box.over})
+    ALOS_STEP(trace, Step::masks, close_hidden(*places, box.covers, plan.workspace));
   box.files = generated_files(box.over);
   box.drop_groups = holder.privilege == Privilege::root;
   box.limits = resource_limits(holder);

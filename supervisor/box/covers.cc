@@ -577,10 +577,10 @@ Result<void> close_hidden(std::vector<Place>& places, const std::vector<Cover>& 
     for (const Cover& cover : covers) {
       if (cover.kind != Cover::Kind::hide || !lies_below(place.target, cover.target)) continue;
       if (place.target == workspace)
-        return fail(
-            "mask", printable(cover.target), EACCES,
-            fmt::format("a deny takes this directory, and the workspace {} lies there; except that from the deny",
-                        printable(workspace)));
+        return fail("mask", printable(cover.target), EACCES,
+                    fmt::format("a deny takes this directory, by its name or by a link that leads to it, and the "
+                                "workspace {} lies there; except that from the deny, or move it",
+                                printable(workspace)));
       if (place.target != cover.target) place.access = 0;
     }
   return {};

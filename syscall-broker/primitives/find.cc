@@ -205,25 +205,22 @@ Task<bool> lead_to_the_same(const View& view, std::string path, std::string name
   co_return one->path == other->path;
 }
 
-// How a call ends in the other tree where its way does.
-struct Ending {
-  std::optional<Answer> denial;
-  bool kept = false;  // as where nothing is, whatever there is
-};
-
-// In the other tree nobody is told by how a way ends what of it a rule denies. That a path was allowed as a whole says
-// nothing of a directory's own name.
-Ending ending_on_way(const Call& call, Wanted wanted, const std::string& asked, const std::string& path) {
-  Ending out;
-  const policy::CompiledPolicy& policy = call.agent().policy();
-  out.denial = unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
-    const policy::OnWay way = policy::on_way(policy, right, path);
-    out.kept = out.kept || way.kept;
-    if (!way.taken) return std::nullopt;
-    const auto request = policy::Request::file(right, asked, way.taken->directory);
-    return request ? denied(policy, way.taken->decision, *request) : failed(request.error());
+// In the other tree. Of what is allowed by its own name, or what the policy says is there, everybody may know whether
+// it is; that a path was allowed as a whole says nothing of a directory's own name.
+bool is_known(const Call& call, Wanted wanted, const std::string& asked, const std::string& path,
+              const std::string& directory) {
+  return !unless_either(wanted, [&](policy::Right right) -> std::optional<Answer> {
+    if (policy::is_said_on_way(call.agent().policy(), right, path, directory)) return std::nullopt;
+    return denial_on_way(call, {.rights = right, .absent = right}, asked, directory);
   });
-  return out;
+}
+
+// Whether it may be told how the way to `path` ends at `stop`: what that is, or that the directory around it is one.
+bool may_tell(const Call& call, Wanted wanted, const std::string& asked, const std::string& path,
+              const std::string& stop, int code) {
+  if (!is_known(call, wanted, asked, path, stop)) return false;
+  const bool is_there = code == ENOTDIR || code == ELOOP;
+  return is_there || is_known(call, wanted, asked, path, stop.substr(0, std::max<size_t>(stop.rfind('/'), 1)));
 }
 
 // How the script has the call end at what it reaches, which it may.
@@ -243,10 +240,6 @@ std::unexpected<Answer> as_where_nothing_is(Call& call, const std::string& path,
   return give_up("open", path, ENOENT, kKept);
 }
 
-bool says_what_is_there(int code) {
-  return code == ENOENT || code == ENOTDIR || code == EACCES || code == ELOOP || code == ENAMETOOLONG;
-}
-
 // The link among the directories of a way that does not go on, or how the call ends.
 Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted, const std::string& asked,
                                     const Way& way, const Error& error) {
@@ -256,10 +249,9 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   std::optional<Answer> no;
   if (brokered && stop.link) no = denial_on_way(call, wanted, asked, stop.path, &rule);
   if (brokered && (!stop.link || no)) {
-    Ending ending = ending_on_way(call, wanted, asked, way.path);
-    if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
     const char* const why = stop.link ? "a link" : ::strerrordesc_np(error.code);
-    if (ending.kept) co_return as_where_nothing_is(call, way.path, stop.path, why);
+    if (!may_tell(call, wanted, asked, way.path, stop.path, error.code))
+      co_return as_where_nothing_is(call, way.path, stop.path, why);
   } else if (!stop.link && !stop.end.empty() && stop.end != asked) {
     no = denial_on_way(call, wanted, asked, stop.end);
   }
@@ -285,10 +277,9 @@ std::optional<Answer> denial_of_mask(Wanted wanted, const std::string& asked, co
 }
 
 // At a place that was come to, where something is or not.
-Ending ending_at(Call& call, Wanted wanted, const std::string& asked, const View::Place& at, bool there) {
-  if (at.path != asked)
-    if (auto no = denial(call, there ? wanted.rights : wanted.absent, asked, at.path)) return {std::move(no)};
-  return at.brokered && !there ? ending_on_way(call, wanted, asked, at.path) : Ending();
+std::optional<Answer> denial_at(Call& call, Wanted wanted, const std::string& asked, const View::Place& at,
+                                bool there) {
+  return at.path == asked ? std::nullopt : denial(call, there ? wanted.rights : wanted.absent, asked, at.path);
 }
 
 // What is at a place that was found, decided on and open as asked, or the link that it is. False: to be done again.
@@ -302,14 +293,13 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
   const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
   if (only_looked) opened = co_await view.open(out.place, O_PATH);
   if (!opened && opened.error().code != ENOENT) {
-    Ending ending = ending_at(call, wanted, asked, out.place, false);
-    if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
+    auto no = denial_at(call, wanted, asked, out.place, false);
+    if (no) co_return std::unexpected(std::move(*no));
     // What is there can always be looked at, unless its directory is closed.
     auto seen = co_await view.open(out.place, O_PATH);
-    if (const int code = seen ? 0 : seen.error().code; ending.kept && says_what_is_there(code))
-      co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(code));
+    if (!seen && out.place.brokered && !may_tell(call, wanted, asked, path, path, seen.error().code))
+      co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(seen.error().code));
     const auto st = seen ? look(*seen, path) : give_up(seen.error());
-    std::optional<Answer> no;
     if (st && opened.error().code == EACCES && view.is_mask(*st)) no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));
     co_return give_up(opened.error());
@@ -331,14 +321,17 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     }
     if (only_looked && can_be_opened(st)) co_return false;
   }
-  Ending ending = ending_at(call, wanted, asked, out.place, out.there());
-  if (ending.denial) co_return std::unexpected(std::move(*ending.denial));
-  // Who makes something there is told by that that its directory is one.
-  if (ending.kept && !wanted.absent.has(policy::Right::create))
-    co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(ENOENT));
-  if (!out.there()) co_return true;
+  auto no = denial_at(call, wanted, asked, out.place, out.there());
+  if (no) co_return std::unexpected(std::move(*no));
+  if (!out.there()) {
+    // Who may make something there can tell by that whether its directory is one.
+    const bool for_all = !out.place.brokered || wanted.absent.has(policy::Right::create);
+    if (!for_all && !may_tell(call, wanted, asked, path, path, ENOENT))
+      co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(ENOENT));
+    co_return true;
+  }
   if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
-    auto no = denial_of_mask(wanted, asked, path);
+    no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));
   }
   if (decided || wanted.open == O_PATH || !can_be_opened(out.st)) co_return true;

@@ -244,6 +244,15 @@ TEST_P(ElevatedReview, what_is_written_is_handed_over_wherever_it_lies) {
   }
 }
 
+// What a run is given in a directory that is hidden, by a link here, is closed with it; the run is one all the same.
+TEST_P(ElevatedReview, what_is_given_where_a_deny_hides_it_is_closed) {
+  fs::create_directory(pub("sub"));
+  fs::create_directory_symlink("sub", pub("other"));
+  files_ = "  pub: {allow: r, path: " + pub("**") + "}\n  no: {deny: r, path: " + pub("other") + "}\n";
+  const json reply = run("/usr/bin/tee <file:path:w>", "{w: [" + pub("sub/**") + "]}", "tee file");
+  EXPECT_EQ(rule(reply), "show") << reply;
+}
+
 TEST_P(ElevatedReview, what_lies_among_programs_is_not_handed_over) {
   const json refused = run("/usr/bin/cat <file:path:r>", "{r: [" + data("key") + "]}", "cat /usr/bin/env");
   ASSERT_TRUE(refused.contains("denied")) << refused;

@@ -157,6 +157,37 @@ TEST_F(FilesBrokeredBelowDenied, what_is_there_is_reached_and_made) {
   EXPECT_EQ(client->call(read_request("/k/none")).failed().hint(), "");
 }
 
+// What a wildcard stands for is told by what is reached in it.
+class FilesBrokeredByWildcard : public Files {
+ protected:
+  static Setting rules_with_wildcard() {
+    return {.policy = rules(
+                {rule(Effect::allow, kAll, {"/w/**"}, "work"), brokered(kAll, "/t/*/books/**", "books"),
+                 rule(Effect::deny, policy::Rights(policy::Right::create) | policy::Right::write, {"/t/*"}, "fixed")}),
+            .brokered = true};
+  }
+  FilesBrokeredByWildcard() : Files(rules_with_wildcard()) {}
+};
+
+TEST_F(FilesBrokeredByWildcard, what_is_allowed_by_its_own_name_is_told_and_made) {
+  const std::string tree = served.root() + ".brokered/t/";
+  served.write(".brokered/t/a/books/file", "f");
+  std::filesystem::create_directory(tree + "a/books/shut");
+  std::filesystem::permissions(tree + "a/books/shut", std::filesystem::perms::none);
+  std::filesystem::create_symlink("a", tree + "link");
+  EXPECT_EQ(client->call(read_request("/t/a/books/file/x")).failed().name(), "ENOTDIR");
+  EXPECT_EQ(client->call(read_request("/t/a/books/shut/x")).failed().name(), "EACCES");
+  EXPECT_EQ(client->call(read_request("/t/a/books/none/x")).failed().hint(), "");
+  EXPECT_TRUE(client->call(write_request("/t/a/books/new", "n")).has_fs_write());
+  const wire::Reply absent = client->call(read_request("/t/none/books/file"));
+  const wire::Reply link = client->call(read_request("/t/link/books/file"));
+  EXPECT_EQ(absent.failed().name(), "ENOENT");
+  EXPECT_EQ(link.failed().name(), "ENOENT");
+  EXPECT_NE(absent.failed().hint(), "");
+  EXPECT_EQ(link.failed().hint(), absent.failed().hint());
+  std::filesystem::permissions(tree + "a/books/shut", std::filesystem::perms::all);
+}
+
 class FilesBrokeredBelowDeniedScripted : public FilesBrokeredBelowDenied {
  protected:
   static Setting scripted() {

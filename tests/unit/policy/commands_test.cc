@@ -258,6 +258,9 @@ TEST(Commands, an_elevated_run_and_the_agent_share_no_ground) {
   EXPECT_THAT(with("/opt/x", "{r: /srv/a}"),
               HasSubstr("has no effect on '/srv/a': rule 'data' (./p.yaml:5:3) lets the agent"));
   EXPECT_THAT(with("/opt/x", "{r: /opt/etc/a}"), HasSubstr("denies all of it"));
+  EXPECT_THAT(refused(kHead + "files:\n  a: {allow: r, path: /opt/d/**}\n  no: {deny: r, path: /opt/d/*}\n"
+                              "commands:\n  x: {allow: /opt/x, files: {w: /opt/d/e/f}}\n"),
+              HasSubstr("denies a directory that it lies in, by '/opt/d/*'"));
   EXPECT_THAT(with("/opt/x", "{w: /opt/state/**}"), HasSubstr("a match made later could be used"));
   EXPECT_EQ(with("/opt/x", "{r: [/opt/etc/b, /opt/state/**], w: /srv/out}"), "it loads");
   EXPECT_THAT(with("/opt/x <f:path:w>", "{r: /opt/etc/b}"), HasSubstr("gives it nothing to write"));

@@ -123,6 +123,20 @@ TEST(Decide, gives_every_rule_that_matches_strongest_first) {
   EXPECT_EQ(all[2].rule->name, "b");
 }
 
+// As what lies below a mount that is covered.
+TEST(Decide, what_primitives_alone_reach_is_denied_with_a_directory_on_its_way) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  all: {allow: rw, path: /s/**, except: /s/priv, audit: each}\n"
+                          "  no: {deny: w, path: /s/*/keep, except: /s/b/keep}\n"));
+  EXPECT_EQ(decided(policy, "fs.read /s/a/keep/f"), Effect::allow);
+  const Decision decision = ask(policy, Right::write, "/s/a/keep/f", "/s/a/keep/f");
+  EXPECT_EQ(decision.effect, Effect::deny);
+  EXPECT_EQ(decision.rule_name(), "no");
+  EXPECT_EQ(decided(policy, "fs.write /s/b/keep/f"), Effect::allow);
+  EXPECT_EQ(ask(policy, Right::read, "/s/priv/f", "/s/priv/f").effect, Effect::deny);
+  EXPECT_EQ(ask(policy, Right::write, "/s/f", "/s/a/keep/f").rule_name(), "no") << "by what is reached";
+}
+
 TEST(Decide, stays_right_beyond_what_fits_on_its_stack) {
   std::string rules;
   for (int i = 0; i < 1500; ++i)

@@ -53,6 +53,28 @@ TEST(Explain, never_proposes_what_would_not_load) {
   EXPECT_THAT(explained(policy, "fs.write /proc/1/mem"), HasSubstr("no policy can allow it"));
 }
 
+TEST(Explain, what_primitives_alone_reach_is_denied_with_a_directory_on_its_way) {
+  const Whole policy =
+      whole(with_rules("  a: {allow: rwx, path: $workspace/**}\n"
+                       "  v: {allow: rw, path: /v/**, except: /v/priv, audit: each}\n"
+                       "  b: {deny: w, path: /v/*, reason: as it is}\n"));
+  std::string text = explained(policy, "fs.create /v/d/new");
+  EXPECT_THAT(
+      text, StartsWith("denied  fs.create /v/d/new\n        by rule 'b' (./p.yaml:6:3), layer policy: \"as it is\"\n"));
+  EXPECT_THAT(text,
+              HasSubstr("kept by broker: the directory /v/d is denied, and everything below it with it\n"
+                        "        change  nothing in this run can allow it; an operator could write '/v/*/**' in the "
+                        "rule, and add the path to its 'except'\n"));
+  text = explained(policy, "fs.read /v/priv/f");
+  EXPECT_THAT(text, StartsWith("denied  fs.read /v/priv/f\n        by the default"));
+  EXPECT_THAT(text, HasSubstr("kept by broker: the directory /v/priv is excepted, and everything below it with it\n"
+                              "        change  rule 'v' (./p.yaml:5:3) excepts a directory on its way; an operator "
+                              "could add another, as in  "
+                              "NAME: {allow: r, path: '/v/priv/f', audit: each}"));
+  EXPECT_THAT(explained(policy, "fs.read /v/d/f"), StartsWith("allowed"));
+  EXPECT_THAT(explained(policy, "fs.write /v/d"), HasSubstr("kept by broker: primitives refuse it"));
+}
+
 TEST(Explain, what_lies_below_a_directory_that_is_covered_is_denied_with_it) {
   const Whole policy =
       whole(with_rules("  a: {allow: rwx, path: $workspace/**}\n"

@@ -9,7 +9,7 @@ namespace {
 
 // "DIRECTORY by RULE", or nothing.
 std::string taken(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
-  const auto out = on_way(policy, right, path).taken;
+  const auto out = taken_on_way(policy, right, path);
   return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
 }
 
@@ -99,25 +99,16 @@ TEST(TakenOnWay, not_by_what_one_allow_excepts_and_another_allows) {
   EXPECT_EQ(taken(below, "/s/priv/mine"), "");
 }
 
-TEST(KeptOnWay, where_a_directory_is_not_allowed_by_its_own_name) {
-  const auto kept = [](const CompiledPolicy& policy, const std::string& path) {
-    return on_way(policy, Right::read, path).kept;
-  };
-  const CompiledPolicy denied =
-      compiled(with_rules("  all: {allow: r, path: /k/**, audit: each}\n"
-                          "  no: {deny: rwx, path: /k/priv/**, except: [/k/priv/**/*.pub, /k/priv/**/pub/**]}\n"));
-  EXPECT_TRUE(kept(denied, "/k/priv/a/x.pub"));
-  EXPECT_TRUE(kept(denied, "/k/priv/x.pub")) << "the tree's top is denied with it";
-  EXPECT_TRUE(kept(denied, "/k/priv/a/pub/b/c"));
-  EXPECT_FALSE(kept(denied, "/k/priv"));
-  EXPECT_FALSE(kept(denied, "/k/a/x.pub"));
-  const CompiledPolicy excepted =
-      compiled(with_rules("  all: {allow: r, path: /k/**, except: /k/priv/**, audit: each}\n"
-                          "  mine: {allow: r, path: /k/priv/*/mine/**, audit: each}\n"));
-  EXPECT_TRUE(kept(excepted, "/k/priv/a/mine/f"));
-  EXPECT_FALSE(kept(excepted, "/k/a/mine/f"));
-  const CompiledPolicy above = compiled(with_rules("  mine: {allow: r, path: /k/priv/mine/**, audit: each}\n"));
-  EXPECT_FALSE(kept(above, "/k/priv/mine/a/f")) << "the policy says that what is above it is there";
+TEST(SaidOnWay, is_what_a_rule_names_in_so_many_words) {
+  const CompiledPolicy policy = compiled(with_rules(
+      "  books: {allow: r, path: [/s/v/books/**, /t/*/books/**], audit: each}\n  no: {deny: r, path: /s/v/*.key}\n"));
+  EXPECT_TRUE(is_said_on_way(policy, Right::read, "/s/v/books/a/f", "/s/v/books"));
+  EXPECT_TRUE(is_said_on_way(policy, Right::read, "/s/v/books/a/f", "/"));
+  EXPECT_FALSE(is_said_on_way(policy, Right::read, "/s/v/books/a/f", "/s/v/books/a"));
+  EXPECT_TRUE(is_said_on_way(policy, Right::read, "/t/a/books/f", "/t"));
+  EXPECT_FALSE(is_said_on_way(policy, Right::read, "/t/a/books/f", "/t/a"));
+  EXPECT_FALSE(is_said_on_way(policy, Right::write, "/s/v/books/a/f", "/s"));
+  EXPECT_FALSE(is_said_on_way(policy, Right::read, "/s/v", "/s")) << "it is not reached";
 }
 
 TEST(TakenOnWay, a_long_path_and_many_rules) {
