@@ -292,13 +292,13 @@ class Planner {
       if (std::ranges::find(by, enforcer) == by.end()) by.push_back(enforcer);
     };
     bool pin = false, wrong = false;
-    const auto takes_from = [&](const Region& region) {
-      return !taking.exception && region.rights.overlaps(taking.rights) &&
-             region.path->pattern.overlaps(taking.path->pattern);
-    };
-    if (std::ranges::any_of(brokered_, takes_from)) {
+    if (!taking.exception && std::ranges::any_of(brokered_, [&](const Region& region) {
+          return region.rights.overlaps(taking.rights) && region.path->pattern.overlaps(taking.path->pattern);
+        })) {
       add(Enforcer::broker);
-      out_.box.brokered_masks.push_back(mask(taking, false));
+      // A mount takes whole letters; what is less the broker alone refuses.
+      const Taking whole{taking.rule, taking.path, whole_letters(taking.rights), false};
+      if (!whole.rights.empty()) out_.box.brokered_masks.push_back(mask(whole, false));
     }
     for (Region& region : regions_) {
       if (wrong || !comparable(region.prefix, prefix) || !region.united.overlaps(taking.rights) ||

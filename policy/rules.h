@@ -59,5 +59,12 @@ inline constexpr Rights kWrite =
     Rights(Right::write) | Right::append | Right::create | Right::remove | Right::rename | Right::chmod;
 inline constexpr Rights kExecute = Right::execute;
 inline constexpr Rights kAll = kRead | kWrite | kExecute;
+// Of these the letters that are there whole.
+constexpr Rights whole_letters(Rights rights) {
+  Rights out;
+  for (const Rights letter : {kRead, kWrite, kExecute})
+    if (rights.has(letter)) out = out | letter;
+  return out;
+}
 
 }  // namespace alos::policy

@@ -250,8 +250,9 @@ Task<Attempt<Link>> link_on_the_way(Call& call, const View& view, Wanted wanted,
   if (brokered && stop.link) no = denial_on_way(call, wanted, asked, stop.path, &rule);
   if (brokered && (!stop.link || no)) {
     const char* const why = stop.link ? "a link" : ::strerrordesc_np(error.code);
-    if (!may_tell(call, wanted, asked, way.path, stop.path, error.code))
-      co_return as_where_nothing_is(call, way.path, stop.path, why);
+    const std::string& at = stop.path.empty() ? way.path : stop.path;  // by now it goes on
+    if (!may_tell(call, wanted, asked, way.path, at, error.code))
+      co_return as_where_nothing_is(call, way.path, at, why);
   } else if (!stop.link && !stop.end.empty() && stop.end != asked) {
     no = denial_on_way(call, wanted, asked, stop.end);
   }
@@ -293,12 +294,12 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
   const bool only_looked = !opened && (opened.error().code == ELOOP || opened.error().code == ENXIO);
   if (only_looked) opened = co_await view.open(out.place, O_PATH);
   if (!opened && opened.error().code != ENOENT) {
-    auto no = denial_at(call, wanted, asked, out.place, false);
-    if (no) co_return std::unexpected(std::move(*no));
     // What is there can always be looked at, unless its directory is closed.
     auto seen = co_await view.open(out.place, O_PATH);
     if (!seen && out.place.brokered && !may_tell(call, wanted, asked, path, path, seen.error().code))
       co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(seen.error().code));
+    auto no = denial_at(call, wanted, asked, out.place, false);
+    if (no) co_return std::unexpected(std::move(*no));
     const auto st = seen ? look(*seen, path) : give_up(seen.error());
     if (st && opened.error().code == EACCES && view.is_mask(*st)) no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));
@@ -322,14 +323,12 @@ Task<Attempt<bool>> look_at(Call& call, const View& view, Wanted wanted, const s
     if (only_looked && can_be_opened(st)) co_return false;
   }
   auto no = denial_at(call, wanted, asked, out.place, out.there());
+  // Who may make something there can tell by that whether its directory is one.
+  const bool makes = wanted.absent.has(policy::Right::create) && !no;
+  if (!out.there() && out.place.brokered && !makes && !may_tell(call, wanted, asked, path, path, ENOENT))
+    co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(ENOENT));
   if (no) co_return std::unexpected(std::move(*no));
-  if (!out.there()) {
-    // Who may make something there can tell by that whether its directory is one.
-    const bool for_all = !out.place.brokered || wanted.absent.has(policy::Right::create);
-    if (!for_all && !may_tell(call, wanted, asked, path, path, ENOENT))
-      co_return as_where_nothing_is(call, path, path, ::strerrordesc_np(ENOENT));
-    co_return true;
-  }
+  if (!out.there()) co_return true;
   if (view.is_mask(out.st) && !wanted.masks && !wanted.rights.has(policy::Right::stat)) {
     no = denial_of_mask(wanted, asked, path);
     if (no) co_return std::unexpected(std::move(*no));

@@ -204,6 +204,33 @@ TEST_F(FilesBrokeredBelowDeniedScripted, a_line_answers_there_too) {
         << directory;
 }
 
+// By a link of its own, in a place where it may.
+class FilesBrokeredBelowDeniedUnmade : public FilesBrokeredBelowDenied {
+ protected:
+  static Setting without_making() {
+    Setting out = rules_with_ends();
+    out.policy.files.push_back(rule(Effect::deny, policy::Right::create, {"/k/priv/**"}, "fixed"));
+    return out;
+  }
+  FilesBrokeredBelowDeniedUnmade() : FilesBrokeredBelowDenied(without_making()) {}
+};
+
+TEST_F(FilesBrokeredBelowDeniedUnmade, nor_by_what_may_be_made_elsewhere) {
+  std::set<std::string> answers;
+  for (const std::string directory : {"none", "file", "link", "loop", "tree", "shut"}) {
+    const std::string link = served.root() + "/w/link";
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink("/k/priv/" + directory, link);
+    wire::Reply reply = client->call(write_request("/w/link/x.pub", "n"));
+    EXPECT_EQ(reply.failed().name(), "ENOENT") << directory;
+    reply.set_id(0);
+    std::string said = reply.SerializeAsString();
+    for (size_t at; (at = said.find("priv/" + directory)) != std::string::npos;) said.replace(at, 9, "NAME");
+    answers.insert(said);
+  }
+  EXPECT_EQ(answers.size(), 1U);
+}
+
 // Whoever reads the audit is told.
 TEST_F(FilesBrokeredBelowDenied, the_record_says_where_it_ended) {
   const auto stopped = [&](const std::string& path) {

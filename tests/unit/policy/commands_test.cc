@@ -422,6 +422,20 @@ TEST(Brokered, is_absent_from_the_box_and_part_of_the_brokers_view) {
   EXPECT_EQ(plan.brokered_masks[1].rule, "runbooks");
 }
 
+// What a mount cannot express would take more than is denied.
+TEST(Brokered, is_covered_by_whole_letters_alone) {
+  const auto masked = [](const std::string& rights) {
+    const BoxPlan plan = whole(with_rules("  v: {allow: rw, path: /srv/v/**, audit: each}\n  no: {deny: " + rights +
+                                          ", path: /srv/v/d}\n"))
+                             .plan.box;
+    return plan.brokered_masks.empty() ? Rights() : plan.brokered_masks[0].denied;
+  };
+  EXPECT_EQ(masked("[create, append]"), Rights());
+  EXPECT_EQ(masked("[list, stat]"), Rights());
+  EXPECT_EQ(masked("w"), kWrite);
+  EXPECT_EQ(masked("r"), kAll);
+}
+
 TEST(Brokered, several_rules_of_one_place_make_one_view) {
   const BoxPlan plan = whole(with_rules("  a: {allow: r, path: /srv/x/**, audit: each, optional: true}\n"
                                         "  b: {allow: [write], path: /srv/x/**, audit: each}\n"
