@@ -71,7 +71,8 @@ bool box_holds(const std::vector<PlainRule>& rules, Right right, const std::stri
   const auto own = [&](const char* const* begin, const char* const* end) {
     return std::any_of(begin, end, [&](const std::string& tree) { return matches(tree, path); }) &&
            std::ranges::none_of(rules, [&](const PlainRule& rule) {
-             return rule.effect == Effect::allow && std::ranges::any_of(rule.paths, [&](const std::string& mounted) {
+             return rule.effect == Effect::allow && !rule.brokered &&
+                    std::ranges::any_of(rule.paths, [&](const std::string& mounted) {
                       return matches(mounted, path) && std::any_of(begin, end, [&](const std::string& tree) {
                                if (!tree.ends_with("/**") || mounted == tree) return false;
                                const std::string root = tree.substr(0, tree.size() - 3);
