@@ -54,7 +54,7 @@ def test_it_sleeps_six_hours():
     with Box(PATIENT, clock="virtual") as box:
         ran = box.run(["python3", "-c", code])
     assert (ran.code, ran.out) == (0, "6.0\n")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 def test_it_does_not_work_longer_than_its_day():
