@@ -272,7 +272,7 @@ class Checker {
     const std::string prefix = path.pattern.literal_prefix();
     for (size_t end = prefix.rfind('/'); end != 0 && end != prefix.npos; end = prefix.rfind('/', end - 1)) {
       const std::string directory = prefix.substr(0, end);
-      const auto shown_without = [&](Rights rights) {
+      const auto is_shown_with = [&](Rights rights) {
         return std::ranges::any_of(allows_, [&](const Entry& wide) {
           return wide.rule->brokered == brokered && wide.rule->rights.overlaps(rights) && wide.rule->matches(directory);
         });
@@ -281,7 +281,7 @@ class Checker {
         if (deny.rule->rights.overlaps(kRead) && deny.rule->matches(directory) &&
             deny.path->pattern.matches(directory) && !spares_below(*deny.rule, directory) &&
             author_knows(origin, *deny.rule) && whatever_the_values(path, *deny.path) &&
-            shown_without(deny.rule->rights))
+            is_shown_with(deny.rule->rights))
           return &deny;
     }
     return nullptr;

@@ -37,10 +37,7 @@ InBox in_box(const CompiledPolicy& compiled, const Plan& plan, const Decision& d
   InBox out;
   if (request.kind() != Request::Kind::file || decision.layer == Layer::built_in) return out;
   if (decision.rule && decision.rule->brokered) return out;  // no part of the box
-  if (const auto taken = taken_on_way(compiled, request.right(), request.reached()))
-    if (taken->decision.rule == decision.rule && taken->directory != request.reached() &&
-        !(decision.rule && decision.rule->matches(request.reached())))
-      out.taken = taken->directory;
+  if (const auto taken = denied_on_way(compiled, request, decision)) out.taken = taken->directory;
   const PlannedBox box(plan.box);
   const PlannedBox::Kept kept = box.kept(request.right(), request.reached());
   const bool allowed = decision.effect == Effect::allow;

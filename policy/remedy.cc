@@ -26,8 +26,7 @@ std::string beyond_policy(const Request& request) {
 
 std::string for_file(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
   if (decision.rule) {
-    const auto taken = taken_on_way(compiled, request.right(), request.reached());
-    if (taken && taken->decision.rule == decision.rule && !decision.rule->matches(request.reached()))
+    if (const auto taken = denied_on_way(compiled, request, decision))
       for (const PathPattern& path : decision.rule->paths)
         if (path.pattern.matches(taken->directory)) return remedy_below(path.pattern.text());
     return std::string(kNothingHere) + "an operator could add the path to the rule's 'except'";

@@ -146,6 +146,15 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
   return first_taken(candidates, path);
 }
 
+std::optional<TakenOnWay> denied_on_way(const CompiledPolicy& compiled, const Request& request,
+                                        const Decision& decision) {
+  const std::string& path = request.reached();
+  if (decision.rule && decision.rule->matches(path)) return std::nullopt;
+  auto out = taken_on_way(compiled, request.right(), path);
+  if (!out || out->decision.rule != decision.rule || out->directory == path) return std::nullopt;
+  return out;
+}
+
 bool is_said_on_way(const CompiledPolicy& compiled, Right right, std::string_view path, std::string_view directory) {
   bool out = false;
   each_reaching(compiled, right, path,

@@ -23,6 +23,10 @@ struct TakenOnWay {
 // with the patterns that match the first of them. decide() asks it of what is allowed.
 std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path);
 
+// The same of a request that was denied by that, and not by its own name.
+std::optional<TakenOnWay> denied_on_way(const CompiledPolicy& compiled, const Request& request,
+                                        const Decision& decision);
+
 // Whether an allow by which `path` is reached names `directory`, above it, or one further on, in so many words: then
 // the policy says by itself that it is there.
 bool is_said_on_way(const CompiledPolicy& compiled, Right right, std::string_view path, std::string_view directory);

@@ -123,7 +123,7 @@ def test_too_late_is_an_exception_with_what_there_is():
         begun = time.monotonic()
         with pytest.raises(BoxTimeout) as told:
             box.run(["sh", "-c", "echo begun; sleep 60"], timeout=5)
-        assert time.monotonic() - begun < 50
+        assert time.monotonic() - begun < 20  # five, and as much for the rest as ever
         assert told.value.result.out == "begun\n"
         assert told.value.result.end["reason"] == "killed"
 

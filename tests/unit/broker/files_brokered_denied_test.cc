@@ -85,18 +85,20 @@ class FilesBrokeredBelowDenied : public Files {
   }
   ~FilesBrokeredBelowDenied() override { std::filesystem::permissions(priv_ + "shut", std::filesystem::perms::all); }
 
-  // What is answered of such an end in each directory, but for the directory's own name.
+  // A failure, but for the directory's own name.
+  static std::string said(wire::Reply reply, const std::string& directory) {
+    EXPECT_EQ(reply.failed().name(), "ENOENT") << directory;
+    reply.set_id(0);
+    std::string out = reply.SerializeAsString();
+    for (size_t at; (at = out.find("priv/" + directory)) != std::string::npos;) out.replace(at, 9, "NAME");
+    return out;
+  }
+  // What is answered of such an end in each directory.
   std::set<std::string> answers(const std::string& end, const std::set<std::string>& directories,
                                 const std::function<wire::Request(const std::string&)>& request) {
     std::set<std::string> out;
-    for (const std::string& directory : directories) {
-      wire::Reply reply = client->call(request("/k/priv/" + directory + end));
-      EXPECT_EQ(reply.failed().name(), "ENOENT") << directory << end;
-      reply.set_id(0);
-      std::string said = reply.SerializeAsString();
-      for (size_t at; (at = said.find("priv/" + directory)) != std::string::npos;) said.replace(at, 9, "NAME");
-      out.insert(said);
-    }
+    for (const std::string& directory : directories)
+      out.insert(said(client->call(request("/k/priv/" + directory + end)), directory));
     return out;
   }
 
@@ -221,12 +223,7 @@ TEST_F(FilesBrokeredBelowDeniedUnmade, nor_by_what_may_be_made_elsewhere) {
     const std::string link = served.root() + "/w/link";
     std::filesystem::remove(link);
     std::filesystem::create_symlink("/k/priv/" + directory, link);
-    wire::Reply reply = client->call(write_request("/w/link/x.pub", "n"));
-    EXPECT_EQ(reply.failed().name(), "ENOENT") << directory;
-    reply.set_id(0);
-    std::string said = reply.SerializeAsString();
-    for (size_t at; (at = said.find("priv/" + directory)) != std::string::npos;) said.replace(at, 9, "NAME");
-    answers.insert(said);
+    answers.insert(said(client->call(write_request("/w/link/x.pub", "n")), directory));
   }
   EXPECT_EQ(answers.size(), 1U);
 }
