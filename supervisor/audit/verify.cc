@@ -35,10 +35,12 @@ Result<Verdict> verify_snapshot(int dir, const Snapshot& snapshot, const SealKey
   Chain chain(verdict, key, options.anchor);
   for (const unsigned number : snapshot.segments) {
     const bool last = number == snapshot.segments.back();
+    // A writer that goes on in a next file makes that first: killed before it has said so, it ended in the one before.
+    const bool ends = last || (snapshot.last_size == 0 && number + 1 == snapshot.segments.back());
     UniqueFd fd = TRY(sys::openat(dir, segment_name(number), O_RDONLY | O_NOFOLLOW));
     const uint64_t size = last ? snapshot.last_size : static_cast<uint64_t>(TRY(sys::fstat(fd.get())).st_size);
     chain.begin_file(number, size == 0 && last ? Chain::File::empty_last
-                             : last            ? Chain::File::last
+                             : ends            ? Chain::File::last
                                                : Chain::File::other);
     Lines lines(std::move(fd), segment_name(number), size);
     TRY(read_segment(chain, lines));

@@ -89,6 +89,33 @@ TEST_F(LogCrash, a_crash_at_each_step_of_a_rotation_is_mended) {
   }
 }
 
+// The next segment was made, and the record that says so was begun.
+TEST_F(LogCrash, a_crash_in_the_middle_of_what_ends_a_segment_is_mended) {
+  {
+    Log log = open({.rotate_bytes = 1500});
+    for (int i = 0; i < 6; ++i) log.append({.action = "a"}).value();
+    log.close().value();
+  }
+  const std::string first = content(1), second = content(2);
+  ASSERT_FALSE(second.empty());
+  for (unsigned n : {2u, 3u, 4u}) ::unlink(file(n).c_str());
+  ASSERT_EQ(::truncate(file(1).c_str(), static_cast<off_t>(first.size() - 20)), 0);
+  append_raw("", 2);
+  EXPECT_THAT(verdict(), IsSound()) << "a crash is not tampering";
+  EXPECT_TRUE(verdict().torn);
+  {
+    open().append({.action = "mended"}).value();
+  }
+  EXPECT_THAT(verdict(), IsSound());
+  EXPECT_FALSE(verdict().torn);
+  EXPECT_EQ(entries({.action = "mended"}).size(), 1u);
+  // But not where the log goes on behind it.
+  for (unsigned n : {2u, 3u, 4u}) ::unlink(file(n).c_str());
+  ASSERT_TRUE(sys::replace_file(file(1), first.substr(0, first.size() - 20), 0600));
+  append_raw(second, 2);
+  EXPECT_THAT(verdict(), testing::Not(IsSound()));
+}
+
 TEST_F(LogCrash, a_log_that_was_changed_is_not_continued) {
   {
     open().append({.action = "a"}).value();
