@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/file_time.h"
 #include "base/paths.h"
 #include "base/sys.h"
 #include "supervisor/workspace/content.h"
@@ -151,7 +152,7 @@ Result<void> Copier::copy_file(int parent, const std::string& base, const Pair& 
   TRY(copy_content(from.get(), to.get()));
   TRY(own(to.get(), pair.node));
   TRY(sys::fchmod(to.get(), pair.node.mode & 0777));
-  const timespec times[2] = {{0, UTIME_OMIT}, {pair.node.mtime_ns / 1'000'000'000, pair.node.mtime_ns % 1'000'000'000}};
+  const timespec times[2] = {{0, UTIME_OMIT}, timespec_of(pair.node.mtime_ns)};
   if (::futimens(to.get(), times) != 0) return fail_errno("futimens", printable(pair.from));
   return {};
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "base/file_time.h"
 #include "base/paths.h"
 #include "base/sys.h"
 
@@ -33,10 +34,6 @@ Type type_of(mode_t mode) {
   }
 }
 
-int64_t ns(const timespec& t) {
-  return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
-
 bool is_missing(const Error& error) {
   return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP;
 }
@@ -59,8 +56,8 @@ Node Node::of(const struct stat& st) {
   node.device = st.st_dev;
   node.inode = st.st_ino;
   node.links = st.st_nlink;
-  node.ctime_ns = ns(st.st_ctim);
-  node.mtime_ns = ns(st.st_mtim);
+  node.ctime_ns = ns_of(st.st_ctim);
+  node.mtime_ns = ns_of(st.st_mtim);
   node.whiteout = S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0);
   return node;
 }
@@ -166,7 +163,7 @@ int64_t Tree::born_ns(std::string_view path) {
   if (!at ||
       ::statx(*at, std::string(base_of(path)).c_str(), AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BTIME, &stx) != 0)
     return 0;
-  return stx.stx_mask & STATX_BTIME ? stx.stx_btime.tv_sec * 1'000'000'000 + stx.stx_btime.tv_nsec : 0;
+  return stx.stx_mask & STATX_BTIME ? ns_of({stx.stx_btime.tv_sec, stx.stx_btime.tv_nsec}) : 0;
 }
 
 void Tree::forget(std::string_view path) {
