@@ -83,7 +83,8 @@ std::string outcome_of(const Answer& answer) {
 }
 
 std::vector<std::pair<std::string, std::string>> details_of(const Answer& answer) {
-  std::vector<std::pair<std::string, std::string>> out;
+  std::vector<std::pair<std::string, std::string>> out = answer.details;
+  if (answer.reply.failed().partial()) out.emplace_back("partial", "true");
   if (!answer.reply.has_shell_run()) return out;
   const wire::ShellRun::Result& run = answer.reply.shell_run();
   out.emplace_back("code", std::to_string(run.code()));

@@ -16,9 +16,11 @@ namespace alos::broker {
 struct Answer {
   wire::Reply reply;
   UniqueFd descriptor;  // goes along with it
+  // For the record alone.
+  std::vector<std::pair<std::string, std::string>> details{};
 };
 
-// Errors of primitives carry this code where part of the effect is there (ENOSPC in the middle of an append).
+// `partial`: part of the effect is there (ENOSPC in the middle of an append), or part of the content was sent.
 Answer failed(const Error& error, bool partial = false);
 Answer limited(std::string_view which, uint64_t value, std::string_view hint);
 Answer unknown(std::string_view operation, std::string_view hint);
@@ -28,8 +30,8 @@ Answer refused(std::string_view request, std::string_view reason, std::string_vi
 
 // "ok", "denied", "failed ENOENT", "limit ...": for the journal.
 std::string outcome_of(const Answer& answer);
-// Of the same record, what "ok" does not say: how a command ended. "ok" says that it was carried out, whatever its
-// code.
+// Of the same record, what "ok" and "failed" do not say: how a command ended ("ok" says that it was carried out,
+// whatever its code), and that what failed was done in part.
 std::vector<std::pair<std::string, std::string>> details_of(const Answer& answer);
 
 }  // namespace alos::broker

@@ -23,10 +23,13 @@ class Broker::Channels final : public Channel::Owner {
     listeners_.push_back(std::make_unique<Listener>(*this, std::move(listener), run));
     reactor_.accept(listeners_.back()->socket.get(), *listeners_.back());
   }
-  // Nobody can connect to it any more: its box is gone.
+  // Its box is gone: nobody can connect to it any more, or reads what connections of its are sent.
   void stop(uint32_t run) {
     for (const auto& listener : listeners_)
       if (listener->run == run) listener->over = true, reactor_.cancel(*listener);
+    const auto all = channels_;  // ending one may take it out
+    for (const auto& [key, channel] : all)
+      if (channel->run == run) channel->end();
   }
   void end() {
     for (const auto& listener : listeners_) listener->over = true, reactor_.cancel(*listener);
@@ -63,8 +66,17 @@ class Broker::Channels final : public Channel::Owner {
     Channels& of;
   };
 
+  // While there is no place for a further one.
+  static constexpr int64_t kLookNs = 1'000'000'000;
+  static constexpr int kLooks = 5;
+  struct Looks final : Timer {
+    explicit Looks(Channels& channels) : of(channels) {}
+    void due() override { of.look(); }
+    Channels& of;
+  };
+
   void accepted(Listener& listener, int result, bool more) {
-    if (result >= 0) add(UniqueFd(result));
+    if (result >= 0) add(UniqueFd(result), listener.run);
     if (!more && listener.over) {
       std::erase_if(listeners_, [&](const auto& one) { return one.get() == &listener; });
       return;
@@ -85,16 +97,34 @@ class Broker::Channels final : public Channel::Owner {
         reactor_.accept(listener->socket.get(), *listener);
   }
 
-  void add(UniqueFd socket) {
+  void add(UniqueFd socket, uint32_t run) {
     ++changes_;
     ucred peer{};
     socklen_t size = sizeof peer;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || channels_.size() >= kChannels)
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || !has_place())
       return reactor_.let_go(std::move(socket));
     auto channel = std::make_shared<Channel>(reactor_, std::move(socket), *this);
     channel->client = peer.pid;
+    channel->run = run;
     channels_[channel.get()] = channel;
+    if (is_full() && !looks_.is_set()) look();
     channel->start();
+  }
+
+  bool is_full() const { return channels_.size() >= kChannels; }
+
+  bool has_place() {
+    if (!is_full()) return true;
+    const auto most = std::ranges::max_element(channels_, {}, [](const auto& one) { return one.second->still; });
+    const auto channel = most->second;
+    if (channel->still <= kLooks || !channel->is_open() || !channel->stands_still()) return false;
+    channel->evict();
+    return true;
+  }
+
+  void look() {
+    for (const auto& [key, channel] : channels_) channel->still = channel->stands_still() ? channel->still + 1 : 0;
+    if (is_full()) reactor_.real_timers().set(looks_, boot_ns() + kLookNs);
   }
 
   void received(Channel& channel, Received received) override {
@@ -136,6 +166,7 @@ class Broker::Channels final : public Channel::Owner {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Listener*> stalled_;
   Retry retry_{*this};
+  Looks looks_{*this};
   uint64_t changes_ = 0;
   static constexpr uint64_t kToldOneByOne = 64;
   uint64_t broken_ = 0;

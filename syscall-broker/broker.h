@@ -18,7 +18,9 @@ namespace alos::broker {
 // wait() instead of poll(2).
 class Broker {
  public:
-  static constexpr size_t kChannels = 64;  // connections of an agent at once; a further one is closed at once
+  // Connections of an agent at once. A further one takes the place of one that is sent answers and has read nothing for
+  // some seconds, or is closed at once.
+  static constexpr size_t kChannels = Pipeline::kChannels;
 
   // A clock that stands until advance() moves it.
   struct VirtualTime {

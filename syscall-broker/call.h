@@ -20,6 +20,7 @@
 namespace alos::broker {
 
 class Pipeline;
+struct Plan;
 
 // A value, or how the call ends without it.
 template <class T>
@@ -113,6 +114,10 @@ class Call {
     return agent_.script().use(line);
   }
 
+  // To be awaited before put() sends what a primitive only looked at: what each use of is recorded is not given out
+  // before that is. A call that has a record of its intent by then has it already.
+  Task<Attempt<bool>> recorded();
+
   // Sends what is not the end; to be followed by room().
   void put(wire::Output output);
   // Waits until the client has read enough, or left.
@@ -140,7 +145,8 @@ class Call {
   std::unique_ptr<void, std::function<void(void*)>> mapping_;
   std::atomic<bool> cancelled_ = false;
   std::function<void()> cancel_, has_room_;
-  uint64_t intent_ = 0;  // of the journal
+  const Plan* plan_ = nullptr;  // while it is carried out
+  uint64_t intent_ = 0;         // of the journal
   uint64_t denial_ = 0;
   std::string rule_, source_;           // by which the first of its demands is allowed
   bool recorded_ = false;               // though it only looks

@@ -126,6 +126,7 @@ void Channel::sent(int result) {
   const bool was_full = backlog_ >= kEnough;
   backlog_ -= queue_.front().frame.size();
   queue_.pop_front();
+  ++sent_;
   if (!open_) return tell_if_idle();
   if (result < 0) return end({"", "", -result, ""});
   if (!queue_.empty())
@@ -143,6 +144,10 @@ bool Channel::can_take_descriptor() {
   return unread_descriptors_ < kDescriptors;
 }
 
+bool Channel::stands_still() {
+  return std::exchange(sent_at_look_, sent_) == sent_ && backlog_ > 0;
+}
+
 void Channel::close(const Error& why) {
   if (!open_ || last_words_) return;
   wire::Reply reply = failed(why).reply;
@@ -155,8 +160,16 @@ void Channel::tell(const Error& why) {
   if (!std::exchange(told_, true)) owner_.closed(*this, why);
 }
 
+// Its calls may have it for longer.
 void Channel::tell_if_idle() {
-  if (!receiving_ && !sending_) owner_.idle(*this);
+  if (receiving_ || sending_) return;
+  reactor_.let_go(std::move(socket_));
+  owner_.idle(*this);
+}
+
+void Channel::evict() {
+  tell({"channel", "its answers are not read, and its place was needed", ETIMEDOUT, "read answers, or close it"});
+  end({});
 }
 
 void Channel::end(const Error& why) {

@@ -52,19 +52,27 @@ class Channel : public std::enable_shared_from_this<Channel> {
 
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
-  ~Channel() { reactor_.let_go(std::move(socket_)); }
+  ~Channel() {
+    if (socket_) reactor_.let_go(std::move(socket_));
+  }
 
   void start() { receive(); }
   // Queued, sent as the client reads. After the end: dropped.
   void reply(const wire::Reply& reply, UniqueFd descriptor = {});
   void end() { end({}); }
+  void evict();  // the same, for somebody else's sake
   // Says why in a last reply, and ends.
   void close(const Error& why);
   bool is_open() const { return open_; }
   size_t backlog() const { return backlog_; }
   bool can_take_descriptor();
+  // Whether an answer waits that did at the last look as well. Nobody may be left who could read it: a client can leave
+  // its own end in the socket, behind what is not received from it, and then it never ends.
+  bool stands_still();
   uint64_t calls = 0;  // under way, for the owner
   pid_t client = 0;    // the process that connected, as seen from here
+  uint32_t run = 0;    // whose box it connected from, for the owner
+  int still = 0;       // looks in a row, for the owner
 
  private:
   struct Receiver final : Completion {
@@ -106,6 +114,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   alignas(cmsghdr) char out_control_[CMSG_SPACE(sizeof(int))]{};
   std::deque<Outgoing> queue_;
   size_t backlog_ = 0;
+  uint64_t sent_ = 0, sent_at_look_ = 0;  // answers
   int unread_descriptors_ = 0;
 };
 

@@ -99,10 +99,11 @@ Task<Answer> Pipeline::answer(Call& call) {
     if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
   }
   if (written) {
+    call.plan_ = &*plan;
     Attempt<Answer> done = co_await primitive.carry_out(call, *plan);
     out = done ? std::move(*done) : std::move(done).error();
     const std::string outcome = outcome_of(out);
-    if (effect) {
+    if (call.intent_ != 0) {
       record_denial(call, out);
       // What happened cannot be taken back where it cannot be recorded; the intent stands for it.
       record(call, row, *plan, outcome, details_of(out));
@@ -114,6 +115,15 @@ Task<Answer> Pipeline::answer(Call& call) {
   if (!written) co_return unrecorded(written.error());
   if (call.untold_) conceal(*plan, out);
   co_return out;
+}
+
+Task<Attempt<bool>> Pipeline::intend(Call& call) {
+  if (call.intent_ != 0 || !(call.recorded_ || call.scripted_)) co_return true;
+  const PrimitiveRow& row = row_of(call.request().call_case());
+  call.intent_ = record(call, row, *call.plan_, "", call.plan_->details);
+  const Result<void> written = co_await Written{journal_, call.intent_};
+  if (!written) co_return std::unexpected(unrecorded(written.error()));
+  co_return true;
 }
 
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {
@@ -159,8 +169,10 @@ std::optional<Answer> Pipeline::admit(const wire::Request& request, Channel& cha
   }
   if (channel.calls >= kCallsOfChannel)
     return limited("calls under way on a connection", kCallsOfChannel, "wait for one of them");
-  // One for each connection in any case: those of others that read no answers keep none from going on.
-  if (calls_ >= kCalls && channel.calls > 0) return limited("calls under way", kCalls, "wait for one of them");
+  // One for each connection in any case: those of others that read no answers keep none from going on. Calls of those
+  // that ended count until they have.
+  if (calls_ >= (channel.calls > 0 ? kCalls : kMostCalls))
+    return limited("calls under way", kCalls, "wait for one of them");
   ++calls_;
   ++channel.calls;
   return std::nullopt;
@@ -274,6 +286,10 @@ Attempt<std::string_view> Call::content(const std::string& in_frame) {
   if (at == MAP_FAILED) return give_up("mmap", "content", errno);
   mapping_ = {at, [size](void* mapped) { ::munmap(mapped, size); }};
   return std::string_view(static_cast<const char*>(at), size);
+}
+
+Task<Attempt<bool>> Call::recorded() {
+  return pipeline_.intend(*this);
 }
 
 Reactor& Call::reactor() const {

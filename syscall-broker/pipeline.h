@@ -17,7 +17,8 @@ namespace alos::broker {
 class Pipeline {
  public:
   // Calls under way at once; sleeps have a bound of their own, because they hold nothing.
-  static constexpr uint64_t kCallsOfChannel = 64, kCalls = 512, kSleeps = 100'000;
+  static constexpr uint64_t kChannels = 64, kCallsOfChannel = 64, kCalls = 512, kMostCalls = kCalls + kChannels;
+  static constexpr uint64_t kSleeps = 100'000;
 
   Pipeline(Reactor& reactor, Journal& journal) : reactor_(reactor), journal_(journal) {}
   void add(wire::Request::CallCase call, std::unique_ptr<Primitive> primitive);
@@ -55,6 +56,7 @@ class Pipeline {
 
   Job carry(std::unique_ptr<Call> call);
   Task<Answer> answer(Call& call);
+  Task<Attempt<bool>> intend(Call& call);
   std::optional<Answer> decide(Call& call, const policy::Request& request);
   void record_denial(Call& call, const Answer& answer);
   std::optional<Answer> admit(const wire::Request& request, Channel& channel);

@@ -18,8 +18,8 @@ namespace {
 
 constexpr unsigned kEntries = 256;
 constexpr uint16_t kGroup = 0;
-// Descriptors of the broker's own: connections, files and pipes of calls.
-constexpr uint64_t kOwnDescriptors = 1024;
+// Descriptors of the broker's own: connections, and of 576 calls files and pipes, some four of each.
+constexpr uint64_t kOwnDescriptors = 2560;
 
 // Every frame that is received may bring as many descriptors as a message can have. What there is no room for the
 // kernel closes, in the thread that receives, and waits where let_go() does not.

@@ -6,6 +6,7 @@
 #include <queue>
 #include <utility>
 
+#include "base/file_time.h"
 #include "base/paths.h"
 #include "syscall-broker/frame.h"
 #include "syscall-broker/pipeline.h"
@@ -57,19 +58,21 @@ class FsRead final : public Primitive {
       int n = 0;
       if (step > 0) n = co_await call.reactor().files().read(found.node.get(), buffer, wanted.offset() + done);
       if (n == -EINTR || n == -EAGAIN) continue;
-      if (n < 0) co_return give_up("read", found.place.path, -n, "");
+      if (n < 0) co_return give_up("read", found.place.path, -n, "", done > 0);
       buffer.resize(static_cast<size_t>(n));
       done += static_cast<uint64_t>(n);
       // Most of what is in /proc has no size, and comes in parts of the kernel's choice.
       const bool sized = found.st.st_size != 0;
       last = n == 0 || done == most || (sized && (static_cast<uint64_t>(n) < step || static_cast<uint64_t>(n) == left));
       if (last) break;
+      auto use = co_await call.recorded();
+      ALOS_ATTEMPT(noted, std::move(use));
       wire::Output part;
       part.set_data(std::exchange(buffer, {}));
       call.put(std::move(part));
       co_await call.room();
     }
-    if (call.is_cancelled()) co_return give_up("read", found.place.path, ECANCELED, "");
+    if (call.is_cancelled()) co_return give_up("read", found.place.path, ECANCELED, "", done > 0);
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     result.set_content(std::move(buffer));
     result.set_size(static_cast<uint64_t>(now.st_size));
@@ -99,7 +102,7 @@ class FsStat final : public Primitive {
     result.set_type(type_of(st.st_mode));
     result.set_size(static_cast<uint64_t>(st.st_size));
     result.set_permissions(st.st_mode & 07777);
-    result.set_modified_ns(int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec);
+    result.set_modified_ns(ns_of(st.st_mtim));
     result.set_links(st.st_nlink);
     result.set_version(version_of(st));
     if (S_ISLNK(st.st_mode)) {

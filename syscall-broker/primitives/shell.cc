@@ -58,7 +58,7 @@ class Command final : public ShellRuns::Running, public Timer {
     call_.reactor().timers().cancel(*this);
     call_.reactor().real_timers().cancel(end_of_output_);
     if (feed_) feed_->stop();
-    if (number_ != 0) runs_.remove(number_);
+    runs_.remove(number_);
   }
 
   // To be awaited once.
@@ -103,7 +103,9 @@ class Command final : public ShellRuns::Running, public Timer {
     runs_.host().want_run(std::move(run_));
     output.begin(std::move(out_.read));
     error.begin(std::move(err_.read));
-    call_.on_cancel([this] { runs_.host().end_run(number_); });
+    call_.on_cancel([this] {
+      if (!gone_) runs_.host().end_run(number_);
+    });
     call_.on_room([this] {
       output.go_on();
       error.go_on();
@@ -128,6 +130,7 @@ class Command final : public ShellRuns::Running, public Timer {
 
   void gone() {
     gone_ = true;
+    runs_.remove(number_);  // what it wrote may be read much later
     call_.reactor().timers().cancel(*this);
     call_.reactor().real_timers().set(end_of_output_, boot_ns() + kEndNs);
     if (feed_) feed_->stop();
@@ -305,7 +308,7 @@ class ShellRun final : public Primitive {
       co_return std::unexpected(std::move(why));
     }
     if (call.is_cancelled())
-      co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", command->end.executed);
+      co_return given_up(wanted, command->start ? command->end : Ended{}, command->output.sent, command->error.sent);
     // Ended while its box was made, it never started, and that is not why.
     if (!command->start && !command->end.timed_out) co_return std::unexpected(std::move(command->start).error());
     co_return result_of(command->end, command->output.sent, command->error.sent);
@@ -318,8 +321,18 @@ class ShellRun final : public Primitive {
     const ShellRuns::Scripted counted(runs_);
     Sent output(call, false, output_limit_of(wanted)), error(call, true, output_limit_of(wanted));
     const Ended ended = co_await end_by_script(call, answer, timeout_of(wanted), time_, output, error);
-    if (call.is_cancelled()) co_return give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", true);
+    if (call.is_cancelled()) co_return given_up(wanted, ended, output, error);
     co_return result_of(ended, output, error);
+  }
+
+  // Its caller gave it up, or left; the record has how the command ended all the same, by itself perhaps.
+  static std::unexpected<Answer> given_up(const wire::ShellRun& wanted, const Ended& end, const Sent& output,
+                                          const Sent& error) {
+    Answer ended;
+    *ended.reply.mutable_shell_run() = result_of(end, output, error);
+    auto out = give_up("shell.run", printable(wanted.argv(0)), ECANCELED, "", end.executed);
+    if (end.executed || end.timed_out) out.error().details = details_of(ended);
+    return out;
   }
 
   static uint64_t timeout_of(const wire::ShellRun& wanted) {

@@ -333,6 +333,22 @@ TEST_P(Broker, a_command_ends_with_who_asked_for_it) {
   ::waitpid(running.pid, nullptr, 0);
 }
 
+TEST_P(Broker, how_a_command_ended_is_recorded_whoever_has_left_by_then) {
+  fs::copy_file(file_of("unread.py"), world().workspace() + "/unread.py");
+  const Outcome run = world().run(policy(), {"python3", "unread.py"}, {}, {"--fresh"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  int ended = 0, left = 0;
+  for (const json& record : records(id_of(run))) {
+    if (record.value("action", "") != "shell.run" || !record.contains("outcome")) continue;
+    const bool by_itself = record["detail"].value("code", "") == "3";
+    ended += by_itself ? 1 : 0;
+    left += by_itself && record["outcome"] == "failed ECANCELED" ? 1 : 0;
+    EXPECT_TRUE(by_itself || record["detail"].value("signal", "") == "9") << record;
+  }
+  EXPECT_GE(ended, std::stoi(run.out)) << "those that had written all, and what got to it before it was ended";
+  EXPECT_GT(left, 0) << "none of which was still to be read";
+}
+
 TEST_P(Broker, output_beyond_its_limit_is_cut_and_said) {
   const json cut = call("shell.run --output-limit 1000 -- sh -c 'yes | head -c 50000000'");
   ASSERT_TRUE(cut.contains("ok")) << cut;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <thread>
 
@@ -246,6 +247,26 @@ class SilentJournal : public testing::Test {
   Served served{{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work")}), .silent = true}};
 };
 
+// Calls go on when their connection has ended, and whoever connects again and again has no more of them for that.
+TEST_F(SilentJournal, calls_of_connections_that_ended_are_bounded) {
+  served.make_directory("/w");
+  const auto limit_of = [&] {
+    wire::Request request = write_request("/w/a", "x");
+    request.set_id(1);
+    for (;;) {  // until the ends of those before have been seen
+      const auto client = served.connect();
+      client->send(request);
+      client->send(request);  // if it is under way, that is said at once
+      const auto first = client->receive();
+      if (first) return first->has_limit() ? first->limit().value() : 0;
+    }
+  };
+  uint64_t begun = 0;
+  while (limit_of() == 0 && begun < 2 * Pipeline::kMostCalls) ++begun;
+  EXPECT_EQ(begun, Pipeline::kMostCalls);
+  EXPECT_EQ(limit_of(), Pipeline::kCalls);
+}
+
 // A denial waits for its record: so many wait, and no more.
 TEST_F(SilentJournal, denials_that_wait_are_bounded_like_calls) {
   const auto client = served.connect();
@@ -299,6 +320,41 @@ TEST_F(Channels, connections_at_once_are_bounded) {
     taken = next->receive().has_value();
   }
   EXPECT_TRUE(taken);
+}
+
+// A client leaves its own end in what the broker does not receive, because answers wait: so that never ends.
+TEST_F(Channels, connections_that_nobody_can_read_any_more_give_up_their_place) {
+  served.write("/w/big", std::string(2 << 20, 'x'));
+  const auto leave = [&](bool broken) {
+    auto mine = served.connect();
+    wire::Request request = read_request("/w/big");
+    request.set_id(1);
+    mine->send(request);
+    int before = -1, waiting = 0;  // until its socket is full, and the rest waits in the broker
+    for (int same = 0; same < 4; before = waiting) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (::ioctl(mine->socket(), FIONREAD, &waiting) != 0) return;
+      same = waiting == before && waiting > 100'000 ? same + 1 : 0;
+    }
+    request.set_id(2);
+    mine->send(request);  // the next frame was asked for before there was any
+    if (broken) mine->send_bytes("\xff\xff garbage");
+    mine->send_bytes("x", std::array{mine->socket()});
+  };
+  for (size_t i = 0; i < Broker::kChannels - 2; ++i) leave(i % 2 == 0);  // two are the test's own
+  const auto is_served = [&] {
+    const auto next = served.connect();
+    wire::Request request = now();
+    request.set_id(1);
+    next->send(request);
+    return next->receive().has_value();
+  };
+  EXPECT_FALSE(is_served()) << "all places are taken";
+  bool taken = false;
+  for (int i = 0; i < 300 && !taken; ++i, ::usleep(100'000)) taken = is_served();
+  EXPECT_TRUE(taken);
+  EXPECT_TRUE(recorded("its place was needed"));
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_served());
 }
 
 // Of this process.

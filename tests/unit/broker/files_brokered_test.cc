@@ -46,6 +46,52 @@ class FilesBrokered : public Files {
   }
 };
 
+TEST_F(FilesBrokered, nothing_of_a_long_file_is_given_before_its_use_is_recorded) {
+  const std::string kLong(200'000, 'x');
+  served.write(".brokered/v/long", kLong);
+  const wire::Reply reply = client->call(read_request("/v/long"));
+  EXPECT_EQ(client->gathered + reply.fs_read().content(), kLong);
+  const std::vector<Recorded> all = served.journal();
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_TRUE(all[0].waited_for);
+  EXPECT_EQ(all[0].outcome, "");
+  EXPECT_EQ(all[1].parent, 1U);
+  EXPECT_EQ(all[1].outcome, "ok");
+  for (const int error : {EDQUOT, EIO}) {
+    Setting setting = brokered_rules();
+    setting.fail_journal = error;
+    const Served unrecorded(std::move(setting));
+    unrecorded.write(".brokered/v/long", kLong);
+    unrecorded.write("/w/long", kLong);
+    const auto other = unrecorded.connect();
+    EXPECT_FALSE(other->call(read_request("/v/long")).has_fs_read());
+    EXPECT_EQ(other->gathered, "");
+    EXPECT_TRUE(other->call(read_request("/w/long")).has_fs_read()) << "of which no use is recorded";
+  }
+}
+
+TEST_F(FilesBrokered, the_record_of_what_was_given_up_says_that_part_of_it_was_sent) {
+  served.write(".brokered/v/long", std::string(4 << 20, 'x'));
+  wire::Request request = read_request("/v/long");
+  request.set_id(7);
+  client->send(request);
+  ASSERT_TRUE(client->receive().value_or(wire::Reply()).has_output());
+  wire::Request cancel;
+  cancel.mutable_cancel()->set_call(7);
+  cancel.set_id(8);
+  client->send(cancel);
+  wire::Reply last;
+  while (auto next = client->receive()) {
+    last = std::move(*next);
+    if (last.id() == 7 && !last.has_output()) break;
+  }
+  EXPECT_EQ(last.failed().name(), "ECANCELED");
+  EXPECT_TRUE(last.failed().partial());
+  const Recorded record = served.journal().back();
+  EXPECT_EQ(record.outcome, "failed ECANCELED");
+  EXPECT_THAT(record.details, testing::Contains(testing::Pair("partial", "true")));
+}
+
 TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
   EXPECT_EQ(client->call(read_request("/v/file")).fs_read().content(), "kept");
   ASSERT_EQ(served.journal().size(), 1U);

@@ -487,6 +487,13 @@ TEST_F(Files, what_a_link_leads_to_is_denied_where_it_cannot_even_be_looked_at) 
   EXPECT_EQ(client->call(read_request("/w/link")).denied().rule(), "secrets");
 }
 
+TEST_F(Files, a_time_that_no_number_of_nanoseconds_is_is_the_last_one) {
+  served.write("/w/far", "x");
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 15'000'000'000, .tv_nsec = 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (served.root() + "/w/far").c_str(), times, 0), 0);
+  EXPECT_EQ(stat("/w/far").fs_stat().modified_ns(), INT64_MAX);
+}
+
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {
   for (const int error : {ENOSPC, EDQUOT}) {
     Setting setting = workspace_rules();
