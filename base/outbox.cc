@@ -18,6 +18,7 @@ Result<void> Outbox::send(int socket) {
     if (!sent) return sent.error().code == EAGAIN ? Result<void>{} : sent;
     // Whoever received them may have closed them by now.
     let_go(std::move(waiting_.front().fds));
+    bytes_ -= waiting_.front().words.size();
     waiting_.pop_front();
   }
   return {};
@@ -25,6 +26,7 @@ Result<void> Outbox::send(int socket) {
 
 std::vector<UniqueFd> Outbox::take_fds() {
   std::vector<UniqueFd> out;
+  bytes_ = 0;
   for (Message& message : std::exchange(waiting_, {})) std::ranges::move(message.fds, std::back_inserter(out));
   return out;
 }

@@ -14,6 +14,7 @@ namespace alos {
 class Outbox {
  public:
   void put(std::string words, std::vector<UniqueFd> fds = {}) {
+    bytes_ += words.size();
     waiting_.push_back({std::move(words), std::move(fds)});
   }
   // Sends what the socket (SEQPACKET, O_NONBLOCK) takes now; empty() says whether that was all. Errors: of
@@ -23,6 +24,7 @@ class Outbox {
   std::vector<UniqueFd> take_fds();
   bool empty() const { return waiting_.empty(); }
   size_t size() const { return waiting_.size(); }
+  size_t bytes() const { return bytes_; }  // of words
 
  private:
   struct Message {
@@ -30,6 +32,7 @@ class Outbox {
     std::vector<UniqueFd> fds;
   };
   std::deque<Message> waiting_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace alos

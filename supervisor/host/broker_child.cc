@@ -25,14 +25,26 @@ namespace {
 using broker::kInheritedRing;
 using broker::kLink;
 
-// Answers that it has not read: more than it can have asked for at a time.
-constexpr size_t kMostUnread = 4096;
+// Answers that it has not read, and their bytes: more than it can have asked for at a time.
+constexpr size_t kMostUnread = 4096, kMostUnreadBytes = 64 << 20;
 // Bytes that it may say to people.
 constexpr size_t kMostComplaints = 256 << 10;
 // For the end of one that was killed.
 constexpr int64_t kEndMs = 2000;
 
-[[noreturn]] void become_broker(const char* program, int socket, int ring, int complaints, pid_t parent) {
+// Of the caller's environment, in which there may be keys, what is alos's own or a sanitizer's.
+std::vector<char*> broker_environment() {
+  std::vector<char*> out;
+  for (char** line = environ; *line; ++line) {
+    const std::string_view name = std::string_view(*line).substr(0, std::string_view(*line).find('='));
+    if (name.starts_with("ALOS") || name.ends_with("SAN_OPTIONS")) out.push_back(*line);
+  }
+  out.push_back(nullptr);
+  return out;
+}
+
+[[noreturn]] void become_broker(const char* program, char* const* environment, int socket, int ring, int complaints,
+                                pid_t parent) {
   constexpr int kAbove = 16;
   socket = ::fcntl(socket, F_DUPFD, kAbove);
   ring = ::fcntl(ring, F_DUPFD, kAbove);
@@ -48,7 +60,7 @@ constexpr int64_t kEndMs = 2000;
     ::setsid();  // a terminal's signals are the supervisor's
     // It leaves by itself when the supervisor is gone, unless it is in wrong hands. Its parent has one thread.
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || ::getppid() != parent) ::_exit(127);
-    ::execl(program, "alos-broker", nullptr);
+    ::execle(program, "alos-broker", nullptr, environment);
   }
   ::_exit(127);
 }
@@ -66,11 +78,13 @@ Result<BrokerChild> BrokerChild::start(const broker::Begin& begin, const std::st
   const UniqueFd text = TRY(sys::memfd("rules", rules, true));
   UniqueFd lines;
   if (begin.scripted) lines = TRY(sys::memfd("script", script, true));
+  const std::vector<char*> environment = broker_environment();
   BrokerChild out;
   const pid_t self = ::getpid();
   out.pid_ = ::fork();
   if (out.pid_ < 0) return fail_errno("fork", "alos-broker");
-  if (out.pid_ == 0) become_broker(program.c_str(), pair.b.get(), ring.get(), complaints.b.get(), self);
+  if (out.pid_ == 0)
+    become_broker(program.c_str(), environment.data(), pair.b.get(), ring.get(), complaints.b.get(), self);
   out.socket_ = std::move(pair.a);
   out.complaints_ = std::move(complaints.a);
   pair.b.reset();
@@ -107,9 +121,9 @@ bool BrokerChild::receive(const Events& events) {
   const std::string_view body = std::string_view(buffer).substr(1, got->size - 1);
   switch (buffer[0]) {
     case broker::Records::kTag: {
-      const auto records = decode<broker::Records>(body, "broker's records");
+      auto records = decode<broker::Records>(body, "broker's records");
       if (!records) return false;
-      events.records(*records);
+      events.records(std::move(*records));
       return is_heard();
     }
     case broker::WantIdentity::kTag:
@@ -160,7 +174,7 @@ short BrokerChild::events() const {
 }
 
 void BrokerChild::put(std::string words, std::vector<UniqueFd> fds) {
-  if (is_stuck_ || unread_.size() >= kMostUnread) {
+  if (is_stuck_ || unread_.size() >= kMostUnread || unread_.bytes() + words.size() > kMostUnreadBytes) {
     is_stuck_ = true;
     return;
   }

@@ -21,7 +21,7 @@ namespace alos::host {
 class BrokerChild {
  public:
   struct Events {
-    std::function<void(const broker::Records&)> records;
+    std::function<void(broker::Records)> records;
     std::function<void()> want_identity;
     std::function<void(const broker::WantRun&, std::vector<UniqueFd> stdio)> want_run;
     std::function<void(uint32_t)> end_run;

@@ -17,6 +17,8 @@ constexpr size_t kMostCounts = 64, kLongestAction = 64;
 // Different denials that are told one by one; later ones share a count.
 constexpr size_t kMostDenials = 1024;
 constexpr size_t kFirstDenials = 3;
+// Of a text in a record: more than a broker in right hands sends (record_parts.cc). Some are kept.
+constexpr size_t kLongestText = 9000;
 
 // Whose records these may be. "run.end" is nothing that a broker says.
 bool is_broker_s(std::string_view action) {
@@ -25,10 +27,17 @@ bool is_broker_s(std::string_view action) {
                              [&](std::string_view kind) { return action.starts_with(kind); });
 }
 
+void cut(broker::Record& record) {
+  for (std::string* text :
+       {&record.action, &record.target, &record.rule, &record.source, &record.reason, &record.layer, &record.outcome})
+    if (text->size() > kLongestText) text->resize(kLongestText);
+}
+
 }  // namespace
 
 Result<void> CallRecord::append(const broker::Record& record) {
-  if (!is_broker_s(record.action)) return fail("record", printable(record.action), EINVAL);
+  if (!is_broker_s(record.action))
+    return fail("record", printable(std::string_view(record.action).substr(0, kLongestAction)), EINVAL);
   const bool denied = record.decision != policy::Effect::allow;
   const auto parent = intents_.find(record.parent);
   audit::Record out;
@@ -76,9 +85,10 @@ std::string CallRecord::denials_said() const {
   return out;
 }
 
-broker::AllRecorded CallRecord::take(const broker::Records& records) {
+broker::AllRecorded CallRecord::take(broker::Records records) {
   broker::AllRecorded answers;
-  for (const broker::Record& record : records.records) {
+  for (broker::Record& record : records.records) {
+    cut(record);
     auto appended = append(record);
     if (record.waited_for)
       answers.records.push_back(

@@ -21,7 +21,7 @@ class CallRecord {
   CallRecord(std::string run, audit::Log& log, Events& events) : run_(std::move(run)), log_(log), events_(events) {}
 
   // Answers for those that are waited for, once they are where the death of any process leaves them.
-  broker::AllRecorded take(const broker::Records& records);
+  broker::AllRecorded take(broker::Records records);
 
   // Into the event of the run's end: "calls", how often each was denied, done and not done; "denied_untold", denials
   // that no event tells by their request, being beyond so many different ones; "records_refused".

@@ -112,8 +112,8 @@ void Serving::no_broker(const std::string& why) {
 void Serving::from_broker() {
   const BrokerChild::Events events{
       .records =
-          [this](const broker::Records& records) {
-            const broker::AllRecorded answers = calls_->take(records);
+          [this](broker::Records records) {
+            const broker::AllRecorded answers = calls_->take(std::move(records));
             if (!answers.records.empty()) broker_->answer(answers);
           },
       .want_identity = [this] { want_identity(); },
