@@ -191,7 +191,8 @@ uint32_t by_arguments(std::string_view name, const seccomp_data& call, const Fil
   const bool strict_memory = options.write_execute == WriteExecute::refused;
   if (name == "ioctl") return ioctl_answer(low(call, 1));
   if (name == "fcntl")  // lease, notify, delegation
-    return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026 && low(call, 1) != 1040, EPERM);
+    return allow_if(low(call, 1) != 1024 && low(call, 1) != 1026 && low(call, 1) != 1031 && low(call, 1) != 1040,
+                    EPERM);
   if (name == "shmctl") return allow_if(low(call, 1) != 11, EPERM);    // lock
   if (name == "madvise") return allow_if(low(call, 2) != 12, EINVAL);  // mergeable
   if (name == "clone") return allow_if((low(call, 0) & 0x7e020000) == 0, EPERM);
@@ -247,7 +248,8 @@ std::map<std::string_view, std::vector<Values>> values_by_call() {
        {any, range(0x5400, 0x5470,
                    {0, 0x5401, 0x40086602, 0x401c5820, 0x50009401, 0x50009417, 0x5000940f, 0x5000943f, 0x4008941a,
                     0x4020bc10, 0x4020bc11, 0x40049409, 0x4020940d, 0x50009402})}},
-      {"fcntl", {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1036, 1039, 1040, 1041, 0x80000400})}},
+      {"fcntl",
+       {any, range(0, 16, {1023, 1024, 1025, 1026, 1027, 1030, 1031, 1032, 1036, 1039, 1040, 1041, 0x80000400})}},
       {"shmctl", {any, range(0, 16, {0x100, 0x10b})}},
       {"madvise", {any, any, range(0, 26, {100, 0x8000000c})}},
       {"renameat2", {any, any, any, any, range(0, 8, {1ull << 32, 1ull << 32 | 4})}},

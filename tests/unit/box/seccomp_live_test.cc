@@ -129,6 +129,8 @@ TEST_F(LiveFilter, arguments_decide_as_the_kernel_reads_them) {
       {"a lease", SYS_fcntl, {~0ull, F_SETLEASE, F_WRLCK}, EPERM},
       {"a lease with a high bit", SYS_fcntl, {~0ull, F_SETLEASE + kBit32, F_WRLCK}, EPERM},
       {"F_NOTIFY", SYS_fcntl, {~0ull, F_NOTIFY, DN_ACCESS}, EPERM},
+      {"a pipe's size", SYS_fcntl, {~0ull, F_SETPIPE_SZ, 1 << 20}, EPERM},
+      {"asking for it reaches the kernel", SYS_fcntl, {~0ull, F_GETPIPE_SZ}, EBADF},
       {"a record lock reaches the kernel", SYS_fcntl, {~0ull, F_SETLK, 0}, EBADF},
       {"SHM_LOCK", SYS_shmctl, {~0ull, SHM_LOCK}, EPERM},
       {"MADV_MERGEABLE", SYS_madvise, {0, 0, MADV_MERGEABLE}, EINVAL},
