@@ -181,4 +181,13 @@ std::string Request::text() const {
   return std::string(operation(right_)) + " " + asked_;
 }
 
+std::string Request::shown() const {
+  if (kind_ == Kind::file || kind_ == Kind::network)
+    return (kind_ == Kind::file ? std::string(operation(right_)) : "net.connect") + " " + printable(asked_);
+  if (kind_ != Kind::command) return text();
+  std::string out = "shell.run";
+  for (const std::string& word : argv_) out += " " + quote_word(printable(word));
+  return out;
+}
+
 }  // namespace alos::policy

@@ -39,6 +39,8 @@ class Request {
   static Result<Request> parse(std::string_view line);
   // What parse() reads as this request.
   std::string text() const;
+  // The same for people and records: on one line, with nothing that deceives or is not seen, and another for each.
+  std::string shown() const;
 
   Kind kind() const { return kind_; }
   // Of a file.

@@ -46,7 +46,7 @@ Answer unknown(std::string_view operation, std::string_view hint) {
 Answer denied(const policy::CompiledPolicy& policy, const policy::Decision& decision, const policy::Request& request) {
   Answer out;
   wire::Denied& denied = *out.reply.mutable_denied();
-  denied.set_request(printable_text(request.text()));
+  denied.set_request(request.shown());
   denied.set_layer(std::string(name(decision.layer)));
   denied.set_rule(std::string(decision.rule_name()));
   denied.set_source(decision.source().text());

@@ -117,7 +117,8 @@ class Broker::Channels final : public Channel::Owner {
     if (!is_full()) return true;
     const auto most = std::ranges::max_element(channels_, {}, [](const auto& one) { return one.second->still; });
     const auto channel = most->second;
-    if (channel->still <= kLooks || !channel->is_open() || !channel->stands_still()) return false;
+    if (channel->still <= kLooks || !channel->is_open()) return false;
+    if (!channel->stands_still()) return channel->still = 0, false;
     channel->evict();
     return true;
   }

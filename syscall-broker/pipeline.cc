@@ -95,8 +95,9 @@ Task<Answer> Pipeline::answer(Call& call) {
   Answer out;
   Result<void> written;
   if (effect) {
+    // A sleep's as well, which changes nothing: what is sent to the log has no other bound than who waits for it.
     call.intent_ = record(call, row, *plan, "", plan->details);
-    if (row.effect != EffectClass::wait) written = co_await Written{journal_, call.intent_};
+    written = co_await Written{journal_, call.intent_};
   }
   if (written) {
     call.plan_ = &*plan;
@@ -201,7 +202,7 @@ void Pipeline::add_way(const Call& call, Journal::Entry& entry) {
 
 uint64_t Pipeline::record(const Call& call, const PrimitiveRow& row, const Plan& plan, std::string_view outcome,
                           const std::vector<std::pair<std::string, std::string>>& details) {
-  const std::string target = plan.demands.empty() ? plan.target : printable_text(plan.demands.front().text());
+  const std::string target = plan.demands.empty() ? plan.target : plan.demands.front().shown();
   Journal::Entry entry;
   entry.action = row.name;
   entry.target = target;

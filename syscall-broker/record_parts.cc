@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/digest.h"
+
 namespace alos::broker {
 namespace {
 
@@ -14,7 +16,8 @@ constexpr size_t kMost = kPart - sizeof(char) - sizeof(uint32_t);  // without it
 
 std::string cut(std::string_view text, size_t longest) {
   if (text.size() <= longest) return std::string(text);
-  return fmt::format("{}...[cut, {} bytes in all]", text.substr(0, longest), text.size());
+  return fmt::format("{}...[cut, {} bytes in all, blake2b-256 {}]", text.substr(0, longest), text.size(),
+                     hex(digest(text)));
 }
 
 Record record_of(const Journal::Entry& entry, size_t longest) {

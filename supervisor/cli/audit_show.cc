@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "base/paths.h"
@@ -32,9 +33,12 @@ std::string rule_of(const audit::Entry& entry) {
   return printable(entry.rule);
 }
 
-// The words of a command are recorded as they are shown.
+// The words of a command, and what a primitive was asked for, are recorded as they are shown.
 std::string target_of(const audit::Entry& entry) {
-  return entry.action == "run.start" ? printable_text(entry.target) : printable(entry.target);
+  const bool shown =
+      std::ranges::any_of(std::initializer_list<std::string_view>{"run.start", "fs.", "shell.", "clock.", "policy."},
+                          [&](std::string_view kind) { return entry.action.starts_with(kind); });
+  return shown ? printable_text(entry.target) : printable(entry.target);
 }
 
 const char* colour_of(const std::string& decision) {

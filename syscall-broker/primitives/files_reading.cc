@@ -227,7 +227,7 @@ class FsOpen final : public Primitive {
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(content, must_be_content(found, reading ? Names::any : Names::one));
     if (found.place.brokered)
-      co_return std::unexpected(refused("fs.open " + asked,
+      co_return std::unexpected(refused("fs.open " + printable(asked),
                                         "each use of this file is recorded, and uses of a descriptor are not seen",
                                         "use fs.read, fs.write and fs.append"));
     if (!call.channel().can_take_descriptor())

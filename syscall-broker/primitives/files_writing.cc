@@ -189,6 +189,15 @@ class FsAppend final : public Primitive {
       found.st = st;
       made_here = true;
     }
+    auto appended = co_await append(call, found, made_here, content, wanted);
+    if (!appended && made_here && appended.error().reply.has_failed())
+      appended.error().reply.mutable_failed()->set_partial(true);  // the file is there
+    co_return appended;
+  }
+
+ private:
+  static Task<Attempt<Answer>> append(Call& call, const Found& found, bool made_here, std::string_view content,
+                                      const wire::FsAppend& wanted) {
     ALOS_ATTEMPT(suits, must_be_content(found, Names::one));
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version()) co_return conflict(found.place.path);
     auto done = co_await write_all(call, found.node, content, -1, found.place.path);

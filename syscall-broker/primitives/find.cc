@@ -413,7 +413,7 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
 
 Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
   const auto request = policy::Request::file(right, asked, reached);
-  return refused(request ? request->text() : asked, kMasked,
+  return refused(request ? request->shown() : printable(asked), kMasked,
                  "'alos policy explain' says by which rule, given that name");
 }
 

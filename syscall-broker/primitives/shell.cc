@@ -58,7 +58,7 @@ class Command final : public ShellRuns::Running, public Timer {
     call_.reactor().timers().cancel(*this);
     call_.reactor().real_timers().cancel(end_of_output_);
     if (feed_) feed_->stop();
-    runs_.remove(number_);
+    if (number_ != 0) runs_.remove(number_);
   }
 
   // To be awaited once.
@@ -130,7 +130,6 @@ class Command final : public ShellRuns::Running, public Timer {
 
   void gone() {
     gone_ = true;
-    runs_.remove(number_);  // what it wrote may be read much later
     call_.reactor().timers().cancel(*this);
     call_.reactor().real_timers().set(end_of_output_, boot_ns() + kEndNs);
     if (feed_) feed_->stop();
@@ -240,7 +239,7 @@ class ShellRun final : public Primitive {
     // Files that a rule with more rights is handed must be the caller's own to hand over.
     for (policy::Request& file : call.files) out.demands.push_back(std::move(file));
     if (call.request().shell_run().env_size() > 0)
-      return std::unexpected(refused(out.demands[0].text(),
+      return std::unexpected(refused(out.demands[0].shown(),
                                      "a run with more rights than its caller has a fixed environment",
                                      "run it without 'env'"));
     return out;
@@ -304,7 +303,7 @@ class ShellRun final : public Primitive {
     // Before whatever else ended it: when the caller gives up is the caller's choice.
     if (!command->start && command->start.error().reply.has_denied()) {
       Answer why = std::move(command->start).error();
-      why.reply.mutable_denied()->set_request(printable_text(request.text()));
+      why.reply.mutable_denied()->set_request(request.shown());
       co_return std::unexpected(std::move(why));
     }
     if (call.is_cancelled())

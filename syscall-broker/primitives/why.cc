@@ -11,7 +11,7 @@ class PolicyWhy final : public Primitive {
   Attempt<Plan> plan(Call& call) override {
     auto request = policy::Request::parse(call.request().policy_why().request());
     if (!request) return std::unexpected(failed(request.error()));
-    return Plan{.demands = {}, .target = printable_text(request->text())};
+    return Plan{.demands = {}, .target = request->shown()};
   }
 
   Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
@@ -19,7 +19,7 @@ class PolicyWhy final : public Primitive {
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Answer out;
     wire::PolicyWhy::Result& result = *out.reply.mutable_policy_why();
-    result.set_request(printable_text(request->text()));
+    result.set_request(request->shown());
     result.set_effect(std::string(name(decision.effect)));
     result.set_layer(std::string(name(decision.layer)));
     result.set_rule(std::string(decision.rule_name()));

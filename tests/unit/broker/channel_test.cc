@@ -242,6 +242,15 @@ TEST_F(Channels, calls_that_wait_for_room_are_given_back_when_the_connection_bre
   EXPECT_TRUE(reply.has_fs_stat()) << reply.DebugString();
 }
 
+TEST(Sleeps, that_cannot_be_recorded_are_none) {
+  Setting unrecorded = open_rules();
+  unrecorded.fail_journal = EDQUOT;
+  const Served served(std::move(unrecorded));
+  wire::Request request;
+  request.mutable_clock_sleep()->set_duration_ms(1);
+  EXPECT_EQ(served.connect()->call(request).limit().which(), "audit");
+}
+
 class SilentJournal : public testing::Test {
  protected:
   Served served{{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "work")}), .silent = true}};

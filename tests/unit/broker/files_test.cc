@@ -1,6 +1,7 @@
 #include "tests/unit/broker/files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/sys.h"
 #include "tests/skip.h"
@@ -492,6 +494,40 @@ TEST_F(Files, a_time_that_no_number_of_nanoseconds_is_is_the_last_one) {
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 15'000'000'000, .tv_nsec = 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, (served.root() + "/w/far").c_str(), times, 0), 0);
   EXPECT_EQ(stat("/w/far").fs_stat().modified_ns(), INT64_MAX);
+}
+
+TEST_F(Files, names_that_look_the_same_are_told_apart_in_records) {
+  std::set<std::string> targets;
+  for (const std::string name : {"a\n", "a\\x0a", "a\\\\x0a", "\xff", "\\xff"}) {
+    const std::string path = "/w/secret/" + name;
+    targets.insert(client->call(read_request(path)).denied().request());
+    client->call(write_request("/w/" + name, "x"));
+  }
+  for (const Recorded& one : served.journal()) targets.insert(one.target);
+  EXPECT_EQ(targets.size(), 10U) << "five of denials, five of files that were written";
+}
+
+TEST_F(Files, what_is_given_up_when_its_file_was_made_is_done_in_part) {
+  int made = 0;
+  for (uint64_t i = 1; i <= 200; ++i) {
+    const std::string path = fmt::format("/w/new-{}", i);
+    wire::Request append, cancel;
+    append.set_id(2 * i);
+    append.mutable_fs_append()->set_path(path);
+    append.mutable_fs_append()->set_content("x");
+    append.mutable_fs_append()->set_create(true);
+    cancel.set_id(2 * i + 1);
+    cancel.mutable_cancel()->set_call(2 * i);
+    client->send(append);
+    client->send(cancel);
+    const auto reply = client->receive();
+    ASSERT_TRUE(reply);
+    if (!reply->has_failed()) continue;  // it was too late
+    EXPECT_EQ(reply->failed().name(), "ECANCELED");
+    EXPECT_EQ(reply->failed().partial(), served.exists(path));
+    made += served.exists(path) ? 1 : 0;
+  }
+  EXPECT_GT(made, 0);
 }
 
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {

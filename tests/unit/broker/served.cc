@@ -282,10 +282,12 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
     if (told[1].revents != 0 && ::read(host.rested.get(), &times, sizeof times) > 0)
       (*broker)->advance(host.rest.state, host.rest.next_ns);
   }
-  notes_->tell();
-  // What a client that left has begun; calls are not freed in their middle.
-  for (int i = 0; i < 1000 && (*broker)->reactor().files().outstanding() > 0; ++i)
+  // Calls are not freed in their middle.
+  (*broker)->leave();
+  for (int i = 0; i < 1000 && ((*broker)->under_way() > 0 || (*broker)->reactor().files().outstanding() > 0); ++i) {
+    notes_->tell();
     (*broker)->wait({}, boot_ns() + 1'000'000);
+  }
 }
 
 Served::~Served() {

@@ -88,5 +88,17 @@ TEST(Request, says_what_is_wrong_with_a_line) {
   EXPECT_EQ(Request::parse("fs.read /" + std::string(300, 'x')).error().code, ENAMETOOLONG);
 }
 
+TEST(Request, is_shown_as_no_other_is) {
+  const auto shown = [](const std::string& path) { return Request::file(Right::read, path)->shown(); };
+  EXPECT_EQ(shown("/w/a b"), "fs.read /w/a b");
+  EXPECT_EQ(shown("/w/a\nb"), "fs.read /w/a\\x0ab");
+  EXPECT_EQ(shown("/w/a\\x0ab"), "fs.read /w/a\\\\x0ab");
+  const auto run = [](const std::string& word) { return Request::command({"/usr/bin/echo", word})->shown(); };
+  EXPECT_EQ(run("plain"), "shell.run /usr/bin/echo plain");
+  EXPECT_EQ(run("two words"), "shell.run /usr/bin/echo 'two words'");
+  EXPECT_EQ(run("a\nb"), "shell.run /usr/bin/echo 'a\\x0ab'");
+  EXPECT_EQ(run("a\\x0ab"), "shell.run /usr/bin/echo 'a\\\\x0ab'");
+}
+
 }  // namespace
 }  // namespace alos::policy
