@@ -86,7 +86,9 @@ class StandIn {
       if (!words.empty()) obey(words);
       std::fflush(stdout);
     }
-    order({.kind = LauncherOrder::Kind::kill});
+    // It may have ended by then, as its box has; what it said last is still to be heard.
+    const LauncherOrder kill{.kind = LauncherOrder::Kind::kill};
+    (void)sys::send_message(launcher_.get(), std::as_bytes(std::span(&kill, 1)));
     while (hear().report.kind != LauncherReport::Kind::ended) {
     }
     fmt::print("ended\n");
