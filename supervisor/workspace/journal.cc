@@ -113,7 +113,8 @@ Result<Applied> Applied::load(const Layer& layer) {
 
 Result<void> Applied::save(const Layer& layer) const {
   std::string text;
-  for (const auto& [path, ctime] : known_) text.append(std::to_string(ctime)).append(" ").append(path).push_back('\0');
+  for (const auto& [path, ctime] : known_)
+    text.append(std::to_string(static_cast<uint64_t>(ctime))).append(" ").append(path).push_back('\0');
   return sys::replace_file(layer.path + "/" + kApplied, text, 0600, true);
 }
 
@@ -173,7 +174,8 @@ Result<void> Journal::placing(uint64_t inode, std::string_view path) {
 
 Result<void> Journal::unnaming(const Node& node) {
   if (node.links < 2 || node.type == Type::directory) return {};
-  return append(file_.get(), 'u', std::to_string(node.mtime_ns) + " " + std::to_string(node.inode));
+  return append(file_.get(), 'u',
+                std::to_string(static_cast<uint64_t>(node.mtime_ns)) + " " + std::to_string(node.inode));
 }
 
 Result<void> Journal::sync() const {
