@@ -40,6 +40,7 @@ class Request {
   // What parse() reads as this request.
   std::string text() const;
   // The same for people and records: on one line, with nothing that deceives or is not seen, and another for each.
+  // Where a name has such, or a backslash, this is not what parse() reads: it escapes nothing in a path.
   std::string shown() const;
 
   Kind kind() const { return kind_; }

@@ -76,7 +76,10 @@ class Broker::Channels final : public Channel::Owner {
   };
 
   void accepted(Listener& listener, int result, bool more) {
-    if (result >= 0) add(UniqueFd(result), listener.run);
+    if (result >= 0 && listener.over)
+      reactor_.let_go(UniqueFd(result));
+    else if (result >= 0)
+      add(UniqueFd(result), listener.run);
     if (!more && listener.over) {
       std::erase_if(listeners_, [&](const auto& one) { return one.get() == &listener; });
       return;
@@ -119,7 +122,13 @@ class Broker::Channels final : public Channel::Owner {
     const auto channel = most->second;
     if (channel->still <= kLooks || !channel->is_open()) return false;
     if (!channel->stands_still()) return channel->still = 0, false;
-    channel->evict();
+    Journal::Entry entry;  // no denial: to read slowly is no fault
+    entry.action = "channel.close";
+    entry.target = agent_.facts().run;
+    entry.reason = "its answers are not read, and its place was needed";
+    entry.outcome = "failed ETIMEDOUT";
+    journal_.write(entry);
+    channel->end();
     return true;
   }
 

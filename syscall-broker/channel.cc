@@ -167,11 +167,6 @@ void Channel::tell_if_idle() {
   owner_.idle(*this);
 }
 
-void Channel::evict() {
-  tell({"channel", "its answers are not read, and its place was needed", ETIMEDOUT, "read answers, or close it"});
-  end({});
-}
-
 void Channel::end(const Error& why) {
   if (!open_) return;
   open_ = false;

@@ -60,7 +60,6 @@ class Channel : public std::enable_shared_from_this<Channel> {
   // Queued, sent as the client reads. After the end: dropped.
   void reply(const wire::Reply& reply, UniqueFd descriptor = {});
   void end() { end({}); }
-  void evict();  // the same, for somebody else's sake
   // Says why in a last reply, and ends.
   void close(const Error& why);
   bool is_open() const { return open_; }

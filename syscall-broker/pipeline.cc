@@ -123,8 +123,12 @@ Task<Attempt<bool>> Pipeline::intend(Call& call) {
   const PrimitiveRow& row = row_of(call.request().call_case());
   call.intent_ = record(call, row, *call.plan_, "", call.plan_->details);
   const Result<void> written = co_await Written{journal_, call.intent_};
-  if (!written) co_return std::unexpected(unrecorded(written.error()));
-  co_return true;
+  if (written) co_return true;
+  // Nothing is given out: there is no use of which the record would be the end.
+  call.intent_ = 0;
+  call.recorded_ = false;
+  call.scripted_.reset();
+  co_return std::unexpected(unrecorded(written.error()));
 }
 
 std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& request) {

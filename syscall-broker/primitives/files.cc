@@ -134,8 +134,8 @@ Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mod
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace) {
   auto moved = co_await view.rename(View::Moves::file, place, fresh.name, place, place.name, replace);
   if (moved) co_return true;
-  co_await throw_away(view, fresh, place);
-  co_return give_up(moved.error());
+  auto left = co_await throw_away(view, fresh, place, failed(moved.error()));
+  co_return std::unexpected(std::move(left));
 }
 
 // A directory that the agent may not list cannot be opened to be synced (Landlock, or its mode). The file again, then:
@@ -146,9 +146,15 @@ Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& p
   co_return co_await sync_to_disk(call, on, place.path, true);
 }
 
-Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place) {
+Task<Answer> throw_away(const View& view, const Fresh& fresh, const View::Place& place, Answer why) {
   const int rc = co_await view.ring().unlinkat(view.who(), place.directory.get(), fresh.name.c_str(), 0);
-  co_return rc == 0;
+  if (rc != 0 && rc != -ENOENT && why.reply.has_failed()) {
+    wire::Failed& failed = *why.reply.mutable_failed();
+    failed.set_partial(true);
+    failed.set_hint(
+        fmt::format("{}{}{} is left beside it", failed.hint(), failed.hint().empty() ? "" : "; ", fresh.name));
+  }
+  co_return why;
 }
 
 void add_file_primitives(Pipeline& pipeline, Worker& worker) {

@@ -87,7 +87,8 @@ Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mod
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace);
 // That the name of `file` is on disk as well. Errors: those of fsync(2), as partial.
 Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& place, const UniqueFd& file);
-Task<bool> throw_away(const View& view, const Fresh& fresh, const View::Place& place);
+// `why`, which says so as well where it could not be taken away.
+Task<Answer> throw_away(const View& view, const Fresh& fresh, const View::Place& place, Answer why);
 
 void add_reading(Pipeline& pipeline, Worker& worker);
 void add_writing(Pipeline& pipeline, Worker& worker);

@@ -69,8 +69,8 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
     if (!st || version_of(*st) != *if_version) filled = conflict(found.place.path);
   }
   if (!filled) {
-    co_await throw_away(*view, fresh, found.place);
-    co_return std::unexpected(std::move(filled).error());
+    auto left = co_await throw_away(*view, fresh, found.place, std::move(filled).error());
+    co_return std::unexpected(std::move(left));
   }
   // What was not there is made only where nothing has come since; what was there may be replaced by another's.
   auto placed = co_await put_in_place(*view, fresh, found.place, found.there() && mode != wire::CREATE);

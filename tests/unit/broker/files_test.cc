@@ -507,6 +507,33 @@ TEST_F(Files, names_that_look_the_same_are_told_apart_in_records) {
   EXPECT_EQ(targets.size(), 10U) << "five of denials, five of files that were written";
 }
 
+TEST_F(Files, a_copy_that_cannot_be_taken_away_again_is_said) {
+  served.write("/w/big", std::string(32 << 20, 'x'));
+  served.make_directory("/w/d");
+  const std::string directory = served.root() + "/w/d";
+  wire::Reply reply;
+  for (int i = 0; i < 50 && !reply.has_failed(); ++i) {  // until it was not done before
+    ::chmod(directory.c_str(), 0755);
+    wire::Request copy;
+    copy.set_id(1);
+    copy.mutable_fs_copy()->set_from("/w/big");
+    copy.mutable_fs_copy()->set_to(fmt::format("/w/d/{}", i));
+    client->send(copy);
+    const auto begun = [&] {
+      const auto all = std::filesystem::directory_iterator(directory);
+      return std::ranges::any_of(all,
+                                 [](const auto& one) { return one.path().filename().string().starts_with(".alos-"); });
+    };
+    while (!begun() && !served.exists(copy.fs_copy().to())) continue;
+    ::chmod(directory.c_str(), 0555);
+    reply = client->receive().value_or(wire::Reply());
+  }
+  EXPECT_EQ(reply.failed().name(), "EACCES");
+  EXPECT_TRUE(reply.failed().partial());
+  EXPECT_THAT(reply.failed().hint(), testing::HasSubstr(" is left beside it"));
+  ::chmod(directory.c_str(), 0755);
+}
+
 TEST_F(Files, what_is_given_up_when_its_file_was_made_is_done_in_part) {
   int made = 0;
   for (uint64_t i = 1; i <= 200; ++i) {
