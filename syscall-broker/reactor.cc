@@ -180,12 +180,15 @@ void Reactor::let_go(UniqueFd fd) {
 void Reactor::Watch::completed(int result, unsigned) {
   armed = false;
   ready = result > 0 ? static_cast<short>(result) : result == -ECANCELED ? short{0} : static_cast<short>(POLLERR);
-  if (forgotten) delete this;
+  if (!forgotten) return;
+  --*forgotten;
+  delete this;
 }
 
 void Reactor::forget(Watch*& watch) {
   if (watch->armed) {
-    watch->forgotten = true;
+    watch->forgotten = &forgotten_;
+    ++forgotten_;
     cancel(*watch);
   } else {
     delete watch;
@@ -225,6 +228,8 @@ void Reactor::stop_watching() {
   arm({});
   (void)::io_uring_submit_and_get_events(&ring_);
   drain();
+  // Of much that ends at a time the kernel tells a part in one call.
+  while (forgotten_ > 0 && ::io_uring_submit_and_wait(&ring_, 1) >= 0) drain();
 }
 
 // ---- the loop ----

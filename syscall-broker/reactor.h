@@ -97,7 +97,7 @@ class Reactor {
     short events = 0;
     short ready = 0;
     bool armed = false;
-    bool forgotten = false;
+    size_t* forgotten = nullptr;  // how many are, once nobody waits for it any more
   };
   void forget(Watch*& watch);
 
@@ -109,6 +109,7 @@ class Reactor {
   std::unique_ptr<char[]> memory_;
   std::vector<Watch*> watched_;
   Watch files_ready_;
+  size_t forgotten_ = 0;  // watches that the ring still has
   std::vector<std::function<void()>> at_end_;
   std::vector<UniqueFd> leaving_;
 };

@@ -288,6 +288,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
     notes_->tell();
     (*broker)->wait({}, boot_ns() + 1'000'000);
   }
+  (*broker)->stop_watching();  // what was watched is freed when the ring has said its last of it
 }
 
 Served::~Served() {
