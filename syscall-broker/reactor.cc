@@ -229,7 +229,11 @@ void Reactor::stop_watching() {
   (void)::io_uring_submit_and_get_events(&ring_);
   drain();
   // Of much that ends at a time the kernel tells a part in one call.
-  while (forgotten_ > 0 && ::io_uring_submit_and_wait(&ring_, 1) >= 0) drain();
+  while (forgotten_ > 0) {
+    const int rc = ::io_uring_submit_and_wait(&ring_, 1);
+    if (rc < 0 && rc != -EINTR) return;
+    drain();
+  }
 }
 
 // ---- the loop ----

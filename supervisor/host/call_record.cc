@@ -94,8 +94,9 @@ broker::AllRecorded CallRecord::take(broker::Records records) {
       answers.records.push_back(
           {record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
     const bool denied = record.decision != policy::Effect::allow;
-    // An intent that is refused is its call's own failure.
-    refused_ += !appended && (denied || !record.outcome.empty());
+    // An intent that is refused is its call's own failure, and so is the record of a look, which is given nothing then.
+    const bool stops = record.outcome.empty() || (record.waited_for && record.parent == 0);
+    refused_ += !appended && (denied || !stops);
     if (denied) {
       count_denial(record);
       // Its digest: what an agent makes up may be long.

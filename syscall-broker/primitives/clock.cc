@@ -77,12 +77,12 @@ class ClockSleep final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
     const int64_t begun = time_.now_ns();
+    const bool is_new = !wanted.key().empty() && !keys_.contains(wanted.key());
+    if (is_new && keys_.size() >= kKeys) co_return std::unexpected(limited("keys of sleeps", kKeys, "use one again"));
     if (auto limit = charge(call)) co_return std::unexpected(std::move(*limit));
     int64_t until = begun + long_ns(static_cast<int64_t>(std::min<uint64_t>(wanted.duration_ms(), INT64_MAX)), kMs);
     Answer out;
     if (!wanted.key().empty()) {
-      if (!keys_.contains(wanted.key()) && keys_.size() >= kKeys)
-        co_return std::unexpected(limited("keys of sleeps", kKeys, "use one again"));
       until = keys_.try_emplace(wanted.key(), until).first->second;
       out.reply.mutable_clock_sleep()->set_over_before(until <= begun);
     }

