@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -14,24 +15,30 @@ constexpr size_t kLongestText = 8192, kShortestText = 64;
 static_assert(kPart < kLongestMessage);
 constexpr size_t kMost = kPart - sizeof(char) - sizeof(uint32_t);  // without its tag and their number
 
-std::string cut(std::string_view text, size_t longest) {
+// While it is tried what fits, there is only room for digests.
+enum class Digests : uint8_t { room, told };
+
+std::string cut(std::string_view text, size_t longest, Digests digests) {
   if (text.size() <= longest) return std::string(text);
   return fmt::format("{}...[cut, {} bytes in all, blake2b-256 {}]", text.substr(0, longest), text.size(),
-                     hex(digest(text)));
+                     hex(digests == Digests::told ? digest(text) : Digest{}));
 }
 
-Record record_of(const Journal::Entry& entry, size_t longest) {
+// With the first of its details.
+Record record_of(const Journal::Entry& entry, size_t longest, size_t details, Digests digests) {
+  const auto cut = [&](std::string_view text) { return broker::cut(text, longest, digests); };
   Record out;
   out.parent = entry.parent;
-  out.action = cut(entry.action, longest);
-  out.target = cut(entry.target, longest);
+  out.action = cut(entry.action);
+  out.target = cut(entry.target);
   out.decision = entry.decision;
-  out.rule = cut(entry.rule, longest);
-  out.source = cut(entry.source, longest);
-  out.reason = cut(entry.reason, longest);
-  out.layer = cut(entry.layer, longest);
-  out.outcome = cut(entry.outcome, longest);
-  for (const auto& [name, value] : entry.details) out.details.push_back({cut(name, longest), cut(value, longest)});
+  out.rule = cut(entry.rule);
+  out.source = cut(entry.source);
+  out.reason = cut(entry.reason);
+  out.layer = cut(entry.layer);
+  out.outcome = cut(entry.outcome);
+  for (size_t i = 0; i < details; ++i)
+    out.details.push_back({cut(entry.details[i].first), cut(entry.details[i].second)});
   return out;
 }
 
@@ -39,17 +46,21 @@ Record record_of(const Journal::Entry& entry, size_t longest) {
 
 Record record_of(const Journal::Entry& entry) {
   size_t longest = kLongestText;
-  Record out = record_of(entry, longest);
+  const size_t all = entry.details.size();
+  Record out = record_of(entry, longest, all, Digests::told);
   const auto fits = [&] { return encode(out).size() <= kMost; };
   if (fits()) return out;
-  while (longest > kShortestText && !fits()) out = record_of(entry, longest /= 2);
-  const size_t all = out.details.size();
+  while (longest > kShortestText && !fits()) out = record_of(entry, longest /= 2, all, Digests::room);
   while (!fits()) {
     out.details.resize(out.details.size() / 2);
     if (out.details.empty()) break;  // what is left is short
     out.details.back() = {"cut", fmt::format("{} details in all", all)};
   }
-  return out;
+  const size_t kept = out.details.size();
+  const bool fewer = kept > 0 && kept < all;  // and the last of them says so
+  Record told = record_of(entry, longest, fewer ? kept - 1 : kept, Digests::told);
+  if (fewer) told.details.push_back(std::move(out.details.back()));
+  return told;
 }
 
 std::vector<Records> parts_of(std::vector<Record> records) {

@@ -92,9 +92,8 @@ void no_snapshots(Rules& rules) {
 // file there wait (45 s, fs.lease-break-time; the file's owner may take one), F_NOTIFY tells of others' work in a
 // directory. A pipe counts for who made it (fs.pipe-user-pages-soft), which is alos where the streams of a command or
 // of the run are one: whoever holds an end could make it sixteen times as large. SHM_LOCK counts for the caller of
-// alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing
-// who has the same; there the answer is that of a kernel without it. Huge pages come from one pool of the machine
-// (vm.nr_hugepages) that no limit of a box counts.
+// alos, too, up to his RLIMIT_MEMLOCK. Merged pages tell by their timing who has the same; there the answer is that of
+// a kernel without it. Huge pages come from one pool of the machine (vm.nr_hugepages) that no limit of a box counts.
 void nothing_shared_with_the_host(Rules& rules) {
   for (const uint32_t command : {F_SETLEASE, F_NOTIFY, F_SETDELEG, F_SETPIPE_SZ})
     rules.push_back({"fcntl", kRefuse, {is(1, command)}});

@@ -51,14 +51,14 @@ TEST(RecordParts, a_record_that_is_too_long_says_what_was_cut) {
   Journal::Entry entry;
   entry.action = "fs.rename";
   entry.target = entry.rule = entry.source = entry.reason = entry.layer = entry.outcome = word;
-  for (int i = 0; i < 2'000; ++i) entry.details.emplace_back("to", word.substr(0, 1'000));
+  for (int i = 0; i < 10'000; ++i) entry.details.emplace_back("to", word);
   const Record out = record_of(entry);
   EXPECT_LE(message(Records{{out}}).size(), kPart);
   EXPECT_EQ(out.action, "fs.rename");
   EXPECT_THAT(out.target, HasSubstr("...[cut, 100000 bytes in all, blake2b-256 " + hex(digest(word)) + "]"));
   EXPECT_EQ(out.details.front().name, "to");
   EXPECT_EQ(out.details.back().name, "cut");
-  EXPECT_EQ(out.details.back().value, "2000 details in all");
+  EXPECT_EQ(out.details.back().value, "10000 details in all");
 }
 
 }  // namespace
