@@ -163,31 +163,30 @@ Result<Request> Request::parse(std::string_view line) {
 }
 
 std::string Request::text() const {
+  return with_names([](std::string_view name) { return std::string(name); });
+}
+
+std::string Request::shown() const {
+  return with_names(printable);
+}
+
+std::string Request::with_names(std::string (*as)(std::string_view)) const {
   switch (kind_) {
     case Kind::network:
-      return "net.connect " + asked_;
+      return "net.connect " + as(asked_);
     case Kind::now:
       return "clock.now";
     case Kind::sleep:
       return "clock.sleep " + duration_text(milliseconds_);
     case Kind::command: {
       std::string out = "shell.run";
-      for (const std::string& word : argv_) out += " " + quote_word(word);
+      for (const std::string& word : argv_) out += " " + quote_word(as(word));
       return out;
     }
     case Kind::file:
       break;
   }
-  return std::string(operation(right_)) + " " + asked_;
-}
-
-std::string Request::shown() const {
-  if (kind_ == Kind::file || kind_ == Kind::network)
-    return (kind_ == Kind::file ? std::string(operation(right_)) : "net.connect") + " " + printable(asked_);
-  if (kind_ != Kind::command) return text();
-  std::string out = "shell.run";
-  for (const std::string& word : argv_) out += " " + quote_word(printable(word));
-  return out;
+  return std::string(operation(right_)) + " " + as(asked_);
 }
 
 }  // namespace alos::policy

@@ -57,6 +57,8 @@ class Request {
 
  private:
   explicit Request(Kind kind) : kind_(kind) {}
+  std::string with_names(std::string (*as)(std::string_view)) const;  // of files, hosts and words
+
   Kind kind_;
   Right right_ = Right::read;
   std::string asked_;  // of a network request: HOST:PORT
