@@ -16,12 +16,18 @@ Result<void> Outbox::send(int socket) {
     for (const UniqueFd& fd : waiting_.front().fds) fds.push_back(fd.get());
     auto sent = sys::send_message(socket, std::as_bytes(std::span(waiting_.front().words)), fds);
     if (!sent) return sent.error().code == EAGAIN ? Result<void>{} : sent;
-    // Whoever received them may have closed them by now.
-    let_go(std::move(waiting_.front().fds));
-    bytes_ -= waiting_.front().words.size();
-    waiting_.pop_front();
+    drop();
   }
   return {};
+}
+
+std::string Outbox::drop() {
+  std::string out = std::move(waiting_.front().words);
+  // Whoever received them may have closed them by now.
+  let_go(std::move(waiting_.front().fds));
+  bytes_ -= out.size();
+  waiting_.pop_front();
+  return out;
 }
 
 std::vector<UniqueFd> Outbox::take_fds() {

@@ -20,6 +20,8 @@ class Outbox {
   // Sends what the socket (SEQPACKET, O_NONBLOCK) takes now; empty() says whether that was all. Errors: of
   // sendmsg(2), EAGAIN apart.
   Result<void> send(int socket);
+  // Forgets the first; its words.
+  std::string drop();
   // What came with those that wait, which are forgotten.
   std::vector<UniqueFd> take_fds();
   bool empty() const { return waiting_.empty(); }

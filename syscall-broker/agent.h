@@ -20,6 +20,7 @@ class Agent {
     std::string run;
     std::string workspace;         // where commands run by default
     std::vector<std::string> env;  // of commands, "K=V"
+    uint64_t slept_ms = 0;         // of the policy's total of sleeps, taken before this broker began
   };
   Agent(Facts facts, policy::CompiledPolicy policy, Script script = Script())
       : facts_(std::move(facts)), policy_(std::move(policy)), script_(std::move(script)) {}

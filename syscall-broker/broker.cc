@@ -1,6 +1,7 @@
 #include "syscall-broker/broker.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -118,7 +119,8 @@ class Broker::Channels final : public Channel::Owner {
 
   bool has_place() {
     if (!is_full()) return true;
-    const auto most = std::ranges::max_element(channels_, {}, [](const auto& one) { return one.second->still; });
+    const auto most = std::ranges::max_element(
+        channels_, {}, [](const auto& one) { return one.second->is_open() ? one.second->still : 0; });
     const auto channel = most->second;
     if (channel->still <= kLooks || !channel->is_open()) return false;
     if (!channel->stands_still()) return channel->still = 0, false;
@@ -169,6 +171,18 @@ class Broker::Channels final : public Channel::Owner {
 
   void may_write(Channel& channel) override { pipeline_.may_write(channel); }
 
+  void left_unread(UniqueFd socket) override { unread_.push_back(std::move(socket)); }
+
+  // What is in the socket of a connection that ended counts for the user of the broker, as what is in one that goes on,
+  // and only its client can take it out.
+  bool takes_descriptors() override {
+    if (unread_.size() < kUnread) return true;
+    const auto read = std::ranges::stable_partition(unread_, is_unread);
+    reactor_.let_go({std::move_iterator(read.begin()), std::move_iterator(read.end())});
+    unread_.erase(read.begin(), read.end());
+    return unread_.size() < kUnread;
+  }
+
   Reactor& reactor_;
   Agent& agent_;
   Pipeline& pipeline_;
@@ -181,6 +195,8 @@ class Broker::Channels final : public Channel::Owner {
   static constexpr uint64_t kToldOneByOne = 64;
   uint64_t broken_ = 0;
   std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
+  static constexpr size_t kUnread = 16;
+  std::vector<UniqueFd> unread_;
 };
 
 Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts facts, policy::CompiledPolicy policy,
@@ -189,23 +205,25 @@ Result<std::unique_ptr<Broker>> Broker::create(FileRing files, Agent::Facts fact
   // It would say on standard error what it finds wrong with what agents send.
   google::protobuf::SetLogHandler(nullptr);
   auto reactor = TRY(Reactor::create(std::move(files)));
-  return std::unique_ptr<Broker>(
-      new Broker(std::move(reactor), std::move(facts), std::move(policy), journal, host, time, std::move(script)));
+  UniqueFd event(::eventfd(0, EFD_CLOEXEC));
+  if (!event) return fail_errno("eventfd", "broker");
+  return std::unique_ptr<Broker>(new Broker(std::move(reactor), std::move(event), std::move(facts), std::move(policy),
+                                            journal, host, time, std::move(script)));
 }
 
-Broker::Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-               Host& host, std::optional<VirtualTime> time, Script script)
+Broker::Broker(std::unique_ptr<Reactor> reactor, UniqueFd event, Agent::Facts facts, policy::CompiledPolicy policy,
+               Journal& journal, Host& host, std::optional<VirtualTime> time, Script script)
     : reactor_(std::move(reactor)),
       host_(host),
       virtual_(time),
       time_(clock()),
       agent_(std::move(facts), std::move(policy), std::move(script)),
-      worker_(*reactor_),
+      worker_(*reactor_, std::move(event)),
       runs_(host),
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
   add_file_primitives(pipeline_, worker_);
-  add_clock_primitives(pipeline_, time_);
+  add_clock_primitives(pipeline_, time_, host_, agent_.facts().slept_ms);
   add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);
 }

@@ -60,8 +60,8 @@ class Broker {
 
  private:
   class Channels;
-  Broker(std::unique_ptr<Reactor> reactor, Agent::Facts facts, policy::CompiledPolicy policy, Journal& journal,
-         Host& host, std::optional<VirtualTime> time, Script script);
+  Broker(std::unique_ptr<Reactor> reactor, UniqueFd event, Agent::Facts facts, policy::CompiledPolicy policy,
+         Journal& journal, Host& host, std::optional<VirtualTime> time, Script script);
   Reactor::Time clock();
   uint64_t state() const;
   void say_that_it_rests();

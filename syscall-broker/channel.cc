@@ -64,7 +64,7 @@ Result<Received> Channel::understand(std::string_view frame, std::vector<UniqueF
 void Channel::received(int result, unsigned flags) {
   const auto self = shared_from_this();
   receiving_ = false;
-  if (result == -ENOBUFS) {  // all are being looked at; this frame stays in the socket
+  if (result == -ENOBUFS && open_) {  // all are being looked at; this frame stays in the socket
     reactor_.at_end_of_turn([self] { self->receive(); });
     return;
   }
@@ -137,11 +137,14 @@ void Channel::sent(int result) {
   receive();
 }
 
+bool is_unread(const UniqueFd& socket) {
+  int bytes = 0;
+  return ::ioctl(socket.get(), SIOCOUTQ, &bytes) != 0 || bytes != 0;
+}
+
 bool Channel::can_take_descriptor() {
-  int unread = 0;
-  // Of a unix socket: bytes that the other side has not received yet (unix(7), SIOCOUTQ).
-  if (queue_.empty() && ::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0 && unread == 0) unread_descriptors_ = 0;
-  return unread_descriptors_ < kDescriptors;
+  if (queue_.empty() && !is_unread(socket_)) unread_descriptors_ = 0;
+  return unread_descriptors_ < kDescriptors && owner_.takes_descriptors();
 }
 
 bool Channel::stands_still() {
@@ -163,7 +166,10 @@ void Channel::tell(const Error& why) {
 // Its calls may have it for longer.
 void Channel::tell_if_idle() {
   if (receiving_ || sending_) return;
-  reactor_.let_go(std::move(socket_));
+  if (unread_descriptors_ > 0 && is_unread(socket_))
+    owner_.left_unread(std::move(socket_));
+  else
+    reactor_.let_go(std::move(socket_));
   owner_.idle(*this);
 }
 

@@ -22,6 +22,10 @@ struct Received {
   UniqueFd content;  // a sealed memfd, where request.attached()
 };
 
+// Of a unix socket: whether there is something that the other side has not received yet, and is still there to receive
+// (unix(7), SIOCOUTQ).
+bool is_unread(const UniqueFd& socket);
+
 // A connection of a client. Reads one frame at a time and only while its client reads its answers, so that a flood
 // waits in its own socket: each turn of the reactor takes at most one frame of each connection. (Multishot receives let
 // one sender fill all buffers, and everybody else wait for them.)
@@ -42,6 +46,10 @@ class Channel : public std::enable_shared_from_this<Channel> {
     // Closed, and nothing of it is in the ring any more: it may be destroyed, though not by this call.
     virtual void idle(Channel& channel) = 0;
     virtual void may_write(Channel& channel) = 0;  // backlog() is below kEnough again, or nobody reads any more
+    // Before idle(): its client holds answers with descriptors in `socket`, which closing does not take back.
+    virtual void left_unread(UniqueFd socket) = 0;
+    // Whether a further descriptor may be left so.
+    virtual bool takes_descriptors() = 0;
 
    protected:
     ~Owner() = default;

@@ -40,7 +40,7 @@ Result<void> give_up_files() {
 constexpr const char* kCalls[] = {
     // descriptors
     "read", "write", "close", "close_range", "fstat", "recvmsg", "sendmsg", "sendto", "recvfrom", "shutdown",
-    "getsockopt", "getdents64", "ftruncate", "copy_file_range", "eventfd2", "pipe2", "poll", "ppoll",
+    "getsockopt", "getdents64", "ftruncate", "copy_file_range", "pipe2", "poll", "ppoll",
     // the rings; making one is over
     "io_uring_enter",
     // where a descriptor leads: what readlink shows of the host besides is names of links

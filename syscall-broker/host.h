@@ -35,6 +35,9 @@ class Host {
     std::vector<int32_t> clients;  // processes that have such a call under way
   };
   virtual void rests(Rest rest) = 0;
+
+  // What sleeps have taken of the policy's total, before any of them is answered: for the broker after this one.
+  virtual void slept(uint64_t total_ms) = 0;
 };
 
 }  // namespace alos::broker

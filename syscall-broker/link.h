@@ -32,6 +32,7 @@ struct Begin {
   bool virtual_time = false;
   int64_t now_ns = 0, wall_ns = 0;
   bool scripted = false;
+  uint64_t slept_ms = 0;  // what was said by Slept
 };
 
 // Of a virtual clock (Broker::advance).
@@ -139,6 +140,16 @@ struct Advanced {
   uint64_t state = 0;
 };
 
+// Host::slept().
+struct Slept {
+  static constexpr char kTag = 'S';
+  uint64_t total_ms = 0;
+};
+
+template <class A>
+void fields(A& a, Slept& s) {
+  a(s.total_ms);
+}
 template <class A>
 void fields(A& a, Advanced& v) {
   a(v.state);
@@ -169,7 +180,7 @@ void fields(A& a, EndRun& r) {
 }
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns, b.scripted);
+  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns, b.scripted, b.slept_ms);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

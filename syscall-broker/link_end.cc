@@ -116,14 +116,37 @@ void LinkEnd::rests(Rest rest) {
   put(message(Rests{.state = rest.state, .next_ns = rest.next_ns, .clients = std::move(rest.clients)}));
 }
 
+void LinkEnd::slept(uint64_t total_ms) {
+  put(message(Slept{.total_ms = total_ms}));
+}
+
 void LinkEnd::put(std::string text, std::vector<UniqueFd> fds) {
   outbox_.put(std::move(text), std::move(fds));
   if (outbox_.size() == 1) send();
 }
 
 void LinkEnd::send() {
-  if (auto sent = outbox_.send(socket_.get()); !sent) return cannot_send(sent.error());
-  if (!outbox_.empty()) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
+  const Sent sent = send_what_goes();
+  if (sent == Sent::waits_for_room) broker_->reactor().watch(socket_.get(), POLLOUT, writable_);
+  if (sent == Sent::waits_for_memory)
+    broker_->reactor().real_timers().set(retry_, boot_ns() + int64_t{kRetryMs} * 1'000'000);
+}
+
+LinkEnd::Sent LinkEnd::send_what_goes() {
+  for (;;) {
+    const auto sent = outbox_.send(socket_.get());
+    if (sent) return outbox_.empty() ? Sent::all : Sent::waits_for_room;
+    const int why = sent.error().code;
+    if (why == ENOMEM || why == ENOBUFS) return Sent::waits_for_memory;
+    // There is no command whose streams cannot be sent; nothing else takes descriptors along.
+    const std::string words = why == ETOOMANYREFS ? outbox_.drop() : "";
+    const auto wanted = decode<WantRun>(words.empty() ? words : body_of(words, words.size()), "command");
+    if (!wanted) return cannot_send(sent.error()), Sent::to_nobody;
+    broker_->reactor().at_end_of_turn([this, number = wanted->run] {
+      broker_->run_started(number, give_up("run", "its streams", ETOOMANYREFS,
+                                           "too many descriptors of this user are sent and not received"));
+    });
+  }
 }
 
 // That the supervisor is gone is noticed in the other direction. Otherwise what was to be recorded will not be: the
@@ -162,12 +185,9 @@ void LinkEnd::end(int code) {
   flush();
   pollfd room{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
   for (;;) {
-    if (auto sent = outbox_.send(socket_.get()); !sent) {
-      cannot_send(sent.error());
-      ::_exit(1);
-    }
-    if (outbox_.empty()) ::_exit(code);
-    ::poll(&room, 1, -1);
+    const Sent sent = send_what_goes();
+    if (sent == Sent::all || sent == Sent::to_nobody) ::_exit(sent == Sent::all ? code : 1);
+    ::poll(&room, sent == Sent::waits_for_room ? 1 : 0, sent == Sent::waits_for_room ? -1 : kRetryMs);
   }
 }
 

@@ -37,6 +37,7 @@ class LinkEnd final : public Journal, public Host {
   void want_run(Run run) override;
   void end_run(uint32_t number) override;
   void rests(Rest rest) override;
+  void slept(uint64_t total_ms) override;
 
  private:
   struct Readable final : Completion {
@@ -54,12 +55,21 @@ class LinkEnd final : public Journal, public Host {
     void due() override { of.end_when_done(); }
     LinkEnd& of;
   };
+  struct Retry final : Timer {
+    explicit Retry(LinkEnd& link) : of(link) {}
+    void due() override { of.send(); }
+    LinkEnd& of;
+  };
   static constexpr int64_t kFinishNs = 2'000'000'000, kLookAgainNs = 1'000'000;
+  static constexpr int kRetryMs = 10;
   Result<void> receive_identity(Start& out);
   void receive();
   bool take(std::string_view text, std::vector<UniqueFd> fds);
   void put(std::string text, std::vector<UniqueFd> fds = {});
+  // What became of what waits to be sent.
+  enum class Sent : uint8_t { all, waits_for_room, waits_for_memory, to_nobody };
   void send();
+  Sent send_what_goes();
   void cannot_send(const Error& why);
   void flush();
   void finish();
@@ -70,6 +80,7 @@ class LinkEnd final : public Journal, public Host {
   Readable readable_;
   Writable writable_;
   Again again_{*this};
+  Retry retry_{*this};
   int64_t finish_by_ns_ = 0;
   Broker* broker_ = nullptr;
   Records pending_;

@@ -29,7 +29,10 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
   if (start.begin.ring.size() != sizeof params) return fail("start", "ring", EBADMSG);
   std::memcpy(&params, start.begin.ring.data(), sizeof params);
   policy::CompiledPolicy policy = policy::compile(TRY(read(start.rules)));
-  Agent::Facts facts{.run = start.begin.run, .workspace = start.begin.workspace, .env = start.begin.env};
+  Agent::Facts facts{.run = start.begin.run,
+                     .workspace = start.begin.workspace,
+                     .env = start.begin.env,
+                     .slept_ms = start.begin.slept_ms};
   std::optional<Broker::VirtualTime> time;
   if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};
   std::vector<ScriptLine> script;

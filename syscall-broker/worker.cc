@@ -1,7 +1,6 @@
 #include "syscall-broker/worker.h"
 
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <utility>
@@ -20,7 +19,6 @@ Worker::~Worker() {
 
 // When the first work comes: most runs have none.
 void Worker::start() {
-  done_event_.reset(::eventfd(0, EFD_CLOEXEC));
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the reactor thread's

@@ -15,7 +15,8 @@ namespace alos::broker {
 // shortening files, copying from one to the other. What is given to it touches nothing of the reactor's.
 class Worker {
  public:
-  explicit Worker(Reactor& reactor) : reactor_(reactor), wake_(*this) {}
+  // `event`: an eventfd(2). Made before anything is served, when there is a descriptor for it.
+  Worker(Reactor& reactor, UniqueFd event) : reactor_(reactor), wake_(*this), done_event_(std::move(event)) {}
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
   ~Worker();
@@ -47,7 +48,7 @@ class Worker {
   uint64_t count_ = 0;  // read from done_event_
   bool listening_ = false;
   size_t unfinished_ = 0;
-  UniqueFd done_event_;
+  const UniqueFd done_event_;
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -110,7 +110,9 @@ class Keeper {
     report.mask_device = identity.mask_device;
     report.mask = identity.mask;
     const int fds[] = {identity.box.get(), identity.view.get()};
-    send_report(report, std::span(fds).first(identity.view ? 2 : 1));
+    Trace trace{.fault = later_};
+    if (const auto told = hand_over(report, std::span(fds).first(identity.view ? 2 : 1), trace); !told)
+      say_identity_failed(told.error());
   }
 
   static void say_identity_failed(const LaunchError& error) {

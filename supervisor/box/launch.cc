@@ -25,12 +25,16 @@ Launched<Starting> launch(const Holder& holder, Sources sources, BoxRequest requ
   auto box = clone_box(holder, *layout, trace);
   if (!box) return box;
   if (auto up = bring_up(holder, *box, trace); !up) {
-    give_up(*box);
-    pollfd ended{.fd = box->pidfd.get(), .events = POLLIN, .revents = 0};
-    ::poll(&ended, 1, 2000);
+    end(*box);
     return std::unexpected(std::move(up).error());
   }
   return box;
+}
+
+void end(const Starting& box) {
+  give_up(box);
+  pollfd ended{.fd = box.pidfd.get(), .events = POLLIN, .revents = 0};
+  ::poll(&ended, 1, 2000);
 }
 
 }  // namespace alos::box

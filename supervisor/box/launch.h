@@ -11,4 +11,7 @@ namespace alos::box {
 Launched<Starting> launch(const Holder& holder, Sources sources, BoxRequest request, Trace& trace,
                           std::vector<Granted>& granted);
 
+// Of one that nobody was told of: its processes are gone then, or will be.
+void end(const Starting& box);
+
 }  // namespace alos::box

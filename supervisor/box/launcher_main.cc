@@ -112,7 +112,7 @@ BoxRequest first_box(Order& order) {
   return out;
 }
 
-void report_started(const Holder& holder, const Starting& box) {
+Launched<void> report_started(const Holder& holder, const Starting& box, Trace& trace) {
   LauncherReport report;
   report.kind = LauncherReport::Kind::started;
   report.pid = box.pid;
@@ -124,7 +124,7 @@ void report_started(const Holder& holder, const Starting& box) {
   if (box.handed.listener) fds.push_back(box.handed.listener.get());
   report.has_listener = box.handed.listener ? 1 : 0;
   if (box.handed.terminal) fds.push_back(box.handed.terminal.get());
-  send_report(report, fds);
+  return hand_over(report, fds, trace);
 }
 
 int run() {
@@ -153,7 +153,10 @@ int run() {
   auto box = launch(holder, std::move(held->sources), std::move(request), trace, granted);
   times.mark("launcher.executed");
   if (!box) return fail_launch(box.error());
-  report_started(holder, *box);
+  if (auto told = report_started(holder, *box, trace); !told) {
+    end(*box);
+    return fail_launch(told.error());
+  }
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   box->control.reset();
   box->report.reset();

@@ -53,8 +53,15 @@ Result<BoxRequest> request_of(const Holder& holder, const LauncherOrder& order, 
 
 }  // namespace
 
-void send_report(const LauncherReport& report, std::span<const int> fds) {
-  (void)sys::send_message(kLauncherSocket, std::as_bytes(std::span(&report, 1)), fds);
+void send_report(const LauncherReport& report) {
+  (void)sys::send_message(kLauncherSocket, std::as_bytes(std::span(&report, 1)));
+}
+
+Launched<void> hand_over(const LauncherReport& report, std::span<const int> fds, Trace& trace) {
+  ALOS_STEP(trace, Step::report, Result<void>());  // what is made to fail is not sent first
+  auto sent = sys::send_message(kLauncherSocket, std::as_bytes(std::span(&report, 1)), fds);
+  if (!sent) return std::unexpected(LaunchError{Step::report, std::move(sent).error()});
+  return {};
 }
 
 void send_failure(LauncherReport report, const LaunchError& error) {
@@ -108,18 +115,21 @@ bool Runs::look_at(Run& run) {
   LauncherReport report;
   report.run = run.number;
   report.pid = run.box.pid;
-  if (!heard) {
+  const auto failed = [&](const LaunchError& error) {
     give_up(run.box);
     report.kind = LauncherReport::Kind::run_failed;
-    send_failure(report, heard.error());
+    report.has_listener = 0;
+    send_failure(report, error);
     return false;
-  }
+  };
+  if (!heard) return failed(heard.error());
   if (!*heard) return true;
   report.kind = LauncherReport::Kind::run_started;
   std::vector<int> fds{run.box.pidfd.get(), run.box.control.get()};
   if (run.box.handed.listener) fds.push_back(run.box.handed.listener.get());
   report.has_listener = run.box.handed.listener ? 1 : 0;
-  send_report(report, fds);
+  Trace trace{.fault = fault_};
+  if (const auto told = hand_over(report, fds, trace); !told) return failed(told.error());
   // Only the supervisor may hold init's socket: its end of file is what ends a box whose supervisor died.
   run.box.control.reset();
   run.box.report.reset();

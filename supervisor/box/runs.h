@@ -14,7 +14,9 @@
 namespace alos::box {
 
 // To the supervisor. One that is gone is noticed elsewhere.
-void send_report(const LauncherReport& report, std::span<const int> fds = {});
+void send_report(const LauncherReport& report);
+// With descriptors, of which too many may be in flight: what they are for is not there then, and ends.
+Launched<void> hand_over(const LauncherReport& report, std::span<const int> fds, Trace& trace);
 void send_failure(LauncherReport report, const LaunchError& error);
 
 // The boxes of a run beside its first, for shell.run. None of them ends the run by failing. Opening what a box shows

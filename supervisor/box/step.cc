@@ -68,6 +68,8 @@ std::string_view name(Step step) {
       return "seccomp";
     case Step::exec:
       return "exec";
+    case Step::report:
+      return "report";
     case Step::view:
       return "view";
     case Step::personality:

@@ -43,13 +43,14 @@ enum class Step : uint8_t {
   descriptors,
   seccomp,
   exec,
+  report,  // outside: the supervisor has what it ends the box by
   // Not of a box:
   view,         // what is brokered, as a tree of its own
   personality,  // the agent's credentials on the file ring
 };
 
 std::string_view name(Step step);
-inline constexpr int kLaunchSteps = static_cast<int>(Step::exec) + 1;
+inline constexpr int kLaunchSteps = static_cast<int>(Step::report) + 1;
 inline constexpr int kSteps = static_cast<int>(Step::personality) + 1;
 
 // Fault injection for the tests: the step that is to fail with the errno given, from ALOS_FAIL_STEP=name:errno. Read by

@@ -151,6 +151,11 @@ bool BrokerChild::receive(const Events& events) {
       if (advanced) events.advanced(advanced->state);
       return advanced.has_value();
     }
+    case broker::Slept::kTag: {
+      const auto slept = decode<broker::Slept>(body, "broker's sleeps");
+      if (slept) events.slept(slept->total_ms);
+      return slept.has_value();
+    }
     default:
       return false;
   }

@@ -27,6 +27,7 @@ class BrokerChild {
     std::function<void(uint32_t)> end_run;
     std::function<void(broker::Rests)> rests;
     std::function<void(uint64_t state)> advanced;
+    std::function<void(uint64_t total_ms)> slept;
   };
   // `listener` stays the caller's; `ring` is inherited; `script` counts where `begin` says so. Errors: it could not be
   // started.

@@ -20,6 +20,7 @@ using box::LauncherReport;
 
 // A broker that an agent makes end is started again so often.
 constexpr uint64_t kMostBrokers = 16;
+constexpr int64_t kRetryNs = 100'000'000;
 
 // For what a broker has begun when the box is gone, and what it has to say: more than it takes for the former
 // (syscall-broker/link_end.h).
@@ -52,7 +53,7 @@ void Serving::begin(UniqueFd listener, pid_t init) {
 
 void Serving::add_to(std::vector<pollfd>& fds) {
   fds.push_back({.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0});
-  fds.push_back({.fd = listener_ && !broker_ ? listener_.get() : -1, .events = POLLIN, .revents = 0});
+  fds.push_back({.fd = listener_ && !broker_ && !retry_ns_ ? listener_.get() : -1, .events = POLLIN, .revents = 0});
   fds.push_back({.fd = clock_.orders(), .events = POLLIN, .revents = 0});
   fds.push_back({.fd = broker_ ? broker_->complaints() : -1, .events = POLLIN, .revents = 0});
   runs_.add_to(fds);
@@ -75,7 +76,8 @@ void Serving::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
   runs_.heard(report, std::move(fds));
 }
 
-void Serving::look_at_clock(std::optional<int64_t> wall_end_ns) {
+void Serving::look_at_time(std::optional<int64_t> wall_end_ns) {
+  if (std::exchange(retry_ns_, std::nullopt)) return;
   std::vector<pid_t> inits = runs_.inits();
   inits.push_back(init_);
   if (const auto to = driver_.look(std::move(inits), wall_end_ns); to && broker_) broker_->advance(*to);
@@ -94,9 +96,15 @@ void Serving::start_broker() {
                       .virtual_time = clock_.is_given(),
                       .now_ns = clock_.now_ns(),
                       .wall_ns = clock_.wall_ns(),
-                      .scripted = order_.script_lines > 0};
+                      .scripted = order_.script_lines > 0,
+                      .slept_ms = slept_ms_};
   begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
   auto started = BrokerChild::start(begin, order_.rules, order_.script, listener_, ring_);
+  if (!started && started.error().code == ETOOMANYREFS) {  // which passes, and is not this run's doing
+    --broker_starts_;
+    retry_ns_ = boot_ns() + kRetryNs;
+    return;
+  }
   if (!started) return no_broker(started.error().text());
   broker_.emplace(std::move(*started));
   identity_given_ = false;
@@ -121,7 +129,8 @@ void Serving::from_broker() {
                          std::vector<UniqueFd> stdio) { runs_.want(launcher_, wanted, std::move(stdio)); },
       .end_run = [this](uint32_t run) { runs_.end(launcher_, run); },
       .rests = [this](broker::Rests rests) { driver_.rests(std::move(rests)); },
-      .advanced = [this](uint64_t state) { driver_.advanced(state); }};
+      .advanced = [this](uint64_t state) { driver_.advanced(state); },
+      .slept = [this](uint64_t total_ms) { slept_ms_ = std::max(slept_ms_, total_ms); }};
   if (!broker_->receive(events)) broker_gone();
 }
 

@@ -35,9 +35,9 @@ class Serving {
   // A report of the launcher's that is about primitives.
   void heard(const box::LauncherReport& report, std::vector<UniqueFd> fds);
 
-  // Of a given clock: when to call look_at_clock(), and that. `wall_end_ns`: when the run is over.
-  std::optional<int64_t> next_look_ns() const { return driver_.next_look_ns(); }
-  void look_at_clock(std::optional<int64_t> wall_end_ns);
+  // When to call look_at_time(), and that. `wall_end_ns`: when the run is over.
+  std::optional<int64_t> next_look_ns() const { return retry_ns_ ? retry_ns_ : driver_.next_look_ns(); }
+  void look_at_time(std::optional<int64_t> wall_end_ns);
 
   // The box is gone: a broker that ends is no event.
   void box_is_gone() { box_gone_ = true; }
@@ -73,6 +73,8 @@ class Serving {
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;
+  std::optional<int64_t> retry_ns_;  // when the next may be started, after there were too many descriptors in flight
+  uint64_t slept_ms_ = 0;            // of the policy's total, by all brokers
   bool lost_records_ = false;
   CommandRuns runs_;
 };

@@ -157,7 +157,7 @@ class Supervisor {
       next_beat_ns_ = now + RunMark::kBeatNs;
     }
     if (const auto look = serving_.next_look_ns(); look && now >= *look)
-      serving_.look_at_clock(order_.wall_ms ? std::optional(wall_end_ns()) : std::nullopt);
+      serving_.look_at_time(order_.wall_ms ? std::optional(wall_end_ns()) : std::nullopt);
     if (order_.wall_ms && !ending_ && !box_gone_ && clock_.now_ns() >= wall_end_ns()) {
       limit_reached("wall");
       end_box();

@@ -66,7 +66,8 @@ class ClockNow final : public Primitive {
 
 class ClockSleep final : public Primitive {
  public:
-  explicit ClockSleep(const Reactor::Time& time) : time_(time) {}
+  ClockSleep(const Reactor::Time& time, Host& host, uint64_t slept_ms)
+      : time_(time), host_(host), slept_ms_(slept_ms) {}
 
   Attempt<Plan> plan(Call& call) override {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
@@ -101,22 +102,25 @@ class ClockSleep final : public Primitive {
     const wire::ClockSleep& wanted = call.request().clock_sleep();
     const auto total = call.agent().policy().policy().clock.total_ms;
     if (!total || keys_.contains(wanted.key())) return std::nullopt;
-    if (wanted.duration_ms() > *total - slept_ms_)
-      return limited("clock.sleep total", *total, fmt::format("{} ms of it are left", *total - slept_ms_));
+    const uint64_t left = *total - std::min(*total, slept_ms_);
+    if (wanted.duration_ms() > left)
+      return limited("clock.sleep total", *total, fmt::format("{} ms of it are left", left));
     slept_ms_ += wanted.duration_ms();
+    host_.slept(slept_ms_);
     return std::nullopt;
   }
 
   const Reactor::Time& time_;
-  uint64_t slept_ms_ = 0;
+  Host& host_;
+  uint64_t slept_ms_;
   std::map<std::string, int64_t, std::less<>> keys_;  // when each is over
 };
 
 }  // namespace
 
-void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time) {
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, uint64_t slept_ms) {
   pipeline.add(wire::Request::kClockNow, std::make_unique<ClockNow>(time));
-  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(time));
+  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(time, host, slept_ms));
 }
 
 }  // namespace alos::broker

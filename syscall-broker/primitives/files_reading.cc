@@ -231,7 +231,8 @@ class FsOpen final : public Primitive {
                                         "each use of this file is recorded, and uses of a descriptor are not seen",
                                         "use fs.read, fs.write and fs.append"));
     if (!call.channel().can_take_descriptor())
-      co_return std::unexpected(limited("descriptors not received", Channel::kDescriptors, "read the answers first"));
+      co_return std::unexpected(limited("descriptors not received", Channel::kDescriptors,
+                                        "read the answers first, of connections that are over as well"));
     Answer out;
     out.reply.set_attached(true);
     out.reply.mutable_fs_open()->set_size(static_cast<uint64_t>(found.st.st_size));

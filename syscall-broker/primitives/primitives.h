@@ -1,5 +1,6 @@
 #pragma once
 
+#include "syscall-broker/host.h"
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/reactor.h"
 #include "syscall-broker/worker.h"
@@ -8,7 +9,8 @@ namespace alos::broker {
 
 // Each adds the primitives of one kind.
 void add_file_primitives(Pipeline& pipeline, Worker& worker);
-void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time);
+// `slept_ms`: what sleeps have taken of the run's total before.
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, uint64_t slept_ms);
 class ShellRuns;
 void add_shell_primitives(Pipeline& pipeline, ShellRuns& runs, const Reactor::Time& time);
 void add_policy_primitives(Pipeline& pipeline);

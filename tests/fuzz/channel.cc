@@ -77,6 +77,8 @@ class Owner final : public Channel::Owner {
     ++idle_count;
     fuzz::must(closed_count == 1 && idle_count == 1, "the end is told once, and before it is over");
   }
+  void left_unread(UniqueFd) override {}
+  bool takes_descriptors() override { return true; }
   void may_write(Channel& channel) override {
     fuzz::must(!channel.is_open() || channel.backlog() < Channel::kEnough, "there is room");
   }

@@ -228,6 +228,33 @@ TEST_P(BrokerKilled, ends_the_commands_that_it_was_asked_for) {
   ::waitpid(running.pid, nullptr, 0);
 }
 
+TEST_P(BrokerKilled, gives_nothing_back_of_what_sleeps_have_taken) {
+  policy_ = world().policy("sleepy",
+                           "alos: 1\nabout: sleeps\nextends: base\nvars: {workspace: dir}\nworkspace: layer\n"
+                           "files:\n  tree: {allow: rwx, path: $workspace/**}\nclock: {sleep: {each: 1s, total: "
+                           "1s}}\nlimits: {wall: 120s}\n");
+  const auto running = start(
+      {"/bin/bash", "-c",
+       "while :; do alos-call clock.sleep 600 2>&1 > /dev/null | head -1; echo \"ended ${PIPESTATUS[0]}\"; done"});
+  ASSERT_TRUE(wait_for(running, "ended 0\n"));
+  ASSERT_TRUE(kill(process("alos-broker")));
+  std::string said;
+  const auto count = [&](const std::string& words) {
+    size_t out = 0;
+    for (size_t at = said.find(words); at != said.npos; at = said.find(words, at + 1)) ++out;
+    return out;
+  };
+  char buffer[4096];
+  for (ssize_t n = 1; n > 0 && count("ended ") < 10;) {
+    n = ::read(running.output.get(), buffer, sizeof buffer);
+    said.append(buffer, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  }
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
+  ::waitpid(running.pid, nullptr, 0);
+  EXPECT_EQ(count("ended 0"), 0U) << said;
+  EXPECT_GE(count("clock.sleep total"), 5U) << said;
+}
+
 TEST_P(BrokerKilled, and_its_supervisor_killed_leaves_nothing) {
   const std::string number = std::to_string(6'000'000 + ::getpid());
   const auto running = start({"/bin/bash", "-c",

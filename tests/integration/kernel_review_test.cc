@@ -11,6 +11,7 @@
 #include <chrono>
 
 #include "base/sys.h"
+#include "supervisor/host/ids.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -170,6 +171,57 @@ print(len(socket.recv_fds(b, 1, 1)[1]))
   ::setrlimit(RLIMIT_NOFILE, &before);
   EXPECT_EQ(host.out, "1\n") << host.err;
   EXPECT_EQ(next.out, "ran\n") << next.err;
+}
+
+// Whoever has the broker's user may have so many in flight that it can send none.
+TEST_P(KernelReview, primitives_go_on_where_too_many_descriptors_are_in_flight) {
+  const std::string policy = direct(), w = world().workspace();
+  auto argv = world().run_arguments(policy, {});
+  argv.insert(argv.begin(), {"/usr/bin/prlimit", "--nofile=3000:3000"});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", R"(
+await() { until [ -e $1 ]; do sleep 0.02; done; echo "at $1"; }
+await first; alos-call clock.now > /dev/null && echo "answered $?"
+await second; alos-call shell.run -- /bin/true > /dev/null 2> said; echo "failed $?"; grep -o ETOOMANYREFS said
+alos-call clock.now > /dev/null && echo "still answered"
+await third; alos-call shell.run -- /bin/true > /dev/null && echo ran
+)"});
+  const auto box = world().start(argv);
+  const auto fill = [&] {
+    auto filled = world().start({"/usr/bin/python3", "-uc", R"(
+import os, resource, socket, sys, time
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[1])] * 3)
+    os.setresuid(*[int(sys.argv[1])] * 3)
+resource.setrlimit(resource.RLIMIT_NOFILE, (5000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+a, b = socket.socketpair()
+for _ in range(13): socket.send_fds(a, [b'x'], [0] * 253)
+print('full')
+time.sleep(100)
+)",
+                                 std::to_string(host::kSupervisorId)});
+    EXPECT_TRUE(wait_for(filled, "full\n"));
+    return filled;
+  };
+  {
+    const auto filled = fill();
+    world().write(w + "/first", "");
+    EXPECT_TRUE(wait_for(box, "at first\n"));
+    pollfd said{.fd = box.output.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&said, 1, 700), 0) << "it waits";
+    end(filled);
+  }
+  EXPECT_TRUE(wait_for(box, "answered 0\n"));
+  {
+    const auto filled = fill();
+    world().write(w + "/second", "");
+    EXPECT_TRUE(wait_for(box, "ETOOMANYREFS\n"));
+    EXPECT_TRUE(wait_for(box, "still answered\n"));
+    end(filled);
+  }
+  world().write(w + "/third", "");
+  EXPECT_TRUE(wait_for(box, "ran\n"));
+  ::waitpid(box.pid, nullptr, 0);
 }
 
 // What a user namespace holds is counted for its owner as well, whom the kernel shows by an id of who asks

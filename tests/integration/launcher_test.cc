@@ -156,7 +156,7 @@ TEST_P(Launcher, what_an_identity_makes_belongs_to_the_box) {
 
 TEST_P(Launcher, every_step_of_an_identity_that_fails_is_named_and_registers_nothing) {
   for (const std::string step :
-       {"view", "root", "place", "mask", "landlock", "become", "capabilities", "privileges", "personality"}) {
+       {"view", "root", "place", "mask", "landlock", "become", "capabilities", "privileges", "personality", "report"}) {
     SCOPED_TRACE(step);
     EXPECT_THAT(carry_out("identity\nopen\tbox\t/etc/passwd\nrun\t1\t-1\t/\t/bin/echo\tup\n", {"/bin/sleep", "60"},
                           {{"ALOS_FAIL_STEP", "later." + step + ":" + std::to_string(EXDEV)}}),
@@ -308,7 +308,7 @@ TEST_P(Launcher, both_kinds_of_boxes_are_served_at_sockets_of_their_own) {
 
 TEST_P(Launcher, a_run_that_fails_ends_nothing_else) {
   for (const char* step :
-       {"request", "sources", "masks", "clone", "identity-map", "become", "listener", "pivot", "seccomp"}) {
+       {"request", "sources", "masks", "clone", "identity-map", "become", "listener", "pivot", "seccomp", "report"}) {
     SCOPED_TRACE(step);
     const std::string out = carry_out("run\t1\t-1\t/\t/bin/true\nrun\t2\t-1\t/\t/bin/true\n", {"/bin/sleep", "60"},
                                       {{"ALOS_FAIL_STEP", std::string("later.") + step + ":" + std::to_string(EXDEV)}});

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -368,6 +369,105 @@ TEST_F(Channels, connections_that_nobody_can_read_any_more_give_up_their_place) 
       EXPECT_EQ(one.decision, Effect::allow) << "to read slowly is no fault";
     }
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_served());
+}
+
+// Descriptors in a socket count for the user of the broker until they are received or their receiver is gone
+// (net/core/scm.c), who ended the connection or not.
+TEST_F(Channels, descriptors_left_unread_in_connections_that_ended_are_bounded) {
+  served.write("/w/file", "x");
+  const auto open_request = [] {
+    wire::Request out;
+    out.mutable_fs_open()->set_path("/w/file");
+    out.mutable_fs_open()->set_access(wire::OPEN_READ);
+    return out;
+  };
+  std::vector<std::unique_ptr<Client>> many;
+  const auto all_there = [](const Client& of) {
+    int bytes = 0;
+    return ::ioctl(of.socket(), FIONREAD, &bytes) == 0 && bytes >= 8 * 4;
+  };
+  bool refused = false;
+  for (int i = 0; i < 200 && !refused; ++i) {
+    auto mine = served.connect();
+    for (uint64_t id = 1; id <= 8; ++id) {
+      wire::Request request = open_request();
+      request.set_id(id);
+      mine->send(request);
+    }
+    for (int wait = 0; wait < 1000 && !all_there(*mine); ++wait) ::usleep(1000);
+    ::usleep(5000);
+    mine->send_bytes("\xff\xff garbage");
+    refused = other->call(open_request()).has_limit();
+    many.push_back(std::move(mine));
+  }
+  EXPECT_TRUE(refused);
+  EXPECT_LE(many.size(), 20U);
+  EXPECT_EQ(other->call(open_request()).limit().which(), "descriptors not received");
+  EXPECT_TRUE(other->call(read_request("/w/file")).has_fs_read());
+  many.pop_back();
+  for (size_t i = 0; i < 10; ++i) many.pop_back();
+  EXPECT_TRUE(other->call(open_request()).attached()) << "who is gone holds none";
+}
+
+// The only buffer is in the first one's hands when the second is told that there is none, and it ends before it hears.
+TEST(Channel, that_ends_while_there_is_no_buffer_for_it_is_over) {
+  struct Owner final : Channel::Owner {
+    void received(Channel&, Received) override {
+      ++frames;
+      other->end();
+    }
+    void closed(Channel&, const Error&) override {}
+    void idle(Channel& channel) override { over.push_back(&channel); }
+    void may_write(Channel&) override {}
+    void left_unread(UniqueFd) override {}
+    bool takes_descriptors() override { return true; }
+    Channel* other = nullptr;
+    int frames = 0;
+    std::vector<Channel*> over;
+  } owner;
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few{.rlim_cur = 1000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  io_uring_params params{};
+  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &params)));
+  auto files = FileRing::map(std::move(ring), params);
+  ASSERT_TRUE(files);
+  auto reactor = Reactor::create(std::move(*files));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(reactor);
+  auto first = *sys::socketpair(SOCK_SEQPACKET), second = *sys::socketpair(SOCK_SEQPACKET);
+  auto one = std::make_shared<Channel>(**reactor, std::move(first.a), owner);
+  auto two = std::make_shared<Channel>(**reactor, std::move(second.a), owner);
+  owner.other = two.get();
+  wire::Request request;
+  request.set_id(1);
+  request.mutable_clock_now();
+  const std::string words = request.SerializeAsString();
+  ASSERT_EQ(::send(first.b.get(), words.data(), words.size(), 0), static_cast<ssize_t>(words.size()));
+  ASSERT_EQ(::send(second.b.get(), words.data(), words.size(), 0), static_cast<ssize_t>(words.size()));
+  one->start();
+  two->start();
+  const Reactor::Time time{.now_ns = boot_ns};
+  (*reactor)->wait({}, time, boot_ns() + 50'000'000);
+  EXPECT_EQ(owner.frames, 1);
+  EXPECT_THAT(owner.over, testing::ElementsAre(two.get()));
+  one->end();
+  (*reactor)->wait({}, time, boot_ns() + 50'000'000);
+  EXPECT_EQ(owner.over.size(), 2U);
+}
+
+TEST(Sleeps, of_an_earlier_broker_count_in_the_total) {
+  Setting setting = open_rules();
+  setting.policy.clock.total_ms = 5000;
+  setting.slept_ms = 4990;
+  const Served served(setting);
+  const auto client = served.connect();
+  wire::Request request;
+  request.mutable_clock_sleep()->set_duration_ms(11);
+  EXPECT_THAT(client->call(request).limit().hint(), HasSubstr("10 ms of it are left"));
+  request.mutable_clock_sleep()->set_duration_ms(10);
+  EXPECT_TRUE(client->call(request).has_clock_sleep());
 }
 
 // Of this process.

@@ -1,13 +1,17 @@
 // The broker's end of the socket to its supervisor.
 #include "syscall-broker/link_end.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/print.h"
@@ -35,6 +39,12 @@ class Linked {
   void say(const M& what) const {
     const std::string words = message(what);
     if (!sys::send_message(supervisor.get(), std::as_bytes(std::span(words)))) std::abort();
+  }
+  void want_run(uint32_t number) {
+    Host::Run run;
+    run.number = number;
+    for (UniqueFd& fd : run.stdio) fd.reset(::fcntl(0, F_DUPFD_CLOEXEC, 3));
+    link_.want_run(std::move(run));
   }
   // What the supervisor has just said, before the broker comes to it.
   void take_away() const {
@@ -76,6 +86,32 @@ void left() {
 
 TEST(LinkEndDeathTest, ends_with_its_supervisor) {
   EXPECT_EXIT(left(), testing::ExitedWithCode(0), "");
+}
+
+// As another user, whose count is its own; net/core/scm.c lets a capable one send however many there are.
+void with_too_many_in_flight() {
+  Linked linked(*sys::socketpair(SOCK_SEQPACKET));
+  linked.serve_for_a_while();
+  rlimit few{};
+  ::getrlimit(RLIMIT_NOFILE, &few);
+  few.rlim_cur = 300;
+  if (::setrlimit(RLIMIT_NOFILE, &few) != 0) std::abort();
+  if (::geteuid() == 0 && ::syscall(SYS_setresuid, 54321, 54321, 54321) != 0) std::abort();
+  const sys::Pair full = *sys::socketpair(SOCK_SEQPACKET);
+  const std::vector<int> many(250, 0);
+  const std::string word = "x";
+  while (sys::send_message(full.a.get(), std::as_bytes(std::span(word)), many)) {
+  }
+  if (errno != ETOOMANYREFS) std::abort();
+  linked.want_run(7);
+  linked.serve_for_a_while();
+  linked.say(Finish{});
+  linked.serve_for_a_while();
+  std::_Exit(3);
+}
+
+TEST(LinkEndDeathTest, goes_on_without_a_command_whose_streams_cannot_be_sent) {
+  EXPECT_EXIT(with_too_many_in_flight(), testing::ExitedWithCode(0), "^$");
 }
 
 // As an order from outside may be, on a machine that is slow to begin.

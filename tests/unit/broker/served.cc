@@ -246,6 +246,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
       });
     }
     void end_run(uint32_t) override {}
+    void slept(uint64_t) override {}
     void rests(Rest said) override {
       rest = std::move(said);
       const uint64_t one = 1;
@@ -264,7 +265,7 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/first:/bin"}};
+  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/first:/bin"}, .slept_ms = setting_.slept_ms};
   std::optional<Broker::VirtualTime> time;
   if (setting_.virtual_time) time = {.now_ns = boot_ns(), .wall_ns = wall_ns()};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host,

@@ -63,6 +63,7 @@ struct Setting {
   bool silent = false;          // nobody is ever told that something is recorded
   size_t together = 1;          // the first who wait for a record are told when they are so many
   std::vector<ScriptLine> script{};
+  uint64_t slept_ms = 0;      // before the broker began
   bool virtual_time = false;  // stands, and moves on when nothing but time is waited for
 };
 
