@@ -171,6 +171,16 @@ class Broker::Channels final : public Channel::Owner {
 
   void may_write(Channel& channel) override { pipeline_.may_write(channel); }
 
+  void not_passed(Channel& channel, const Error& why) override {
+    Journal::Entry entry;
+    entry.action = "channel.pass";
+    entry.target = agent_.facts().run;
+    entry.reason = why.hint;
+    entry.outcome = "failed ETOOMANYREFS";
+    entry.details = {{"client", std::to_string(channel.client)}};
+    journal_.write(entry);
+  }
+
   void left_unread(UniqueFd socket) override { unread_.push_back(std::move(socket)); }
 
   // What is in the socket of a connection that ended counts for the user of the broker, as what is in one that goes on,

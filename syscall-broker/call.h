@@ -132,6 +132,9 @@ class Call {
   // Called whenever the client has read enough to be sent more.
   void on_room(std::function<void()> what) { has_room_ = std::move(what); }
 
+  // Of Channel::promise_descriptor(); kept until the answer is there.
+  bool promise_descriptor() { return promised_ = channel_->promise_descriptor(); }
+
   bool is_cancelled() const { return cancelled_.load(std::memory_order_relaxed); }  // any thread
   // What a call that waits does when its client gives it up or leaves; called once, perhaps at once.
   void on_cancel(std::function<void()> what);
@@ -157,6 +160,7 @@ class Call {
   size_t went_by_ = 0;                  // how many there were
   std::string stopped_;                 // where and by what, if the client is not told
   std::optional<size_t> scripted_;
+  bool promised_ = false;
 };
 
 }  // namespace alos::broker

@@ -85,7 +85,7 @@ void Channel::received(int result, unsigned flags) {
 
 void Channel::reply(const wire::Reply& reply, UniqueFd descriptor) {
   if (!open_ || last_words_) return;
-  Outgoing next{.frame = {}, .descriptor = std::move(descriptor)};
+  Outgoing next{.frame = {}, .descriptor = std::move(descriptor), .call = reply.id()};
   if (auto made = encode(reply, next.frame); !made) {
     wire::Reply instead = failed(made.error()).reply;
     instead.set_id(reply.id());
@@ -123,6 +123,7 @@ void Channel::send() {
 void Channel::sent(int result) {
   const auto self = shared_from_this();
   sending_ = false;
+  if (result == -ETOOMANYREFS && open_ && queue_.front().descriptor) return send_without_descriptor();
   const bool was_full = backlog_ >= kEnough;
   backlog_ -= queue_.front().frame.size();
   queue_.pop_front();
@@ -142,9 +143,28 @@ bool is_unread(const UniqueFd& socket) {
   return ::ioctl(socket.get(), SIOCOUTQ, &bytes) != 0 || bytes != 0;
 }
 
-bool Channel::can_take_descriptor() {
+// The user of the broker has too many in flight, by whoever's doing (net/core/scm.c).
+void Channel::send_without_descriptor() {
+  Outgoing& next = queue_.front();
+  const Error why{"sendmsg", "descriptor", ETOOMANYREFS, "too many of this user are sent and not received"};
+  wire::Reply instead = failed(why).reply;
+  instead.set_id(next.call);
+  next.descriptor.reset();
+  --unread_descriptors_;
+  backlog_ -= next.frame.size();
+  next.frame.clear();
+  const bool made = encode(instead, next.frame).has_value();
+  backlog_ += next.frame.size();
+  owner_.not_passed(*this, why);
+  if (!made) return end({"", "", ETOOMANYREFS, ""});
+  send();
+}
+
+bool Channel::promise_descriptor() {
   if (queue_.empty() && !is_unread(socket_)) unread_descriptors_ = 0;
-  return unread_descriptors_ < kDescriptors && owner_.takes_descriptors();
+  if (unread_descriptors_ + promised_descriptors_ >= kDescriptors || !owner_.takes_descriptors()) return false;
+  ++promised_descriptors_;
+  return true;
 }
 
 bool Channel::stands_still() {

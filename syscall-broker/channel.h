@@ -50,6 +50,8 @@ class Channel : public std::enable_shared_from_this<Channel> {
     virtual void left_unread(UniqueFd socket) = 0;
     // Whether a further descriptor may be left so.
     virtual bool takes_descriptors() = 0;
+    // A call was answered by an error after it was carried out, because its descriptor could not be sent.
+    virtual void not_passed(Channel& channel, const Error& why) = 0;
 
    protected:
     ~Owner() = default;
@@ -72,7 +74,9 @@ class Channel : public std::enable_shared_from_this<Channel> {
   void close(const Error& why);
   bool is_open() const { return open_; }
   size_t backlog() const { return backlog_; }
-  bool can_take_descriptor();
+  // Whether an answer may have one more descriptor; true: one will, until descriptor_is_due() is called before it.
+  bool promise_descriptor();
+  void descriptor_is_due() { --promised_descriptors_; }
   // Whether an answer waits that did at the last look as well. Nobody may be left who could read it: a client can leave
   // its own end in the socket, behind what is not received from it, and then it never ends.
   bool stands_still();
@@ -95,6 +99,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   struct Outgoing {
     std::string frame;
     UniqueFd descriptor;
+    uint64_t call = 0;
   };
 
   void receive();
@@ -103,6 +108,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   Result<Received> understand(std::string_view frame, std::vector<UniqueFd>& descriptors) const;
   void send();
   void sent(int result);
+  void send_without_descriptor();
   void end(const Error& why);
   void tell(const Error& why);
   void tell_if_idle();
@@ -122,7 +128,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
   std::deque<Outgoing> queue_;
   size_t backlog_ = 0;
   uint64_t sent_ = 0, sent_at_look_ = 0;  // answers
-  int unread_descriptors_ = 0;
+  int unread_descriptors_ = 0, promised_descriptors_ = 0;
 };
 
 }  // namespace alos::broker

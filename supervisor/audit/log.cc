@@ -52,8 +52,7 @@ Result<void> Log::enqueue(const Record& record, int64_t now_ns) {
     batch_.text().resize(before);
     return allowed;
   }
-  batch_.end_body();
-  ++number_;
+  batch_.end_body(++number_);
   return {};
 }
 
@@ -77,6 +76,10 @@ void Log::enqueue_repeats(const std::vector<Repeats::Repeat>& repeats, int64_t n
                         .charge = Charge::counts};
     if (!enqueue(record, now_ns)) uncounted_ += repeat.count;
   }
+}
+
+bool Log::withdraw(uint64_t number) {
+  return batch_.remove(number);
 }
 
 bool Log::seal_is_due(int64_t now_ns) const {

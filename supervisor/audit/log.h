@@ -50,6 +50,8 @@ class Log {
   // action, or one of the log's own), and those of flush() when the queue is full. Nothing is queued then.
   Result<uint64_t> append(const Record& record);
   std::string id(uint64_t number) const;
+  // Takes back what append() queued and a flush did not write. False: it is in the log, or was counted.
+  bool withdraw(uint64_t number);
 
   // Writes what is queued; returns where the log stands then. On an error the queue is kept, and the next flush tries
   // again.

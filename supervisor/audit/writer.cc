@@ -52,8 +52,8 @@ Result<void> check_directory(int dir, const std::string& path) {
 
 std::string_view Batch::body(size_t index) const {
   const size_t at = next_ + index;
-  const size_t start = at == 0 ? 0 : ends_[at - 1];
-  return std::string_view(text_).substr(start, ends_[at] - start);
+  const size_t start = at == 0 ? 0 : ends_[at - 1].at;
+  return std::string_view(text_).substr(start, ends_[at].at - start);
 }
 
 void Batch::drop(size_t count) {
@@ -62,6 +62,19 @@ void Batch::drop(size_t count) {
   text_.clear();
   ends_.clear();
   next_ = 0;
+}
+
+bool Batch::remove(uint64_t number) {
+  const auto end = ends_.end();
+  const auto found = std::find_if(ends_.begin() + static_cast<ptrdiff_t>(next_), end,
+                                  [&](const End& one) { return one.number == number; });
+  if (found == end) return false;
+  const size_t start = found == ends_.begin() ? 0 : std::prev(found)->at;
+  const size_t size = found->at - start;
+  text_.erase(start, size);
+  for (auto later = ends_.erase(found); later != ends_.end(); ++later) later->at -= size;
+  drop(0);
+  return true;
 }
 
 Result<Writer> Writer::open(const std::string& dir, Limits limits) {

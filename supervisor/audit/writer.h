@@ -16,16 +16,21 @@ namespace alos::audit {
 class Batch {
  public:
   std::string& text() { return text_; }  // append one body here, then call end_body()
-  void end_body() { ends_.push_back(text_.size()); }
+  void end_body(uint64_t number) { ends_.push_back({text_.size(), number}); }
   bool empty() const { return next_ == ends_.size(); }
   size_t bytes() const { return text_.size(); }
   size_t count() const { return ends_.size() - next_; }
   std::string_view body(size_t index) const;  // index < count()
   void drop(size_t count);                    // the first `count` have been written
+  bool remove(uint64_t number);               // whether it was there
 
  private:
   std::string text_;
-  std::vector<size_t> ends_;
+  struct End {
+    size_t at;
+    uint64_t number;
+  };
+  std::vector<End> ends_;
   size_t next_ = 0;
 };
 

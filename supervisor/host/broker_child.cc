@@ -175,7 +175,7 @@ std::string BrokerChild::read_complaints() {
 }
 
 short BrokerChild::events() const {
-  return unread_.empty() ? POLLIN : POLLIN | POLLOUT;
+  return unread_.empty() || waits_for_kernel() ? POLLIN : POLLIN | POLLOUT;
 }
 
 void BrokerChild::put(std::string words, std::vector<UniqueFd> fds) {
@@ -188,7 +188,11 @@ void BrokerChild::put(std::string words, std::vector<UniqueFd> fds) {
 }
 
 bool BrokerChild::send() {
-  return !is_stuck_ && unread_.send(socket_.get());
+  if (is_stuck_) return false;
+  const auto sent = unread_.send(socket_.get());
+  const int why = sent ? 0 : sent.error().code;
+  short_of_ = why == ETOOMANYREFS || why == ENOMEM || why == ENOBUFS ? why : 0;
+  return sent || waits_for_kernel();
 }
 
 void BrokerChild::answer(const broker::AllRecorded& recorded) {
@@ -199,10 +203,15 @@ void BrokerChild::answer(const broker::Identity& identity, std::vector<UniqueFd>
   put(broker::message(identity), std::move(trees));
 }
 
-void BrokerChild::answer(const broker::RunStarted& started, UniqueFd listener) {
+Result<void> BrokerChild::answer(const broker::RunStarted& started, UniqueFd listener) {
   std::vector<UniqueFd> fds;
   if (listener) fds.push_back(std::move(listener));
   put(broker::message(started), std::move(fds));
+  if (unread_.size() != 1 || short_of_ != ETOOMANYREFS) return {};
+  unread_.drop();
+  short_of_ = 0;
+  return fail("sendmsg", "listener of a command", ETOOMANYREFS,
+              "too many descriptors of this user are sent and not received");
 }
 
 void BrokerChild::answer(const broker::RunEnded& ended) {

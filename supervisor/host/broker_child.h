@@ -41,6 +41,8 @@ class BrokerChild {
   bool receive(const Events& events);
   // To be called when fd() can be written. False: it reads nothing of what it asks for, and is to be ended.
   bool send();
+  // The kernel takes nothing for now, for want of memory or for descriptors in flight: send() again in a while.
+  bool waits_for_kernel() const { return short_of_ != 0; }
   // What it says to people, on its standard error: read whenever complaints() is readable, and once more after end().
   // Bounded; its words are an agent's.
   int complaints() const { return complaints_ ? complaints_.get() : -1; }
@@ -49,7 +51,8 @@ class BrokerChild {
   // Answers never wait for it: what it does not read yet is kept, up to a bound.
   void answer(const broker::AllRecorded& recorded);
   void answer(const broker::Identity& identity, std::vector<UniqueFd> trees);
-  void answer(const broker::RunStarted& started, UniqueFd listener);
+  // Errors: ETOOMANYREFS; it was told nothing then.
+  Result<void> answer(const broker::RunStarted& started, UniqueFd listener);
   void answer(const broker::RunEnded& ended);
   void advance(const broker::Advance& to);
 
@@ -69,6 +72,7 @@ class BrokerChild {
   Outbox unread_;
   // It reads nothing any more. That is an end, unless it was told to end: then it says what it has to say first.
   bool is_stuck_ = false;
+  int short_of_ = 0;  // errno
   bool is_finishing_ = false, has_said_all_ = false;
 };
 

@@ -35,7 +35,7 @@ void cut(broker::Record& record) {
 
 }  // namespace
 
-Result<void> CallRecord::append(const broker::Record& record) {
+Result<uint64_t> CallRecord::append(const broker::Record& record) {
   if (!is_broker_s(record.action))
     return fail("record", printable(std::string_view(record.action).substr(0, kLongestAction)), EINVAL);
   const bool denied = record.decision != policy::Effect::allow;
@@ -61,7 +61,14 @@ Result<void> CallRecord::append(const broker::Record& record) {
   } else if (parent != intents_.end() && !denied) {
     intents_.erase(parent);
   }
-  return {};
+  return number;
+}
+
+void CallRecord::count(const broker::Record& record) {
+  const bool denied = record.decision != policy::Effect::allow;
+  const bool counted = (denied || !record.outcome.empty()) && record.action.size() <= kLongestAction;
+  if (counted && (counts_.size() < kMostCounts || counts_.contains(record.action)))
+    ++counts_[denied ? record.action + " denied" : record.action];
 }
 
 void CallRecord::count_denial(const broker::Record& record) {
@@ -87,12 +94,14 @@ std::string CallRecord::denials_said() const {
 
 broker::AllRecorded CallRecord::take(broker::Records records) {
   broker::AllRecorded answers;
+  std::vector<std::pair<const broker::Record*, uint64_t>> waited_for;  // and their numbers in the log
   for (broker::Record& record : records.records) {
     cut(record);
     auto appended = append(record);
     if (record.waited_for)
       answers.records.push_back(
           {record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
+    if (record.waited_for && appended) waited_for.emplace_back(&record, *appended);
     const bool denied = record.decision != policy::Effect::allow;
     // An intent that is refused is its call's own failure, and so is the record of a look, which is given nothing then.
     const bool stops = record.outcome.empty() || (record.waited_for && record.parent == 0);
@@ -115,17 +124,21 @@ broker::AllRecorded CallRecord::take(broker::Records records) {
                               {"primitive", record.action}},
                              ++denials_[own ? what : ""]);
     }
-    const bool counted = (denied || !record.outcome.empty()) && record.action.size() <= kLongestAction;
-    if (counted && (counts_.size() < kMostCounts || counts_.contains(record.action)))
-      ++counts_[denied ? record.action + " denied" : record.action];
+    if (!record.waited_for || !appended || denied) count(record);
   }
   const auto flushed = log_.flush(audit::Durability::process);
-  if (!flushed)
-    for (broker::Recorded& answer : answers.records)
-      if (answer.error == 0) {
-        answer.error = flushed.error().code == 0 ? EIO : flushed.error().code;
-        answer.text = flushed.error().text();
-      }
+  auto answer = answers.records.begin();
+  for (const auto& [record, number] : waited_for) {
+    answer = std::find_if(answer, answers.records.end(), [&](const auto& one) { return one.number == record->number; });
+    const bool denied = record->decision != policy::Effect::allow;
+    // A denial stands. The rest will not be, and is not to be read later as if it had been.
+    const bool is_written = flushed || (!denied && !log_.withdraw(number));
+    if (!denied && is_written) count(*record);
+    if (is_written) continue;
+    if (!denied) intents_.erase(record->number);
+    answer->error = flushed.error().code == 0 ? EIO : flushed.error().code;
+    answer->text = flushed.error().text();
+  }
   return answers;
 }
 

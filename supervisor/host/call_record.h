@@ -36,7 +36,8 @@ class CallRecord {
   uint64_t refused() const { return refused_ + log_.uncounted(); }
 
  private:
-  Result<void> append(const broker::Record& record);
+  Result<uint64_t> append(const broker::Record& record);  // its number in the log
+  void count(const broker::Record& record);
   void count_denial(const broker::Record& record);
 
   std::string run_;

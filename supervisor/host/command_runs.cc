@@ -43,7 +43,10 @@ void CommandRuns::want(const UniqueFd& launcher, const broker::WantRun& wanted, 
   auto ordered = find(wanted.run) != runs_.end() ? fail("run", name, EEXIST)
                  : runs_.size() >= kMost         ? fail("run", name, EBUSY, "too many are under way")
                                                  : order_run(launcher, last_ + 1, wanted, stdio);
-  if (!ordered) return told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
+  if (!ordered) {
+    (void)told_.started({wanted.run, ordered.error().code, ordered.error().text()}, {});
+    return;
+  }
   Run& run = runs_[++last_];
   run.asked = wanted.run;
   run.elevated = wanted.command >= 0;
@@ -75,14 +78,14 @@ void CommandRuns::end_all(const UniqueFd& launcher) {
   }
 }
 
-void CommandRuns::tell_started(const Run& run, int error, std::string text, bool refused, UniqueFd listener) {
-  if (run.asked) told_.started({*run.asked, error, std::move(text), refused}, std::move(listener));
+void CommandRuns::tell_failed(const Run& run, int error, std::string text, bool refused) {
+  if (run.asked) (void)told_.started({*run.asked, error, std::move(text), refused}, {});
 }
 
 void CommandRuns::abandon() {
   std::erase_if(runs_, [&](const auto& one) {
     if (one.second.pidfd) return false;
-    tell_started(one.second, ECANCELED, "the run is over", false, {});
+    tell_failed(one.second, ECANCELED, "the run is over");
     return true;
   });
 }
@@ -92,7 +95,7 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   if (report.kind == LauncherReport::Kind::run_failed) {
     if (report.pid > 0) ::waitpid(report.pid, nullptr, __WALL);
     if (found == runs_.end()) return;
-    tell_started(found->second, report.error == 0 ? EIO : report.error, report.text.data(), report.refused != 0, {});
+    tell_failed(found->second, report.error == 0 ? EIO : report.error, report.text.data(), report.refused != 0);
     runs_.erase(found);
     return;
   }
@@ -106,9 +109,15 @@ void CommandRuns::heard(const LauncherReport& report, std::vector<UniqueFd> fds)
   UniqueFd listener;
   if (report.has_listener && !run.elevated) listener = std::move(fds[2]);
   fds.clear();
-  tell_started(run, 0, "", false, std::move(listener));
+  if (run.asked)
+    if (const auto told = told_.started({*run.asked, 0, "", false}, std::move(listener)); !told) {
+      tell_failed(run, told.error().code, told.error().text());
+      run.asked.reset();
+      run.control.reset();  // it ends by that
+      run.over = true;
+    }
   const init::Order go{.kind = init::Order::Kind::go, .value = 0};
-  if (run.control) (void)sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
+  run.released = run.control && sys::send_message(run.control.get(), std::as_bytes(std::span(&go, 1)));
 }
 
 std::vector<pid_t> CommandRuns::inits() const {
@@ -148,9 +157,9 @@ void CommandRuns::reap(uint32_t number, Run& run) {
     return;
   while (run.control && from_init(run)) {  // its last words may still be unread
   }
-  // Ended from outside: as the kernel would say of the program.
-  if (!run.told) run.status = SIGKILL;
-  if (run.asked) told_.ended({*run.asked, run.executed || !run.told, run.status});
+  // Ended from outside: as the kernel would say of the program, where there may have been one.
+  if (!run.told) run.status = run.released ? SIGKILL : ECANCELED;
+  if (run.asked) told_.ended({*run.asked, run.executed || (run.released && !run.told), run.status});
   runs_.erase(number);
 }
 

@@ -22,8 +22,8 @@ namespace alos::host {
 class CommandRuns {
  public:
   struct Told {
-    // Nobody can have connected to `listener` yet.
-    std::function<void(const broker::RunStarted&, UniqueFd listener)> started;
+    // Nobody can have connected to `listener` yet. Errors: it cannot be told of one that has begun, which is none then.
+    std::function<Result<void>(const broker::RunStarted&, UniqueFd listener)> started;
     std::function<void(const broker::RunEnded&)> ended;
   };
   explicit CommandRuns(Told told) : told_(std::move(told)) {}
@@ -52,7 +52,8 @@ class CommandRuns {
   struct Run {
     std::optional<uint32_t> asked;  // the broker's number; none once that broker is gone
     UniqueFd pidfd, control;        // none before it has started
-    bool elevated = false, executed = false, over = false, told = false;
+    // `released`: its first process was told to start the program.
+    bool elevated = false, released = false, executed = false, over = false, told = false;
     int status = 0;
     pid_t init = 0;
   };
@@ -60,7 +61,7 @@ class CommandRuns {
   void reap(uint32_t number, Run& run);
   std::map<uint32_t, Run>::iterator find(uint32_t asked);
   void end(const UniqueFd& launcher, uint32_t number, Run& run);
-  void tell_started(const Run& run, int error, std::string text, bool refused, UniqueFd listener);
+  void tell_failed(const Run& run, int error, std::string text, bool refused = false);
 
   Told told_;
   std::map<uint32_t, Run> runs_;  // by the launcher's numbers

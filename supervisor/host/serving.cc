@@ -20,7 +20,8 @@ using box::LauncherReport;
 
 // A broker that an agent makes end is started again so often.
 constexpr uint64_t kMostBrokers = 16;
-constexpr int64_t kRetryNs = 100'000'000;
+// After the kernel had no room. An identity costs more: a process, and a number on the ring.
+constexpr int64_t kRetryNs = 100'000'000, kRetryIdentityNs = 1'000'000'000;
 
 // For what a broker has begun when the box is gone, and what it has to say: more than it takes for the former
 // (syscall-broker/link_end.h).
@@ -39,7 +40,7 @@ Serving::Serving(const SupervisorOrder& order, const UniqueFd& launcher, UniqueF
       driver_(clock, events),
       runs_({.started =
                  [this](const broker::RunStarted& started, UniqueFd listener) {
-                   if (broker_) broker_->answer(started, std::move(listener));
+                   return broker_ ? broker_->answer(started, std::move(listener)) : Result<void>();
                  },
              .ended =
                  [this](const broker::RunEnded& ended) {
@@ -52,6 +53,7 @@ void Serving::begin(UniqueFd listener, pid_t init) {
 }
 
 void Serving::add_to(std::vector<pollfd>& fds) {
+  if (broker_ && broker_->waits_for_kernel() && !retry_ns_) retry_ns_ = boot_ns() + kRetryNs;
   fds.push_back({.fd = broker_ ? broker_->fd() : -1, .events = broker_ ? broker_->events() : short{0}, .revents = 0});
   fds.push_back({.fd = listener_ && !broker_ && !retry_ns_ ? listener_.get() : -1, .events = POLLIN, .revents = 0});
   fds.push_back({.fd = clock_.orders(), .events = POLLIN, .revents = 0});
@@ -77,10 +79,18 @@ void Serving::heard(const LauncherReport& report, std::vector<UniqueFd> fds) {
 }
 
 void Serving::look_at_time(std::optional<int64_t> wall_end_ns) {
-  if (std::exchange(retry_ns_, std::nullopt)) return;
+  if (std::exchange(retry_ns_, std::nullopt)) return try_again();
   std::vector<pid_t> inits = runs_.inits();
   inits.push_back(init_);
   if (const auto to = driver_.look(std::move(inits), wall_end_ns); to && broker_) broker_->advance(*to);
+}
+
+// What there were too many descriptors in flight for, or no memory; that the next broker may start is said by a
+// listener that is polled again.
+void Serving::try_again() {
+  if (!broker_) return;
+  if (broker_->waits_for_kernel() && !broker_->send()) return broker_gone();
+  if (std::exchange(identity_again_, false)) want_identity();
 }
 
 // ---- the broker ----
@@ -107,7 +117,7 @@ void Serving::start_broker() {
   }
   if (!started) return no_broker(started.error().text());
   broker_.emplace(std::move(*started));
-  identity_given_ = false;
+  identity_given_ = identity_again_ = false;
 }
 
 // Who connects is refused from now on; the run goes on without primitives.
@@ -156,7 +166,7 @@ void Serving::end() {
     std::vector<pollfd> fds{{.fd = broker_->fd(), .events = broker_->events(), .revents = 0}};
     runs_.add_to(fds);
     if (::poll(fds.data(), fds.size(), 100) < 0 && errno != EINTR) break;
-    if ((fds[0].revents & POLLOUT) != 0) (void)broker_->send();
+    if ((fds[0].revents & POLLOUT) != 0 || broker_->waits_for_kernel()) (void)broker_->send();
     if ((fds[0].revents & ~POLLOUT) != 0) from_broker();
     runs_.look(std::span(fds).subspan(1));
   }
@@ -190,6 +200,11 @@ void Serving::want_identity() {
 void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
   identity_ordered_ = false;
   if (!broker_) return;
+  if (report.kind == LauncherReport::Kind::identity_failed && report.error == ETOOMANYREFS) {
+    identity_again_ = true;
+    retry_ns_ = boot_ns() + kRetryIdentityNs;
+    return;
+  }
   if (report.kind == LauncherReport::Kind::identity_failed) {
     const std::string why = fmt::format("step '{}': {}", box::name(report.step), report.text.data());
     return broker_->answer(broker::Identity{.error = report.error == 0 ? EIO : report.error, .text = why}, {});

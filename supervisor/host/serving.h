@@ -49,6 +49,7 @@ class Serving {
   const std::optional<CallRecord>& calls() const { return calls_; }
 
  private:
+  void try_again();
   void start_broker();
   void no_broker(const std::string& why);
   void from_broker();
@@ -69,11 +70,11 @@ class Serving {
   bool box_gone_ = false;
   // Whether the launcher was asked for one that was not told yet, and whether this broker has had its own: each gets
   // trees to mount, once.
-  bool identity_ordered_ = false, identity_given_ = false;
+  bool identity_ordered_ = false, identity_given_ = false, identity_again_ = false;
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;
-  std::optional<int64_t> retry_ns_;  // when the next may be started, after there were too many descriptors in flight
+  std::optional<int64_t> retry_ns_;  // of what the kernel had no room for; until then no broker is started
   uint64_t slept_ms_ = 0;            // of the policy's total, by all brokers
   bool lost_records_ = false;
   CommandRuns runs_;

@@ -230,7 +230,7 @@ class FsOpen final : public Primitive {
       co_return std::unexpected(refused("fs.open " + printable(asked),
                                         "each use of this file is recorded, and uses of a descriptor are not seen",
                                         "use fs.read, fs.write and fs.append"));
-    if (!call.channel().can_take_descriptor())
+    if (!call.promise_descriptor())
       co_return std::unexpected(limited("descriptors not received", Channel::kDescriptors,
                                         "read the answers first, of connections that are over as well"));
     Answer out;

@@ -68,7 +68,10 @@ class Owner final : public Channel::Owner {
       reply.set_id(received.request.id());
       reply.mutable_output()->set_data(std::string(answer, 'x'));
       UniqueFd descriptor;
-      if (descriptors && channel.can_take_descriptor()) descriptor.reset(::fcntl(0, F_DUPFD_CLOEXEC, 3));
+      if (descriptors && channel.promise_descriptor()) {
+        descriptor.reset(::fcntl(0, F_DUPFD_CLOEXEC, 3));
+        channel.descriptor_is_due();
+      }
       channel.reply(reply, std::move(descriptor));
     }
   }
@@ -79,6 +82,7 @@ class Owner final : public Channel::Owner {
   }
   void left_unread(UniqueFd) override {}
   bool takes_descriptors() override { return true; }
+  void not_passed(Channel&, const Error&) override {}
   void may_write(Channel& channel) override {
     fuzz::must(!channel.is_open() || channel.backlog() < Channel::kEnough, "there is room");
   }

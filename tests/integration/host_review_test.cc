@@ -385,6 +385,54 @@ TEST_P(FullDisk, a_run_that_goes_on_keeps_its_code_and_its_end_is_recorded_later
   EXPECT_EQ(alos({"audit", "verify"}).code, 0);
 }
 
+// What could not be recorded was not given, and no later record says that it was.
+TEST_P(FullDisk, a_use_that_could_not_be_recorded_is_in_no_record_later) {
+  const std::string books = world().root() + "/books";
+  world().write(books + "/ledger", "secret");
+  const std::string file =
+      world().policy("uses",
+                     "alos: 1\nabout: uses\nextends: [base]\nvars: {workspace: dir}\nworkspace: layer\n"
+                     "files:\n  tree: {allow: rwx, path: $workspace/**}\n"
+                     "  books: {allow: r, path: " +
+                         books + "/**, audit: each}\n");
+  auto argv = world().run_arguments(file, {});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", R"(
+ok=0 bad=0 written=0
+read_one() { alos-call fs.read $0/ledger > /dev/null 2>&1; }
+echo up
+while [ $bad -lt 5 ]; do if read_one; then ok=$((ok + 1)); else bad=$((bad + 1)); fi; done
+for i in 1 2 3; do alos-call fs.write $PWD/new$i --content y > /dev/null 2>&1 && written=$((written + 1)); done
+echo failed
+until read_one; do sleep 0.05; done
+echo "given $((ok + 1)) written $written"
+)",
+                           books});
+  const auto run = world().start(argv);
+  ASSERT_TRUE(wait_for(run, "up\n"));
+  fill();
+  ASSERT_TRUE(wait_for(run, "failed\n"));
+  free();
+  std::string said;
+  for (char buffer[256]; const ssize_t n = ::read(run.output.get(), buffer, sizeof buffer);) {
+    if (n < 0) break;
+    said.append(buffer, static_cast<size_t>(n));
+  }
+  ::waitpid(run.pid, nullptr, 0);
+  int given = 0, written = 0, begun = 0;
+  std::istringstream log(alos({"audit", "show", "--json"}).out);
+  for (std::string line; std::getline(log, line);) {
+    const json record = json::parse(line, nullptr, false);
+    if (!record.is_object()) continue;
+    const std::string action = record.value("action", ""), outcome = record.value("outcome", "");
+    given += action == "fs.read" && outcome == "ok";
+    written += action == "fs.write" && outcome == "ok";
+    begun += action == "fs.write" && outcome.empty();
+  }
+  EXPECT_THAT(said, HasSubstr("given " + std::to_string(given) + " written " + std::to_string(written)));
+  EXPECT_EQ(begun, written);
+  EXPECT_EQ(alos({"audit", "verify"}).code, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Around, HostReview, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, Asked, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 INSTANTIATE_TEST_SUITE_P(Around, FullDisk, testing::Values(Mode::root, Mode::rootless), NameOfMode());

@@ -42,6 +42,26 @@ class KernelReview : public InBothModes {
     argv.insert(argv.end(), command.begin(), command.end());
     return world().start(argv);
   }
+  // Takes all descriptors in flight that the broker's user may have, as soon as the file is there.
+  World::Running fill(const std::string& when) {
+    auto filled = world().start({"/usr/bin/python3", "-uc", R"(
+import os, resource, socket, sys, time
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setresgid(*[int(sys.argv[1])] * 3)
+    os.setresuid(*[int(sys.argv[1])] * 3)
+resource.setrlimit(resource.RLIMIT_NOFILE, (5000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+a, b = socket.socketpair()
+print('ready')
+while not os.path.exists(sys.argv[2]): time.sleep(0.002)
+for _ in range(13): socket.send_fds(a, [b'x'], [0] * 253)
+print('full')
+time.sleep(100)
+)",
+                                 std::to_string(host::kSupervisorId), when});
+    EXPECT_TRUE(wait_for(filled, when == "/" ? "full\n" : "ready\n"));
+    return filled;
+  }
   // Ends a run that was started, and waits until it is gone.
   static void end(const World::Running& running) {
     (void)sys::pidfd_signal(running.pidfd.get(), SIGTERM);
@@ -180,31 +200,16 @@ TEST_P(KernelReview, primitives_go_on_where_too_many_descriptors_are_in_flight) 
   argv.insert(argv.begin(), {"/usr/bin/prlimit", "--nofile=3000:3000"});
   argv.insert(argv.end(), {"--", "/bin/bash", "-c", R"(
 await() { until [ -e $1 ]; do sleep 0.02; done; echo "at $1"; }
+echo up
 await first; alos-call clock.now > /dev/null && echo "answered $?"
 await second; alos-call shell.run -- /bin/true > /dev/null 2> said; echo "failed $?"; grep -o ETOOMANYREFS said
 alos-call clock.now > /dev/null && echo "still answered"
 await third; alos-call shell.run -- /bin/true > /dev/null && echo ran
 )"});
   const auto box = world().start(argv);
-  const auto fill = [&] {
-    auto filled = world().start({"/usr/bin/python3", "-uc", R"(
-import os, resource, socket, sys, time
-if os.getuid() == 0:
-    os.setgroups([])
-    os.setresgid(*[int(sys.argv[1])] * 3)
-    os.setresuid(*[int(sys.argv[1])] * 3)
-resource.setrlimit(resource.RLIMIT_NOFILE, (5000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-a, b = socket.socketpair()
-for _ in range(13): socket.send_fds(a, [b'x'], [0] * 253)
-print('full')
-time.sleep(100)
-)",
-                                 std::to_string(host::kSupervisorId)});
-    EXPECT_TRUE(wait_for(filled, "full\n"));
-    return filled;
-  };
+  ASSERT_TRUE(wait_for(box, "up\n"));
   {
-    const auto filled = fill();
+    const auto filled = fill("/");
     world().write(w + "/first", "");
     EXPECT_TRUE(wait_for(box, "at first\n"));
     pollfd said{.fd = box.output.get(), .events = POLLIN, .revents = 0};
@@ -213,7 +218,7 @@ time.sleep(100)
   }
   EXPECT_TRUE(wait_for(box, "answered 0\n"));
   {
-    const auto filled = fill();
+    const auto filled = fill("/");
     world().write(w + "/second", "");
     EXPECT_TRUE(wait_for(box, "ETOOMANYREFS\n"));
     EXPECT_TRUE(wait_for(box, "still answered\n"));
@@ -222,6 +227,44 @@ time.sleep(100)
   world().write(w + "/third", "");
   EXPECT_TRUE(wait_for(box, "ran\n"));
   ::waitpid(box.pid, nullptr, 0);
+}
+
+// The same between the order for a command's box and the word that it is there: the launcher takes half a second
+// longer.
+TEST_P(KernelReview, a_command_that_cannot_be_handed_over_has_not_run_and_ends_no_broker) {
+  const std::string policy = direct(), w = world().workspace(), events = world().root() + "/events";
+  auto argv = world().run_arguments(policy, {"--events", events});
+  argv.insert(argv.begin(), {"/usr/bin/prlimit", "--nofile=3000:3000"});
+  argv.insert(argv.end(), {"--", "/bin/bash", "-c", R"(
+await() { until [ -e $1 ]; do sleep 0.02; done; }
+alos-call shell.run -- /bin/true > /dev/null && echo "up"
+for i in 1 2 3 4 5; do
+  await try$i; echo "asking $i"
+  alos-call shell.run -- /usr/bin/touch ran$i > said 2>&1
+  alos-call clock.now > /dev/null && grep -q ETOOMANYREFS said; echo $? > result; mv result result$i
+done &
+await last; kill %1; alos-call shell.run -- /bin/true > /dev/null && echo "runs again"
+)"});
+  const auto box = world().start(argv, {.env = {{"ALOS_FAIL_STEP", "later.identity-map:0"}}});
+  ASSERT_TRUE(wait_for(box, "up\n"));
+  bool refused = false;
+  for (int i = 1; i <= 5 && !refused; ++i) {
+    const std::string n = std::to_string(i);
+    const auto filled = fill(w + "/fill" + n);
+    world().write(w + "/try" + n, "");
+    ASSERT_TRUE(wait_for(box, "asking " + n + "\n"));
+    ::usleep(200'000);
+    world().write(w + "/fill" + n, "");
+    for (int wait = 0; wait < 2000 && !world().exists("result" + n); ++wait) ::usleep(10'000);
+    refused = world().read("result" + n) == "0\n";
+    EXPECT_EQ(world().exists("ran" + n), !refused);
+    end(filled);
+  }
+  EXPECT_TRUE(refused);
+  world().write(w + "/last", "");
+  EXPECT_TRUE(wait_for(box, "runs again\n"));
+  ::waitpid(box.pid, nullptr, 0);
+  EXPECT_THAT(world().read(events), Not(HasSubstr("\"event\":\"broker\"")));
 }
 
 // What a user namespace holds is counted for its owner as well, whom the kernel shows by an id of who asks

@@ -147,6 +147,26 @@ TEST_F(LogLimits, a_full_disk_is_an_error_and_nothing_half_written_stays) {
   EXPECT_EQ(code, 0);
 }
 
+TEST_F(LogLimits, what_is_withdrawn_from_a_queue_is_not_written_later) {
+  Log log = open();
+  const auto append = [&](std::string_view target) {
+    return log.append({.run = "r", .action = "a", .target = target});
+  };
+  std::vector<uint64_t> numbers;
+  for (const char* target : {"0", "1", "2", "3", "4", "5"}) numbers.push_back(append(target).value());
+  for (const size_t i : {0, 3, 5}) EXPECT_TRUE(log.withdraw(numbers[i]));
+  EXPECT_FALSE(log.withdraw(numbers[3]));
+  ASSERT_TRUE(append("6"));
+  EXPECT_TRUE(log.withdraw(numbers[4]));
+  ASSERT_TRUE(log.flush(Durability::process));
+  EXPECT_FALSE(log.withdraw(numbers[1])) << "it is in the log";
+  ASSERT_TRUE(log.close());
+  std::string targets;
+  for (const Entry& entry : entries({.run = "r"})) targets += entry.target;
+  EXPECT_EQ(targets, "126");
+  EXPECT_THAT(verdict(), IsSound());
+}
+
 TEST_F(LogLimits, a_full_disk_refuses_to_begin) {
   const int code = with_tiny_tmpfs(dir_, "size=4k,mode=700", [&] {
     auto fill = sys::open(dir_ + "/fill", O_WRONLY | O_CREAT, 0600);

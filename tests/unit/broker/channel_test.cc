@@ -12,13 +12,14 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/sys.h"
 #include "syscall-broker/frame.h"
 #include "syscall-broker/pipeline.h"
-#include "tests/unit/broker/served.h"
+#include "tests/unit/broker/files.h"
 
 namespace alos::broker::test {
 namespace {
@@ -409,6 +410,36 @@ TEST_F(Channels, descriptors_left_unread_in_connections_that_ended_are_bounded) 
   EXPECT_TRUE(other->call(open_request()).attached()) << "who is gone holds none";
 }
 
+// A link in what primitives alone reach: its use is recorded before the answer is sent, and others are carried out
+// meanwhile.
+TEST(Descriptors, of_answers_that_wait_for_their_record_count_as_unread) {
+  Setting setting{.policy = rules({rule(Effect::allow, kAll, {"/w/**"}, "all"), brokered(kAll, "/b/**", "vault")}),
+                  .brokered = true};
+  setting.together = 12;
+  const Served served(setting);
+  served.make_directory("/w");
+  served.write("/w/file", "x");
+  served.make_directory(".brokered/b");
+  std::filesystem::create_symlink("/w/file", served.root() + ".brokered/b/link");
+  const auto client = served.connect();
+  for (uint64_t id = 1; id <= 12; ++id) {
+    wire::Request request;
+    request.mutable_fs_open()->set_path("/b/link");
+    request.mutable_fs_open()->set_access(wire::OPEN_READ);
+    request.set_id(id);
+    client->send(request);
+  }
+  int attached = 0, limited = 0;
+  for (int i = 0; i < 12; ++i) {
+    const auto reply = client->receive();
+    ASSERT_TRUE(reply);
+    attached += reply->attached();
+    limited += reply->has_limit();
+  }
+  EXPECT_EQ(attached, Channel::kDescriptors);
+  EXPECT_EQ(limited, 12 - Channel::kDescriptors);
+}
+
 // The only buffer is in the first one's hands when the second is told that there is none, and it ends before it hears.
 TEST(Channel, that_ends_while_there_is_no_buffer_for_it_is_over) {
   struct Owner final : Channel::Owner {
@@ -421,6 +452,7 @@ TEST(Channel, that_ends_while_there_is_no_buffer_for_it_is_over) {
     void may_write(Channel&) override {}
     void left_unread(UniqueFd) override {}
     bool takes_descriptors() override { return true; }
+    void not_passed(Channel&, const Error&) override {}
     Channel* other = nullptr;
     int frames = 0;
     std::vector<Channel*> over;

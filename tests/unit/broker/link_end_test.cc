@@ -88,21 +88,27 @@ TEST(LinkEndDeathTest, ends_with_its_supervisor) {
   EXPECT_EXIT(left(), testing::ExitedWithCode(0), "");
 }
 
-// As another user, whose count is its own; net/core/scm.c lets a capable one send however many there are.
-void with_too_many_in_flight() {
-  Linked linked(*sys::socketpair(SOCK_SEQPACKET));
-  linked.serve_for_a_while();
+// As another user, whose count is its own; net/core/scm.c lets a capable one send however many there are. They are in
+// flight as long as what is returned.
+sys::Pair use_up_descriptors_in_flight() {
   rlimit few{};
   ::getrlimit(RLIMIT_NOFILE, &few);
   few.rlim_cur = 300;
   if (::setrlimit(RLIMIT_NOFILE, &few) != 0) std::abort();
   if (::geteuid() == 0 && ::syscall(SYS_setresuid, 54321, 54321, 54321) != 0) std::abort();
-  const sys::Pair full = *sys::socketpair(SOCK_SEQPACKET);
+  sys::Pair full = *sys::socketpair(SOCK_SEQPACKET);
   const std::vector<int> many(250, 0);
   const std::string word = "x";
   while (sys::send_message(full.a.get(), std::as_bytes(std::span(word)), many)) {
   }
   if (errno != ETOOMANYREFS) std::abort();
+  return full;
+}
+
+void with_too_many_in_flight() {
+  Linked linked(*sys::socketpair(SOCK_SEQPACKET));
+  linked.serve_for_a_while();
+  const sys::Pair full = use_up_descriptors_in_flight();
   linked.want_run(7);
   linked.serve_for_a_while();
   linked.say(Finish{});
@@ -112,6 +118,51 @@ void with_too_many_in_flight() {
 
 TEST(LinkEndDeathTest, goes_on_without_a_command_whose_streams_cannot_be_sent) {
   EXPECT_EXIT(with_too_many_in_flight(), testing::ExitedWithCode(0), "^$");
+}
+
+struct Told final : Channel::Owner {
+  void received(Channel&, Received) override {}
+  void closed(Channel&, const Error&) override { print_error("closed\n"); }
+  void idle(Channel&) override {}
+  void may_write(Channel&) override {}
+  void left_unread(UniqueFd) override {}
+  bool takes_descriptors() override { return true; }
+  void not_passed(Channel&, const Error& why) override { print_error("not passed: {}\n", why.code); }
+};
+
+void answer_with_too_many_in_flight() {
+  io_uring_params params{};
+  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &params)));
+  auto files = FileRing::map(std::move(ring), params);
+  if (!files) std::abort();
+  auto reactor = Reactor::create(std::move(*files));
+  if (!reactor) std::abort();
+  auto pair = *sys::socketpair(SOCK_SEQPACKET);
+  Told owner;
+  const auto channel = std::make_shared<Channel>(**reactor, std::move(pair.a), owner);
+  channel->start();
+  const sys::Pair full = use_up_descriptors_in_flight();
+  for (const uint64_t id : {1, 2}) {
+    wire::Reply reply;
+    reply.set_id(id);
+    reply.mutable_fs_open()->set_size(1);
+    reply.set_attached(id == 1);
+    channel->reply(reply, UniqueFd(id == 1 ? ::fcntl(0, F_DUPFD_CLOEXEC, 3) : -1));
+  }
+  (*reactor)->wait({}, {.now_ns = boot_ns}, boot_ns() + 50'000'000);
+  for (int i = 0; i < 2; ++i) {
+    char buffer[4096];
+    const ssize_t n = ::recv(pair.b.get(), buffer, sizeof buffer, MSG_DONTWAIT);
+    wire::Reply reply;
+    if (n <= 0 || !reply.ParseFromArray(buffer, static_cast<int>(n))) std::abort();
+    print_error("{}: {} {}\n", reply.id(), reply.has_failed() ? reply.failed().code() : 0, reply.attached());
+  }
+  std::_Exit(0);
+}
+
+TEST(ChannelDeathTest, an_answer_whose_descriptor_cannot_be_sent_fails_alone) {
+  EXPECT_EXIT(answer_with_too_many_in_flight(), testing::ExitedWithCode(0),
+              "^not passed: 109\n1: .*109.* false\n2: 0 false\n$");
 }
 
 // As an order from outside may be, on a machine that is slow to begin.

@@ -73,9 +73,24 @@ class Commands : public testing::Test {
   UniqueFd launcher_, other_;
   std::vector<uint32_t> ended_;
   std::map<uint32_t, int> started_;  // and the error
-  CommandRuns runs_{
-      {.started = [this](const broker::RunStarted& run, const UniqueFd&) { started_[run.run] = run.error; },
-       .ended = [this](const broker::RunEnded& run) { ended_.push_back(run.run); }}};
+  CommandRuns runs_{{.started = [this](const broker::RunStarted& run, const UniqueFd&) -> Result<void> {
+                       if (run.error == 0 && untold_) return fail("sendmsg", "listener", ETOOMANYREFS);
+                       started_[run.run] = run.error;
+                       return {};
+                     },
+                     .ended =
+                         [this](const broker::RunEnded& run) {
+                           ended_.push_back(run.run);
+                           executed_[run.run] = run.executed;
+                         }}};
+  bool untold_ = false;
+  std::map<uint32_t, bool> executed_;
+  void look_once() {
+    std::vector<pollfd> fds;
+    runs_.add_to(fds);
+    ASSERT_GT(::poll(fds.data(), fds.size(), 1000), 0);
+    runs_.look(fds);
+  }
   std::map<uint32_t, pid_t> alive_;
   std::map<uint32_t, UniqueFd> inits_;
 };
@@ -144,6 +159,32 @@ TEST_F(Commands, one_is_ended_by_its_brokers_number) {
   } while (order.kind != box::LauncherOrder::Kind::end_run || order.run == 1);
   EXPECT_EQ(order.run, 3);
   ends(1);
+}
+
+TEST_F(Commands, one_that_was_not_told_to_start_its_program_has_not_run) {
+  for (const uint32_t number : {1U, 2U}) want(number);
+  runs_.end(launcher_, 1);
+  starts(1);
+  starts(2);
+  for (const uint32_t number : {1U, 2U}) ends(number);
+  look_once();
+  EXPECT_THAT(ended_, testing::UnorderedElementsAre(1, 2));
+  EXPECT_FALSE(executed_[1]);
+  EXPECT_TRUE(executed_[2]) << "it may have";
+}
+
+TEST_F(Commands, one_that_its_broker_cannot_be_told_of_is_none) {
+  want(1);
+  untold_ = true;
+  starts(1);
+  EXPECT_EQ(started_[1], ETOOMANYREFS);
+  pollfd told{.fd = inits_[1].get(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(::poll(&told, 1, 1000), 1);
+  char byte = 0;
+  EXPECT_EQ(::recv(inits_[1].get(), &byte, 1, MSG_DONTWAIT), 0) << "its socket is over, and no order came";
+  ends(1);
+  look_once();
+  EXPECT_THAT(ended_, testing::IsEmpty()) << "it was told to have failed";
 }
 
 // A readiness that is none (poll(2), BUGS of select(2)) is not waited on.
