@@ -469,7 +469,7 @@ class Closed : public InBothModes {
   std::string policy(const std::string& mode) {
     return world().policy("closed",
                           "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: " + mode +
-                              "\nfiles: {tree: {allow: rwx, path: $workspace/**}}\nlimits: {wall: 60s}\n"
+                              "\nfiles: {tree: {allow: rwx, path: $workspace/**}}\nlimits: {wall: 300s}\n"
                               "home: {keep: mine}\n");
   }
   Outcome alos(std::vector<std::string> words) {
@@ -545,7 +545,7 @@ TEST_P(LongClosed, more_paths_than_can_be_shown_can_be_dropped) {
                 .shell(policy("layer"),
                        "n=$(printf 'd%.0s' {1..60}); for i in {1..990}; do mkdir $n && cd $n 2>/dev/null; done; "
                        "touch {1000..5600}",
-                       {.timeout = std::chrono::seconds(120)})
+                       {.timeout = std::chrono::seconds(280)})
                 .code,
             0);
   const Outcome shown = alos({"diff", "--stat"});

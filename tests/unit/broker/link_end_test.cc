@@ -93,11 +93,11 @@ TEST(LinkEndDeathTest, ends_with_its_supervisor) {
 sys::Pair use_up_descriptors_in_flight() {
   rlimit few{};
   ::getrlimit(RLIMIT_NOFILE, &few);
-  few.rlim_cur = 300;
+  few.rlim_cur = 100;
   if (::setrlimit(RLIMIT_NOFILE, &few) != 0) std::abort();
   if (::geteuid() == 0 && ::syscall(SYS_setresuid, 54321, 54321, 54321) != 0) std::abort();
   sys::Pair full = *sys::socketpair(SOCK_SEQPACKET);
-  const std::vector<int> many(250, 0);
+  const std::vector<int> many(90, 0);  // few: they count for all tests of this user
   const std::string word = "x";
   while (sys::send_message(full.a.get(), std::as_bytes(std::span(word)), many)) {
   }
