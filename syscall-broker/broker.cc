@@ -205,6 +205,7 @@ class Broker::Channels final : public Channel::Owner {
   static constexpr uint64_t kToldOneByOne = 64;
   uint64_t broken_ = 0;
   std::unordered_map<Channel*, std::shared_ptr<Channel>> channels_;
+  // Sockets of connections that ended. With one less, all places may end so as well: some 640 descriptors of a run.
   static constexpr size_t kUnread = 16;
   std::vector<UniqueFd> unread_;
 };

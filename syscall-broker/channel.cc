@@ -83,15 +83,19 @@ void Channel::received(int result, unsigned flags) {
   receive();
 }
 
+// False: that cannot be said either.
+bool Channel::fail_instead(Outgoing& answer, const Error& why) {
+  wire::Reply instead = failed(why).reply;
+  instead.set_id(answer.call);
+  answer.descriptor.reset();
+  answer.frame.clear();
+  return encode(instead, answer.frame).has_value();
+}
+
 void Channel::reply(const wire::Reply& reply, UniqueFd descriptor) {
   if (!open_ || last_words_) return;
   Outgoing next{.frame = {}, .descriptor = std::move(descriptor), .call = reply.id()};
-  if (auto made = encode(reply, next.frame); !made) {
-    wire::Reply instead = failed(made.error()).reply;
-    instead.set_id(reply.id());
-    next.descriptor.reset();
-    if (!encode(instead, next.frame)) return;
-  }
+  if (auto made = encode(reply, next.frame); !made && !fail_instead(next, made.error())) return;
   backlog_ += next.frame.size();
   if (next.descriptor) ++unread_descriptors_;
   queue_.push_back(std::move(next));
@@ -147,13 +151,9 @@ bool is_unread(const UniqueFd& socket) {
 void Channel::send_without_descriptor() {
   Outgoing& next = queue_.front();
   const Error why{"sendmsg", "descriptor", ETOOMANYREFS, "too many of this user are sent and not received"};
-  wire::Reply instead = failed(why).reply;
-  instead.set_id(next.call);
-  next.descriptor.reset();
   --unread_descriptors_;
   backlog_ -= next.frame.size();
-  next.frame.clear();
-  const bool made = encode(instead, next.frame).has_value();
+  const bool made = fail_instead(next, why);
   backlog_ += next.frame.size();
   owner_.not_passed(*this, why);
   if (!made) return end({"", "", ETOOMANYREFS, ""});

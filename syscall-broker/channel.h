@@ -101,6 +101,7 @@ class Channel : public std::enable_shared_from_this<Channel> {
     UniqueFd descriptor;
     uint64_t call = 0;
   };
+  static bool fail_instead(Outgoing& answer, const Error& why);
 
   void receive();
   void received(int result, unsigned flags);

@@ -138,9 +138,10 @@ LinkEnd::Sent LinkEnd::send_what_goes() {
     if (sent) return outbox_.empty() ? Sent::all : Sent::waits_for_room;
     const int why = sent.error().code;
     if (why == ENOMEM || why == ENOBUFS) return Sent::waits_for_memory;
+    if (why != ETOOMANYREFS) return cannot_send(sent.error()), Sent::to_nobody;
     // There is no command whose streams cannot be sent; nothing else takes descriptors along.
-    const std::string words = why == ETOOMANYREFS ? outbox_.drop() : "";
-    const auto wanted = decode<WantRun>(words.empty() ? words : body_of(words, words.size()), "command");
+    const std::string words = outbox_.drop();
+    const auto wanted = decode<WantRun>(body_of(words, words.size()), "command");
     if (!wanted) return cannot_send(sent.error()), Sent::to_nobody;
     broker_->reactor().at_end_of_turn([this, number = wanted->run] {
       broker_->run_started(number, give_up("run", "its streams", ETOOMANYREFS,

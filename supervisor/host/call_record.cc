@@ -94,14 +94,19 @@ std::string CallRecord::denials_said() const {
 
 broker::AllRecorded CallRecord::take(broker::Records records) {
   broker::AllRecorded answers;
-  std::vector<std::pair<const broker::Record*, uint64_t>> waited_for;  // and their numbers in the log
+  struct Waited {
+    const broker::Record& record;
+    uint64_t number;  // in the log
+    size_t answer;
+  };
+  std::vector<Waited> waited_for;
   for (broker::Record& record : records.records) {
     cut(record);
     auto appended = append(record);
+    if (record.waited_for && appended) waited_for.push_back({record, *appended, answers.records.size()});
     if (record.waited_for)
       answers.records.push_back(
           {record.number, appended ? 0 : appended.error().code, appended ? "" : appended.error().text()});
-    if (record.waited_for && appended) waited_for.emplace_back(&record, *appended);
     const bool denied = record.decision != policy::Effect::allow;
     // An intent that is refused is its call's own failure, and so is the record of a look, which is given nothing then.
     const bool stops = record.outcome.empty() || (record.waited_for && record.parent == 0);
@@ -127,17 +132,16 @@ broker::AllRecorded CallRecord::take(broker::Records records) {
     if (!record.waited_for || !appended || denied) count(record);
   }
   const auto flushed = log_.flush(audit::Durability::process);
-  auto answer = answers.records.begin();
-  for (const auto& [record, number] : waited_for) {
-    answer = std::find_if(answer, answers.records.end(), [&](const auto& one) { return one.number == record->number; });
-    const bool denied = record->decision != policy::Effect::allow;
+  for (const auto& [record, number, index] : waited_for) {
+    const bool denied = record.decision != policy::Effect::allow;
     // A denial stands. The rest will not be, and is not to be read later as if it had been.
     const bool is_written = flushed || (!denied && !log_.withdraw(number));
-    if (!denied && is_written) count(*record);
+    if (!denied && is_written) count(record);
     if (is_written) continue;
-    if (!denied) intents_.erase(record->number);
-    answer->error = flushed.error().code == 0 ? EIO : flushed.error().code;
-    answer->text = flushed.error().text();
+    if (!denied) intents_.erase(record.number);
+    broker::Recorded& answer = answers.records[index];
+    answer.error = flushed.error().code == 0 ? EIO : flushed.error().code;
+    answer.text = flushed.error().text();
   }
   return answers;
 }
