@@ -43,6 +43,46 @@ Attempt<void> must_carry_no_denial(const Call& call, const Found& source, const 
   return {};
 }
 
+// Making is what a rename asks for at the new name.
+constexpr policy::Rights kKept = policy::kAll - Right::create;
+
+policy::Rights rights_by(const Call& call, const std::string& path) {
+  policy::Rights out;
+  for (uint16_t bit = 1; bit <= policy::kAll.bits(); bit = static_cast<uint16_t>(bit << 1)) {
+    const auto request = policy::Request::file(static_cast<Right>(bit), path);
+    if (request && policy::decide(call.agent().policy(), *request).effect == policy::Effect::allow)
+      out = out | static_cast<Right>(bit);
+  }
+  return out;
+}
+
+std::unexpected<Answer> more_by(const policy::Rights more, const Found& source, const std::string& what) {
+  return give_up("rename", source.place.path, EPERM,
+                 "by its new name the policy gives " + more.text() + " to " + what + ", and by this one it does not");
+}
+
+// By no name may more be done with it than by the one that it has. Landlock holds the same of the places that rules
+// are of (LANDLOCK_ACCESS_FS_REFER), but knows no patterns, and nothing of an exception that another rule's rights
+// leave reachable.
+Attempt<void> must_give_no_right(const Call& call, const Found& source, const Found& target) {
+  if (!source.place.brokered) return {};
+  const policy::Rights more = (rights_by(call, target.place.path) - rights_by(call, source.place.path)) & kKept;
+  if (!more.empty()) return more_by(more, source, "it");
+  if (!S_ISDIR(source.st.st_mode)) return {};
+  const auto below = policy::Pattern::parse(policy::Pattern::escape(source.place.path) + "/**");
+  if (!below) return std::unexpected(failed(below.error()));
+  const auto is_of_all = [&](const policy::PathPattern& one) { return one.pattern.includes(*below); };
+  policy::Rights has;  // all that lies in it
+  for (const policy::FileRule& rule : call.agent().policy().rules())
+    if (rule.effect == policy::Effect::allow && std::ranges::any_of(rule.paths, is_of_all)) has = has | rule.rights;
+  const auto may_match = [&](const policy::PathPattern& one) { return one.pattern.may_match_below(target.place.path); };
+  for (const policy::FileRule& rule : call.agent().policy().rules())
+    if (const policy::Rights gained = (rule.rights - has) & kKept;
+        rule.effect == policy::Effect::allow && !gained.empty() && std::ranges::any_of(rule.paths, may_match))
+      return more_by(gained, source, "what lies in it");
+  return {};
+}
+
 class FsMkdir final : public Primitive {
  public:
   Attempt<Plan> plan(Call& call) override {
@@ -122,6 +162,7 @@ class FsRename final : public Primitive {
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
     ALOS_ATTEMPT(carries, must_carry_no_denial(call, source, target));
+    ALOS_ATTEMPT(gives, must_give_no_right(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
     // What must_carry_no_denial() says of a directory is of its names, and holds for any that has come to be there.
     auto moved =
