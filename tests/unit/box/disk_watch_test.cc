@@ -135,10 +135,16 @@ TEST_F(DiskWatchTest, a_disk_that_fills_while_it_is_measured_is_over) {
 }
 
 TEST_F(DiskWatchTest, more_open_files_than_can_be_gone_through_are_over) {
-  DiskWatch hasty = watch({});
+  DiskWatch hasty = watch({.few_descriptors = 3});
   work_tick = 400 * kMs;
   EXPECT_EQ(look(hasty), Found::over);
   EXPECT_THAT(hasty.reason(), HasSubstr("half a second of work"));
+}
+
+TEST_F(DiskWatchTest, a_few_open_files_are_gone_through_however_slow_the_machine) {
+  DiskWatch slow = watch({.hurried = kLong});
+  work_tick = 1'000 * kMs;
+  EXPECT_EQ(look(slow, 10), Found::nothing) << slow.reason();
 }
 
 TEST_F(DiskWatchTest, a_deleted_file_that_is_held_is_measured) {
