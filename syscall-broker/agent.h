@@ -20,6 +20,7 @@ class Agent {
     std::string run;
     std::string workspace;         // where commands run by default
     std::vector<std::string> env;  // of commands, "K=V"
+    int64_t begun_ns = 0;          // the run, by its own clock
     uint64_t slept_ms = 0;         // of the policy's total of sleeps, taken before this broker began
   };
   Agent(Facts facts, policy::CompiledPolicy policy, Script script = Script())

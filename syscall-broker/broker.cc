@@ -234,7 +234,7 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, UniqueFd event, Agent::Facts fa
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
   add_file_primitives(pipeline_, worker_);
-  add_clock_primitives(pipeline_, time_, host_, agent_.facts().slept_ms);
+  add_clock_primitives(pipeline_, time_, host_, agent_.facts());
   add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);
 }

@@ -32,6 +32,7 @@ struct Begin {
   bool virtual_time = false;
   int64_t now_ns = 0, wall_ns = 0;
   bool scripted = false;
+  int64_t begun_ns = 0;   // the run, by its own clock
   uint64_t slept_ms = 0;  // what was said by Slept
 };
 
@@ -180,7 +181,7 @@ void fields(A& a, EndRun& r) {
 }
 template <class A>
 void fields(A& a, Begin& b) {
-  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns, b.scripted, b.slept_ms);
+  a(b.run, b.workspace, b.env, b.ring, b.virtual_time, b.now_ns, b.wall_ns, b.scripted, b.begun_ns, b.slept_ms);
 }
 template <class A>
 void fields(A& a, Recorded& r) {

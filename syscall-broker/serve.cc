@@ -32,6 +32,7 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
   Agent::Facts facts{.run = start.begin.run,
                      .workspace = start.begin.workspace,
                      .env = start.begin.env,
+                     .begun_ns = start.begin.begun_ns,
                      .slept_ms = start.begin.slept_ms};
   std::optional<Broker::VirtualTime> time;
   if (start.begin.virtual_time) time = {.now_ns = start.begin.now_ns, .wall_ns = start.begin.wall_ns};

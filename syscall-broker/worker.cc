@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <system_error>
 #include <utility>
 
 namespace alos::broker {
@@ -18,17 +19,23 @@ Worker::~Worker() {
 }
 
 // When the first work comes: most runs have none.
-void Worker::start() {
+int Worker::start() {
+  if (thread_.joinable()) return 0;
+  int error = 0;
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are the reactor thread's
-  thread_ = std::thread([this] { work(); });
+  try {
+    thread_ = std::thread([this] { work(); });
+  } catch (const std::system_error& none) {
+    error = none.code().value();
+  }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
 }
 
 void Worker::Work::await_suspend(std::coroutine_handle<> coroutine) {
   waiting = coroutine;
-  if (!worker.thread_.joinable()) worker.start();
   {
     const std::scoped_lock lock(worker.mutex_);
     worker.wanted_.push_back(this);

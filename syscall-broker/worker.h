@@ -21,14 +21,16 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  // co_await worker.run([&] { ... }): done on the thread, resumed on the reactor's.
+  // co_await worker.run([&] { ... }): done on the thread, resumed on the reactor's. 0, or why it was not done: an
+  // errno, where no thread can be had (EAGAIN: whoever the broker's user is, or the agent, has as many as he may).
   struct Work {
-    bool await_ready() const noexcept { return false; }
+    bool await_ready() { return (error = worker.start()) != 0; }
     void await_suspend(std::coroutine_handle<> coroutine);
-    void await_resume() const noexcept {}
+    [[nodiscard]] int await_resume() const noexcept { return error; }
     Worker& worker;
     std::function<void()> what;
     std::coroutine_handle<> waiting{};
+    int error = 0;
   };
   Work run(std::function<void()> what) { return Work{*this, std::move(what)}; }
 
@@ -38,7 +40,7 @@ class Worker {
     void completed(int, unsigned) override { of.finished(); }
     Worker& of;
   };
-  void start();
+  int start();
   void work();
   void listen();
   void finished();

@@ -21,12 +21,13 @@ class RunClock {
  public:
   // `orders`: where a given clock is moved from outside, a line each; none where nobody does.
   RunClock(ClockKind kind, UniqueFd orders)
-      : kind_(kind), orders_(std::move(orders)), now_ns_(boot_ns()), wall_ns_(alos::wall_ns()) {}
+      : kind_(kind), orders_(std::move(orders)), now_ns_(boot_ns()), wall_ns_(alos::wall_ns()), begun_ns_(now_ns_) {}
 
   bool is_given() const { return kind_ == ClockKind::given; }
   int64_t now_ns() const { return is_given() ? now_ns_ : boot_ns(); }          // as CLOCK_BOOTTIME
   int64_t wall_ns() const { return is_given() ? wall_ns_ : alos::wall_ns(); }  // as CLOCK_REALTIME
   int64_t moved_ns() const { return moved_ns_; }
+  int64_t begun_ns() const { return begun_ns_; }
 
   // Moved further, times of nanoseconds would come to their end: a hundred years.
   static constexpr int64_t kFurthestNs = int64_t{100} * 366 * 24 * 3'600'000'000'000;
@@ -47,7 +48,7 @@ class RunClock {
   ClockKind kind_;
   UniqueFd orders_;
   std::string unread_;
-  int64_t now_ns_, wall_ns_, moved_ns_ = 0;
+  int64_t now_ns_, wall_ns_, begun_ns_, moved_ns_ = 0;
 };
 
 // "advance 6h": nanoseconds. Errors: {"clock", line, EINVAL, what to write}.

@@ -107,6 +107,7 @@ void Serving::start_broker() {
                       .now_ns = clock_.now_ns(),
                       .wall_ns = clock_.wall_ns(),
                       .scripted = order_.script_lines > 0,
+                      .begun_ns = clock_.begun_ns(),
                       .slept_ms = slept_ms_};
   begin.ring.assign(order_.ring_params.begin(), order_.ring_params.end());
   auto started = BrokerChild::start(begin, order_.rules, order_.script, listener_, ring_);

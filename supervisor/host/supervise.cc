@@ -64,7 +64,6 @@ class Supervisor {
 
   int run() {
     started_ns_ = boot_ns();
-    clock_started_ns_ = clock_.now_ns();
     times_.mark("supervisor.main");
     watch_signals();
     (void)sys::raise_open_files();  // for as many as a message can have, here and in the broker (base/let_go.h)
@@ -171,7 +170,7 @@ class Supervisor {
     }
   }
 
-  int64_t wall_end_ns() const { return clock_started_ns_ + static_cast<int64_t>(*order_.wall_ms) * 1'000'000; }
+  int64_t wall_end_ns() const { return clock_.begun_ns() + static_cast<int64_t>(*order_.wall_ms) * 1'000'000; }
 
   void say_that_it_takes_long() {
     launching_ = false;
@@ -587,7 +586,7 @@ class Supervisor {
   std::string limit_reason_;  // why a limit that ended the run counts as reached; empty: it was seen to be
   bool disk_full_ = false, failed_on_deny_ = false;
   LauncherReport usage_;
-  int64_t clock_started_ns_ = 0, started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
+  int64_t started_ns_ = 0, give_up_ns_ = 0, next_beat_ns_ = 0;
   uint64_t stops_ = 0, continues_ = 0;
 };
 

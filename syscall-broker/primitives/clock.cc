@@ -40,7 +40,7 @@ std::string text_of(int64_t unix_ns, int offset, std::string_view zone) {
 
 class ClockNow final : public Primitive {
  public:
-  explicit ClockNow(const Reactor::Time& time) : time_(time), started_ns_(time.now_ns()) {}
+  ClockNow(const Reactor::Time& time, int64_t begun_ns) : time_(time), begun_ns_(begun_ns) {}
 
   Attempt<Plan> plan(Call& call) override {
     const std::string& zone = call.request().clock_now().zone();
@@ -54,14 +54,14 @@ class ClockNow final : public Primitive {
     wire::ClockNow::Result& result = *out.reply.mutable_clock_now();
     const int64_t now = time_.wall_ns();
     result.set_unix_ns(now);
-    result.set_elapsed_ns(static_cast<uint64_t>(time_.now_ns() - started_ns_));
+    result.set_elapsed_ns(static_cast<uint64_t>(time_.now_ns() - begun_ns_));
     result.set_text(text_of(now, *offset_of(zone), zone));
     co_return out;
   }
 
  private:
   const Reactor::Time& time_;
-  int64_t started_ns_;
+  int64_t begun_ns_;
 };
 
 class ClockSleep final : public Primitive {
@@ -118,9 +118,9 @@ class ClockSleep final : public Primitive {
 
 }  // namespace
 
-void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, uint64_t slept_ms) {
-  pipeline.add(wire::Request::kClockNow, std::make_unique<ClockNow>(time));
-  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(time, host, slept_ms));
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, const Agent::Facts& facts) {
+  pipeline.add(wire::Request::kClockNow, std::make_unique<ClockNow>(time, facts.begun_ns));
+  pipeline.add(wire::Request::kClockSleep, std::make_unique<ClockSleep>(time, host, facts.slept_ms));
 }
 
 }  // namespace alos::broker

@@ -157,6 +157,11 @@ Task<Answer> throw_away(const View& view, const Fresh& fresh, const View::Place&
   co_return why;
 }
 
+std::unexpected<Answer> no_thread(std::string_view path, int error, bool partial) {
+  return give_up("pthread_create", path, error, "there are as many processes and threads as there may be; end some",
+                 partial);
+}
+
 void add_file_primitives(Pipeline& pipeline, Worker& worker) {
   add_reading(pipeline, worker);
   add_writing(pipeline, worker);

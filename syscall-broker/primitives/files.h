@@ -90,6 +90,9 @@ Task<Attempt<bool>> sync_name(Call& call, const View& view, const View::Place& p
 // `why`, which says so as well where it could not be taken away.
 Task<Answer> throw_away(const View& view, const Fresh& fresh, const View::Place& place, Answer why);
 
+// Of what Worker::run() did not do.
+std::unexpected<Answer> no_thread(std::string_view path, int error, bool partial = false);
+
 void add_reading(Pipeline& pipeline, Worker& worker);
 void add_writing(Pipeline& pipeline, Worker& worker);
 void add_naming(Pipeline& pipeline);

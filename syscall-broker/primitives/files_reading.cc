@@ -186,7 +186,9 @@ class FsList final : public Primitive {
     if (!S_ISDIR(found.st.st_mode)) co_return give_up("open", found.place.path, ENOTDIR, "");
     const size_t count = wanted.count() == 0 ? SIZE_MAX : wanted.count();
     Page page;
-    co_await worker_.run([&] { page = read_page(call, found.node.get(), wanted.after(), count, kMaxInline); });
+    const int none =
+        co_await worker_.run([&] { page = read_page(call, found.node.get(), wanted.after(), count, kMaxInline); });
+    if (none != 0) co_return no_thread(found.place.path, none);
     if (page.error != 0) co_return give_up("getdents64", found.place.path, page.error, "");
     Answer out;
     wire::FsList::Result& result = *out.reply.mutable_fs_list();

@@ -80,6 +80,8 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
       filled = std::unexpected(std::move(st).error());
   }
   if (!filled) {
+    // Of a file that nobody has seen, and that is taken away again.
+    if (filled.error().reply.has_failed()) filled.error().reply.mutable_failed()->set_partial(false);
     auto left = co_await throw_away(*view, fresh, found.place, std::move(filled).error());
     co_return std::unexpected(std::move(left));
   }
@@ -159,7 +161,9 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(size, std::move(done));
     if (static_cast<uint64_t>(st.st_size) > size) {
       int error = 0;
-      co_await worker_.run([&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
+      const int none = co_await worker_.run(
+          [&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
+      if (none != 0) co_return no_thread(open.place.path, none, true);
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
     }
     if (wanted.sync()) {
@@ -285,13 +289,14 @@ class FsCopy final : public Primitive {
       if (call.is_cancelled()) co_return give_up("copy", path, ECANCELED, "");
       ssize_t n = 0;
       int error = 0;
-      co_await worker_.run([&] {
+      const int none = co_await worker_.run([&] {
         n = ::copy_file_range(source.node.get(), nullptr, into.get(), nullptr, kStep, 0);
         error = n < 0 ? errno : 0;
         // Between file systems that cannot (copy_file_range(2): EXDEV, EOPNOTSUPP, EINVAL).
         if (error == EXDEV || error == EOPNOTSUPP || error == EINVAL)
           std::tie(n, error) = by_hand(source.node.get(), into.get());
       });
+      if (none != 0) co_return no_thread(path, none);
       if (error == EINTR) continue;
       if (error != 0) co_return give_up("copy", path, error, "");
       if (n == 0) co_return done;

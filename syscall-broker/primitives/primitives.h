@@ -9,8 +9,7 @@ namespace alos::broker {
 
 // Each adds the primitives of one kind.
 void add_file_primitives(Pipeline& pipeline, Worker& worker);
-// `slept_ms`: what sleeps have taken of the run's total before.
-void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, uint64_t slept_ms);
+void add_clock_primitives(Pipeline& pipeline, const Reactor::Time& time, Host& host, const Agent::Facts& facts);
 class ShellRuns;
 void add_shell_primitives(Pipeline& pipeline, ShellRuns& runs, const Reactor::Time& time);
 void add_policy_primitives(Pipeline& pipeline);

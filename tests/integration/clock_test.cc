@@ -78,6 +78,18 @@ TEST_P(Clock, without_it_the_real_one_goes) {
   EXPECT_FALSE(outcome.end().contains("clock"));
 }
 
+// And not from that of a broker, which begins when something first connects.
+TEST_P(Clock, elapsed_is_counted_from_the_start_of_the_run) {
+  for (const std::vector<std::string>& clock : {std::vector<std::string>{}, {"--clock", "virtual"}}) {
+    const Outcome outcome = run(
+        "sleep 1.1; " + std::string(clock.empty() ? "" : "alos-call clock.sleep 1000 >&2; ") + "alos-call clock.now",
+        clock);
+    const auto answer = nlohmann::json::parse(outcome.out, nullptr, false);
+    ASSERT_TRUE(answer.contains("ok")) << outcome.out << outcome.err;
+    EXPECT_GE(answer["ok"].value("elapsed_ns", int64_t{0}), 1'000'000'000) << outcome.out;
+  }
+}
+
 TEST_P(Clock, wall_is_reached_by_virtual_time) {
   const Outcome outcome = python("import alos\nwhile True: alos.clock.sleep(3600)");
   EXPECT_EQ(outcome.code, 124) << outcome.err;

@@ -502,6 +502,15 @@ TEST(Sleeps, of_an_earlier_broker_count_in_the_total) {
   EXPECT_TRUE(client->call(request).has_clock_sleep());
 }
 
+TEST(Clock, elapsed_is_of_the_run_and_not_of_its_broker) {
+  Setting setting = open_rules();
+  setting.ran_ns = 7'000'000'000;
+  const Served served(setting);
+  wire::Request request;
+  request.mutable_clock_now();
+  EXPECT_GE(served.connect()->call(request).clock_now().elapsed_ns(), 7'000'000'000U);
+}
+
 // Of this process.
 int64_t processor_ns() {
   timespec used{};

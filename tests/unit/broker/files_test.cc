@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -492,6 +494,57 @@ TEST_F(Files, a_time_that_no_number_of_nanoseconds_is_is_the_last_one) {
   const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 15'000'000'000, .tv_nsec = 0}};
   ASSERT_EQ(::utimensat(AT_FDCWD, (served.root() + "/w/far").c_str(), times, 0), 0);
   EXPECT_EQ(stat("/w/far").fs_stat().modified_ns(), INT64_MAX);
+}
+
+// Of a new file nothing is there when it is taken away again; of one that is written in place something is.
+TEST_F(Files, what_fails_in_the_middle_is_partial_only_where_something_is_left) {
+  served.write("/w/old", "old");
+  served.write("/w/place", "old");
+  ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit bound{.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &bound), 0);
+  const auto fails = [&](const std::string& path, bool in_place) {
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    UniqueFd content = *sys::memfd("content", std::string(3 << 20, 'x'), true);
+    ::setrlimit(RLIMIT_FSIZE, &bound);
+    wire::Request request = write_request(path, "");
+    request.mutable_fs_write()->set_in_place(in_place);
+    request.set_attached(true);
+    const wire::Reply reply = client->call(request, &content);
+    EXPECT_EQ(reply.failed().name(), "EFBIG") << reply.DebugString();
+    return reply.failed().partial();
+  };
+  EXPECT_FALSE(fails("/w/new", false));
+  EXPECT_FALSE(fails("/w/old", false));
+  EXPECT_TRUE(fails("/w/place", true));
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_FALSE(served.exists("/w/new"));
+  EXPECT_EQ(served.read("/w/old"), "old");
+  const std::vector<Recorded> all = served.journal();
+  for (const auto& [name, value] : all.at(1).details) EXPECT_NE(name, "partial") << value;
+}
+
+// Whoever may have no thread more, be it by the agent's doing, is told of it, and served in all else.
+TEST(FilesWithoutThreads, what_needs_one_fails_alone) {
+  Setting setting = workspace_rules();
+  setting.no_threads = true;
+  const Served served(std::move(setting));
+  served.write("/w/a", "longer");
+  const auto client = served.connect();
+  wire::Request list, copy, shorten = write_request("/w/a", "x");
+  list.mutable_fs_list()->set_path("/w");
+  copy.mutable_fs_copy()->set_from("/w/a");
+  copy.mutable_fs_copy()->set_to("/w/b");
+  shorten.mutable_fs_write()->set_in_place(true);
+  for (const wire::Request& request : {list, copy, shorten}) {
+    const wire::Failed failed = client->call(request).failed();
+    EXPECT_EQ(failed.operation() + " " + failed.name(), "pthread_create EAGAIN");
+    EXPECT_EQ(failed.partial(), request.has_fs_write()) << failed.DebugString();
+  }
+  EXPECT_FALSE(served.exists("/w/b"));
+  EXPECT_EQ(client->call(read_request("/w/a")).fs_read().content(), "xonger");
 }
 
 TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {

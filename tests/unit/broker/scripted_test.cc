@@ -287,6 +287,19 @@ TEST_F(Scripted, a_denied_command_is_denied_by_its_rule) {
   EXPECT_EQ(served->journal().front().decision, Effect::deny);
 }
 
+// What is told of it fits a frame, and no character is cut in its middle.
+TEST_F(Scripted, a_denied_command_of_many_words_is_told_as_one_that_is_denied) {
+  serve(setting({command({"**"}, 0)}, {command_rule(Effect::deny, "/bin/git push ...", "no-push")}));
+  std::string accents;
+  for (int i = 0; i < 20'000; ++i) accents += "\u00e9";
+  for (const std::string& word : {std::string(20'000, '\x01'), accents, "a" + accents}) {
+    const wire::Reply reply = run({"git", "push", word});
+    EXPECT_EQ(reply.denied().rule(), "no-push") << reply.failed().DebugString();
+    EXPECT_THAT(reply.denied().request(), testing::StartsWith("shell.run /bin/git push "));
+    EXPECT_THAT(reply.denied().request(), testing::HasSubstr("...[cut, "));
+  }
+}
+
 TEST_F(Scripted, a_program_that_may_not_be_executed_does_not_run_by_a_script) {
   serve(setting({command({"**"}, 0)}));
   for (const char* program : {"secretly", "/bin/secretly"}) {

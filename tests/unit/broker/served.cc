@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
+#include <seccomp.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -48,6 +49,15 @@ void enter_domain(const std::string& root, const std::map<std::string, uint64_t>
   must(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
   must(::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0, "landlock_restrict_self");
   ::close(ruleset);
+}
+
+// As where the agent or its user has as many as he may (pthread_create(3)); of this thread alone.
+void refuse_threads() {
+  const auto filter = ::seccomp_init(SCMP_ACT_ALLOW);
+  for (const int call : {SCMP_SYS(clone), SCMP_SYS(clone3)})
+    must(::seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAGAIN), call, 0) == 0, "seccomp_rule_add");
+  must(::seccomp_load(filter) == 0, "seccomp_load");
+  ::seccomp_release(filter);
 }
 
 void enter_domain_of_files(const std::string& tree) {
@@ -265,12 +275,17 @@ void Served::serve(UniqueFd ring, io_uring_params params, Personalities who, Uni
   auto files = FileRing::map(std::move(ring), params);
   must(files.has_value(), "map");
   // Connections come from the test's own processes.
-  Agent::Facts facts{.run = "run_test", .workspace = "/", .env = {"PATH=/first:/bin"}, .slept_ms = setting_.slept_ms};
+  Agent::Facts facts{.run = "run_test",
+                     .workspace = "/",
+                     .env = {"PATH=/first:/bin"},
+                     .begun_ns = boot_ns() - setting_.ran_ns,
+                     .slept_ms = setting_.slept_ms};
   std::optional<Broker::VirtualTime> time;
   if (setting_.virtual_time) time = {.now_ns = boot_ns(), .wall_ns = wall_ns()};
   auto broker = Broker::create(std::move(*files), std::move(facts), policy::compile(setting_.policy), *notes_, host,
                                time, Script(setting_.script));
   must(broker.has_value(), "broker");
+  if (setting_.no_threads) refuse_threads();
   host.broker = broker->get();
   (*broker)->identity(std::pair(std::move(roots), who));
   (*broker)->listen(std::move(listener));

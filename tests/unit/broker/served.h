@@ -64,6 +64,8 @@ struct Setting {
   size_t together = 1;          // the first who wait for a record are told when they are so many
   std::vector<ScriptLine> script{};
   uint64_t slept_ms = 0;      // before the broker began
+  int64_t ran_ns = 0;         // the run, before that
+  bool no_threads = false;    // the broker gets none
   bool virtual_time = false;  // stands, and moves on when nothing but time is waited for
 };
 
