@@ -216,6 +216,39 @@ bool Pattern::may_match_below(std::string_view dir) const {
   return false;
 }
 
+std::string Pattern::Segment::text() const {
+  if (any_depth()) return "**";
+  std::string out = escape(pieces.front());
+  for (size_t i = 1; i < pieces.size(); ++i) out.append("*").append(escape(pieces[i]));
+  return out;
+}
+
+std::set<std::string> Pattern::left_below(std::string_view dir) const {
+  // Places in the pattern that what has been read may have led to; "**" may end where it begins.
+  std::set<size_t> places;
+  const auto add = [this](std::set<size_t>& to, size_t place) {
+    to.insert(place);
+    while (place < segments_.size() && segments_[place].any_depth()) to.insert(++place);
+  };
+  add(places, 0);
+  for (Components at(dir); !at.end(); at.next()) {
+    std::set<size_t> next;
+    for (const size_t place : places)
+      if (place < segments_.size() && segments_[place].any_depth())
+        add(next, place);
+      else if (place < segments_.size() && segments_[place].matches(at.now()))
+        add(next, place + 1);
+    places = std::move(next);
+  }
+  std::set<std::string> out;
+  for (const size_t place : places) {
+    std::string text;
+    for (size_t i = place; i < segments_.size(); ++i) text.append(text.empty() ? "" : "/").append(segments_[i].text());
+    out.insert(std::move(text));
+  }
+  return out;
+}
+
 bool Pattern::includes(const Pattern& other) const {
   return sequence_includes(segments_, other.segments_, is_tree, component_includes);
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,7 @@ class Pattern {
     bool any_depth() const { return pieces.empty(); }
     bool literal() const { return pieces.size() == 1; }
     bool matches(std::string_view component) const;
+    std::string text() const;
   };
 
   // Errors: {"pattern", text, EINVAL or ENAMETOOLONG, what is wrong and what to write}: relative, "." or ".." or an
@@ -43,6 +45,9 @@ class Pattern {
   bool matches(std::string_view path) const;
   // Some path strictly below the canonical directory `dir` may match: a walk may skip `dir`'s contents otherwise.
   bool may_match_below(std::string_view dir) const;
+  // What is left of it to be matched below the canonical directory `dir`, as texts; "" where `dir` itself matches. Two
+  // directories of which that is the same are told apart by nothing in them.
+  std::set<std::string> left_below(std::string_view dir) const;
   // Every path that `other` matches is matched by this. Never wrongly true; may be false for unusual pairs of globs
   // whose inclusion needs a case distinction.
   bool includes(const Pattern& other) const;

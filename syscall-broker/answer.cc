@@ -4,6 +4,7 @@
 
 #include "base/paths.h"
 #include "policy/remedy.h"
+#include "syscall-broker/frame.h"
 
 namespace alos::broker {
 namespace {
@@ -11,6 +12,17 @@ namespace {
 std::string name_of(int code) {
   const char* name = code > 0 ? ::strerrorname_np(code) : nullptr;
   return name ? name : "";
+}
+
+// Five of them fit a frame.
+void cut_text(std::string& text) {
+  constexpr size_t kLongest = 8 << 10;
+  const size_t all = text.size();
+  if (all <= kLongest) return;
+  size_t end = kLongest;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not in the middle of a character
+  text.resize(end);
+  text += "...[cut, " + std::to_string(all) + " bytes in all]";
 }
 
 }  // namespace
@@ -43,37 +55,38 @@ Answer unknown(std::string_view operation, std::string_view hint) {
   return out;
 }
 
-std::string that_fits(std::string text) {
-  constexpr size_t kLongest = 8 << 10;
-  const size_t all = text.size();
-  if (all <= kLongest) return text;
-  size_t end = kLongest;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // not in the middle of a character
-  text.resize(end);
-  return text + "...[cut, " + std::to_string(all) + " bytes in all]";
-}
-
 Answer denied(const policy::CompiledPolicy& policy, const policy::Decision& decision, const policy::Request& request) {
   Answer out;
   wire::Denied& denied = *out.reply.mutable_denied();
-  denied.set_request(that_fits(request.shown()));
+  denied.set_request(request.shown());
   denied.set_layer(std::string(name(decision.layer)));
-  denied.set_rule(that_fits(std::string(decision.rule_name())));
-  denied.set_source(that_fits(decision.source().text()));
-  denied.set_reason(that_fits(std::string(decision.reason())));
-  denied.set_remedy(that_fits(policy::remedy(policy, request, decision)));
+  denied.set_rule(std::string(decision.rule_name()));
+  denied.set_source(decision.source().text());
+  denied.set_reason(std::string(decision.reason()));
+  denied.set_remedy(policy::remedy(policy, request, decision));
   return out;
 }
 
 Answer refused(std::string_view request, std::string_view reason, std::string_view remedy) {
   Answer out;
   wire::Denied& denied = *out.reply.mutable_denied();
-  denied.set_request(that_fits(printable_text(request)));
+  denied.set_request(printable_text(request));
   denied.set_layer("broker");
   denied.set_rule("broker");
-  denied.set_reason(that_fits(std::string(reason)));
-  denied.set_remedy(that_fits(std::string(remedy)));
+  denied.set_reason(std::string(reason));
+  denied.set_remedy(std::string(remedy));
   return out;
+}
+
+void cut_texts(wire::Reply& reply) {
+  if (reply.ByteSizeLong() <= kMaxFrame) return;
+  const auto cut = [](auto& of) {
+    for (std::string* text :
+         {of.mutable_request(), of.mutable_rule(), of.mutable_source(), of.mutable_reason(), of.mutable_remedy()})
+      cut_text(*text);
+  };
+  if (reply.has_denied()) cut(*reply.mutable_denied());
+  if (reply.has_policy_why()) cut(*reply.mutable_policy_why());
 }
 
 std::string outcome_of(const Answer& answer) {

@@ -25,10 +25,12 @@ Answer failed(const Error& error, bool partial = false);
 Answer limited(std::string_view which, uint64_t value, std::string_view hint);
 Answer unknown(std::string_view operation, std::string_view hint);
 Answer denied(const policy::CompiledPolicy& policy, const policy::Decision& decision, const policy::Request& request);
-// As much of a text as an answer of several of them has room for in its frame; the rest is counted in it.
-std::string that_fits(std::string text);
 // By the broker itself, for what no rule can give; `request` as it is shown.
 Answer refused(std::string_view request, std::string_view reason, std::string_view remedy);
+
+// So that it fits a frame: what a denial says of the request and the policy ends with how long it was. To be called
+// when it is recorded, which is of the whole texts.
+void cut_texts(wire::Reply& reply);
 
 // "ok", "denied", "failed ENOENT", "limit ...": for the journal.
 std::string outcome_of(const Answer& answer);

@@ -48,6 +48,7 @@ Job Pipeline::carry(std::unique_ptr<Call> call) {
     if (of_channel->second.empty()) running_.erase(of_channel);
   }
   answer.reply.set_id(call->id());
+  cut_texts(answer.reply);
   if (call->promised_) call->channel().descriptor_is_due();
   call->channel().reply(answer.reply, std::move(answer.descriptor));
 }

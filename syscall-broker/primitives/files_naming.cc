@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
 
 #include "syscall-broker/pipeline.h"
 #include "syscall-broker/primitives/files.h"
@@ -19,32 +20,46 @@ Attempt<void> must_be_a_name(const View::Place& place, std::string_view operatio
   return {};
 }
 
-const policy::FileRule* takes_away_below(const Call& call, std::string_view directory) {
-  const auto may_match = [&](const std::vector<policy::PathPattern>& patterns) {
-    return std::ranges::any_of(patterns,
-                               [&](const policy::PathPattern& one) { return one.pattern.may_match_below(directory); });
+// A rule that takes something away by the name of a directory, of one above it, or of what may lie in it.
+const policy::FileRule* takes_away_at(const Call& call, std::string_view directory) {
+  const auto is_near = [&](const policy::PathPattern& one) {
+    if (one.pattern.may_match_below(directory)) return true;
+    for (std::string_view at = directory; !at.empty(); at = at.substr(0, at.rfind('/')))
+      if (one.pattern.matches(at)) return true;
+    return false;
   };
   for (const policy::FileRule& rule : call.agent().policy().rules())
-    if (may_match(rule.effect == policy::Effect::deny ? rule.paths : rule.except)) return &rule;
+    if (std::ranges::any_of(rule.effect == policy::Effect::deny ? rule.paths : rule.except, is_near)) return &rule;
   return nullptr;
 }
 
-// What a rule takes away by name below a directory would have another name once that is renamed, and what may be made
-// elsewhere would come to have such a name. In the agent's box such files are covered, and the cover stays; what is
-// reached through the broker alone can come to be there after that was looked for.
-Attempt<void> must_carry_no_denial(const Call& call, const Found& source, const Found& target) {
-  if (!source.place.brokered || !S_ISDIR(source.st.st_mode)) return {};
-  if (const policy::FileRule* rule = takes_away_below(call, source.place.path))
-    return give_up("rename", source.place.path, EPERM,
-                   "rule '" + rule->name + "' takes away what may lie in it, which would have another name then");
-  if (const policy::FileRule* rule = takes_away_below(call, target.place.path))
-    return give_up("rename", target.place.path, EPERM,
-                   "rule '" + rule->name + "' takes away what may lie in it then; make the directory there instead");
-  return {};
+// What allows give in a directory, by what is left of their patterns there.
+std::map<std::string, policy::Rights> allowed_below(const Call& call, std::string_view directory) {
+  std::map<std::string, policy::Rights> out;
+  for (const policy::FileRule& rule : call.agent().policy().rules())
+    if (rule.effect == policy::Effect::allow)
+      for (const policy::PathPattern& path : rule.paths)
+        for (const std::string& left : path.pattern.left_below(directory)) out[left] = out[left] | rule.rights;
+  return out;
 }
 
-// Making is what a rename asks for at the new name.
-constexpr policy::Rights kKept = policy::kAll - Right::create;
+// Whatever lies in a directory has another name once that is renamed. In the agent's box what a rule takes away is
+// covered, and the cover stays; what is reached through the broker alone can come to be there after that was looked
+// for. So no directory gets a name by which the policy says anything else of what may be in it, be it less: what is
+// under way in it was decided on by its old name.
+Attempt<void> must_stay_what_it_is(const Call& call, const Found& source, const Found& target) {
+  const std::string &from = source.place.path, &to = target.place.path;
+  if (const policy::FileRule* rule = takes_away_at(call, from))
+    return give_up("rename", from, EPERM,
+                   "rule '" + rule->name + "' takes away what may lie in it, which would have another name then");
+  if (const policy::FileRule* rule = takes_away_at(call, to))
+    return give_up("rename", from, EPERM,
+                   "rule '" + rule->name + "' takes away what may lie in it then; make the directory there instead");
+  if (allowed_below(call, from) != allowed_below(call, to))
+    return give_up("rename", from, EPERM,
+                   "the policy allows other things in it by its new name; make the directory there instead");
+  return {};
+}
 
 policy::Rights rights_by(const Call& call, const std::string& path) {
   policy::Rights out;
@@ -56,31 +71,20 @@ policy::Rights rights_by(const Call& call, const std::string& path) {
   return out;
 }
 
-std::unexpected<Answer> more_by(const policy::Rights more, const Found& source, const std::string& what) {
+// By no name may more be done with a file than by the one that it has, but making it, which is what a rename asks for.
+// Landlock holds the same of the places that rules are of (LANDLOCK_ACCESS_FS_REFER), but knows no patterns, and
+// nothing of an exception that another rule's rights leave reachable.
+Attempt<void> must_get_no_right(const Call& call, const Found& source, const Found& target) {
+  const policy::Rights more = rights_by(call, target.place.path) - rights_by(call, source.place.path) - Right::create;
+  if (more.empty()) return {};
   return give_up("rename", source.place.path, EPERM,
-                 "by its new name the policy gives " + more.text() + " to " + what + ", and by this one it does not");
+                 "by its new name the policy gives " + more.text() + " to it, and by this one it does not");
 }
 
-// By no name may more be done with it than by the one that it has. Landlock holds the same of the places that rules
-// are of (LANDLOCK_ACCESS_FS_REFER), but knows no patterns, and nothing of an exception that another rule's rights
-// leave reachable.
-Attempt<void> must_give_no_right(const Call& call, const Found& source, const Found& target) {
+Attempt<void> must_suit(const Call& call, const Found& source, const Found& target) {
   if (!source.place.brokered) return {};
-  const policy::Rights more = (rights_by(call, target.place.path) - rights_by(call, source.place.path)) & kKept;
-  if (!more.empty()) return more_by(more, source, "it");
-  if (!S_ISDIR(source.st.st_mode)) return {};
-  const auto below = policy::Pattern::parse(policy::Pattern::escape(source.place.path) + "/**");
-  if (!below) return std::unexpected(failed(below.error()));
-  const auto is_of_all = [&](const policy::PathPattern& one) { return one.pattern.includes(*below); };
-  policy::Rights has;  // all that lies in it
-  for (const policy::FileRule& rule : call.agent().policy().rules())
-    if (rule.effect == policy::Effect::allow && std::ranges::any_of(rule.paths, is_of_all)) has = has | rule.rights;
-  const auto may_match = [&](const policy::PathPattern& one) { return one.pattern.may_match_below(target.place.path); };
-  for (const policy::FileRule& rule : call.agent().policy().rules())
-    if (const policy::Rights gained = (rule.rights - has) & kKept;
-        rule.effect == policy::Effect::allow && !gained.empty() && std::ranges::any_of(rule.paths, may_match))
-      return more_by(gained, source, "what lies in it");
-  return {};
+  return S_ISDIR(source.st.st_mode) ? must_stay_what_it_is(call, source, target)
+                                    : must_get_no_right(call, source, target);
 }
 
 class FsMkdir final : public Primitive {
@@ -161,10 +165,9 @@ class FsRename final : public Primitive {
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false, .side = Call::Side::to});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
-    ALOS_ATTEMPT(carries, must_carry_no_denial(call, source, target));
-    ALOS_ATTEMPT(gives, must_give_no_right(call, source, target));
+    ALOS_ATTEMPT(suits, must_suit(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
-    // What must_carry_no_denial() says of a directory is of its names, and holds for any that has come to be there.
+    // What must_suit() says of a directory is of its names, and holds for any that has come to be there.
     auto moved =
         co_await view->rename(S_ISDIR(source.st.st_mode) ? View::Moves::anything : View::Moves::file, source.place,
                               source.place.name, target.place, target.place.name, wanted.replace());

@@ -163,8 +163,8 @@ class FsWrite final : public Primitive {
       int error = 0;
       const int none = co_await worker_.run(
           [&] { error = ::ftruncate(open.node.get(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
-      if (none != 0) co_return no_thread(open.place.path, none, true);
-      if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", true);
+      if (none != 0) co_return no_thread(open.place.path, none, size > 0);
+      if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", size > 0);
     }
     if (wanted.sync()) {
       auto synced = co_await sync_to_disk(call, open.node, open.place.path, true);

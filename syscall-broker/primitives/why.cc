@@ -19,14 +19,14 @@ class PolicyWhy final : public Primitive {
     const policy::Decision decision = policy::decide(call.agent().policy(), *request);
     Answer out;
     wire::PolicyWhy::Result& result = *out.reply.mutable_policy_why();
-    result.set_request(that_fits(request->shown()));
+    result.set_request(request->shown());
     result.set_effect(std::string(name(decision.effect)));
     result.set_layer(std::string(name(decision.layer)));
-    result.set_rule(that_fits(std::string(decision.rule_name())));
-    result.set_source(that_fits(decision.source().text()));
-    result.set_reason(that_fits(std::string(decision.reason())));
+    result.set_rule(std::string(decision.rule_name()));
+    result.set_source(decision.source().text());
+    result.set_reason(std::string(decision.reason()));
     if (decision.effect != policy::Effect::allow)
-      result.set_remedy(that_fits(policy::remedy(call.agent().policy(), *request, decision)));
+      result.set_remedy(policy::remedy(call.agent().policy(), *request, decision));
     else
       result.set_enforcer(decision.rule && !decision.rule->brokered ? "box" : "broker");
     co_return out;

@@ -292,11 +292,14 @@ TEST_F(Scripted, a_denied_command_of_many_words_is_told_as_one_that_is_denied) {
   serve(setting({command({"**"}, 0)}, {command_rule(Effect::deny, "/bin/git push ...", "no-push")}));
   std::string accents;
   for (int i = 0; i < 20'000; ++i) accents += "\u00e9";
+  accents += std::string(10'000, '\x01');
   for (const std::string& word : {std::string(20'000, '\x01'), accents, "a" + accents}) {
     const wire::Reply reply = run({"git", "push", word});
     EXPECT_EQ(reply.denied().rule(), "no-push") << reply.failed().DebugString();
     EXPECT_THAT(reply.denied().request(), testing::StartsWith("shell.run /bin/git push "));
     EXPECT_THAT(reply.denied().request(), testing::HasSubstr("...[cut, "));
+    EXPECT_THAT(served->journal().back().target, testing::Not(testing::HasSubstr("...[cut, ")))
+        << "its record is whole";
   }
 }
 

@@ -117,6 +117,19 @@ TEST(Pattern, lets_a_walk_skip_directories_below_which_nothing_can_match) {
   EXPECT_FALSE(pattern("/a").may_match_below("/a"));
 }
 
+TEST(Pattern, says_what_is_left_of_it_in_a_directory) {
+  using Left = std::set<std::string>;
+  EXPECT_EQ(pattern("/a/b/*.c").left_below("/a"), Left{"b/*.c"});
+  EXPECT_EQ(pattern("/a/b/*.c").left_below("/a/b"), Left{"*.c"});
+  EXPECT_EQ(pattern("/a/b/*.c").left_below("/a/b/x.c"), Left{""});
+  EXPECT_EQ(pattern("/a/b/*.c").left_below("/a/x"), Left{});
+  EXPECT_EQ(pattern("/a/**").left_below("/a"), (Left{"", "**"}));
+  EXPECT_EQ(pattern("/a/**").left_below("/a/x/y"), (Left{"", "**"}));
+  EXPECT_EQ(pattern("/a/**/b/*").left_below("/a/b"), (Left{"**/b/*", "b/*", "*"}));
+  EXPECT_EQ(pattern("/a/\\*/c").left_below("/"), Left{"a/\\*/c"});
+  EXPECT_EQ(pattern("/**").left_below("/"), (Left{"", "**"}));
+}
+
 struct Pair {
   const char* outer;
   const char* inner;
