@@ -224,29 +224,21 @@ std::string Pattern::Segment::text() const {
 }
 
 std::set<std::string> Pattern::left_below(std::string_view dir) const {
-  // Places in the pattern that what has been read may have led to; "**" may end where it begins.
-  std::set<size_t> places;
-  const auto add = [this](std::set<size_t>& to, size_t place) {
-    to.insert(place);
-    while (place < segments_.size() && segments_[place].any_depth()) to.insert(++place);
-  };
-  add(places, 0);
-  for (Components at(dir); !at.end(); at.next()) {
-    std::set<size_t> next;
-    for (const size_t place : places)
-      if (place < segments_.size() && segments_[place].any_depth())
-        add(next, place);
-      else if (place < segments_.size() && segments_[place].matches(at.now()))
-        add(next, place + 1);
-    places = std::move(next);
-  }
   std::set<std::string> out;
-  for (const size_t place : places) {
+  const auto add_from = [&](size_t first) {
     std::string text;
-    for (size_t i = place; i < segments_.size(); ++i) text.append(text.empty() ? "" : "/").append(segments_[i].text());
+    for (size_t i = first; i < segments_.size(); ++i) text.append(text.empty() ? "" : "/").append(segments_[i].text());
     out.insert(std::move(text));
+  };
+  Pattern begin;
+  for (size_t i = 0;; ++i) {
+    if (begin.matches(dir)) {
+      add_from(i);
+      if (i > 0 && segments_[i - 1].any_depth()) add_from(i - 1);  // "**" goes on
+    }
+    if (i == segments_.size()) return out;
+    begin.segments_.push_back(segments_[i]);
   }
-  return out;
 }
 
 bool Pattern::includes(const Pattern& other) const {

@@ -81,7 +81,7 @@ Attempt<void> must_get_no_right(const Call& call, const Found& source, const Fou
                  "by its new name the policy gives " + more.text() + " to it, and by this one it does not");
 }
 
-Attempt<void> must_suit(const Call& call, const Found& source, const Found& target) {
+Attempt<void> must_fit_its_name(const Call& call, const Found& source, const Found& target) {
   if (!source.place.brokered) return {};
   return S_ISDIR(source.st.st_mode) ? must_stay_what_it_is(call, source, target)
                                     : must_get_no_right(call, source, target);
@@ -165,9 +165,9 @@ class FsRename final : public Primitive {
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false, .side = Call::Side::to});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
-    ALOS_ATTEMPT(suits, must_suit(call, source, target));
+    ALOS_ATTEMPT(suits, must_fit_its_name(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
-    // What must_suit() says of a directory is of its names, and holds for any that has come to be there.
+    // What must_fit_its_name() says of a directory is of its names, and holds for any that has come to be there.
     auto moved =
         co_await view->rename(S_ISDIR(source.st.st_mode) ? View::Moves::anything : View::Moves::file, source.place,
                               source.place.name, target.place, target.place.name, wanted.replace());

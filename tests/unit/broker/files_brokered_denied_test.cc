@@ -39,10 +39,7 @@ TEST_F(FilesBrokeredByException, what_is_excepted_from_a_deny_is_made_and_told_a
   wire::Request make;
   make.mutable_fs_mkdir()->set_path("/v/books/directory");
   EXPECT_TRUE(client->call(make).has_fs_mkdir());
-  wire::Request rename;
-  rename.mutable_fs_rename()->set_from("/v/books/a");
-  rename.mutable_fs_rename()->set_to("/v/books/b");
-  EXPECT_TRUE(client->call(rename).has_fs_rename());
+  EXPECT_TRUE(client->call(rename_request("/v/books/a", "/v/books/b")).has_fs_rename());
   EXPECT_EQ(client->call(read_request("/v/others/none")).denied().rule(), "others");
 }
 

@@ -23,7 +23,7 @@ constexpr const char* kOther = "the policy allows other things in it";
 class FilesBrokeredRenamed : public Files {
  protected:
   static policy::FileRule excepting(policy::FileRule rule, const std::string& pattern) {
-    rule.except = {{policy::Pattern::parse(pattern).value(), "", {}}};
+    rule.except.push_back({policy::Pattern::parse(pattern).value(), "", {}});
     return rule;
   }
   static Setting brokered_rules(std::vector<policy::FileRule> files) {
@@ -33,9 +33,7 @@ class FilesBrokeredRenamed : public Files {
   explicit FilesBrokeredRenamed(std::vector<policy::FileRule> files) : Files(brokered_rules(std::move(files))) {}
 
   wire::Reply rename(const std::string& from, const std::string& to, bool replace = false) {
-    wire::Request request;
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
+    wire::Request request = rename_request(from, to);
     request.mutable_fs_rename()->set_replace(replace);
     return client->call(request);
   }
@@ -112,10 +110,6 @@ class FilesBrokeredExceptedDirectory : public FilesBrokeredRenamed {
     served.write(".brokered/v/p/f", "f");
     served.make_directory(".brokered/v/box/x");
   }
-  static policy::FileRule excepting(policy::FileRule rule, const std::string& pattern) {
-    rule.except.push_back({policy::Pattern::parse(pattern).value(), "", {}});
-    return rule;
-  }
 };
 
 TEST_F(FilesBrokeredExceptedDirectory, nothing_in_it_is_renamed_out_of_it) {
@@ -153,22 +147,19 @@ TEST_F(FilesBrokeredByDepth, directories_are_renamed_at_their_depth) {
   EXPECT_TRUE(rename("/v/b/out/file", "/v/b/out/other").has_fs_rename());
 }
 
+class FilesBrokeredRights : public FilesBrokeredRenamed {
+ protected:
+  FilesBrokeredRights()
+      : FilesBrokeredRenamed({brokered(kRead, "/v/**", "reading"), brokered(kWrite, "/v/**", "writing"),
+                              brokered(Rights(policy::Right::execute), "/v/bin/**", "running"),
+                              brokered(kAll - kRead, "/v/in/**", "in")}) {
+    served.write(".brokered/v/a/file", "x");
+    served.make_directory(".brokered/v/bin");
+  }
+};
+
 // Each right counts by itself, and whichever rules give it.
-TEST(FilesBrokeredRights, are_those_of_all_rules_together) {
-  Setting setting{.policy = rules({brokered(kRead, "/v/**", "reading"), brokered(kWrite, "/v/**", "writing"),
-                                   brokered(Rights(policy::Right::execute), "/v/bin/**", "running"),
-                                   brokered(kAll - kRead, "/v/in/**", "in")}),
-                  .brokered = true};
-  const Served served(std::move(setting));
-  served.write(".brokered/v/a/file", "x");
-  served.make_directory(".brokered/v/bin");
-  const auto client = served.connect();
-  const auto rename = [&](const std::string& from, const std::string& to) {
-    wire::Request request;
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
-    return client->call(request);
-  };
+TEST_F(FilesBrokeredRights, are_those_of_all_rules_together) {
   EXPECT_TRUE(rename("/v/a", "/v/b").has_fs_rename());
   EXPECT_TRUE(rename("/v/b/file", "/v/b/other").has_fs_rename());
   EXPECT_THAT(rename("/v/b/other", "/v/bin/tool").failed().hint(), HasSubstr("the policy gives x to it"));

@@ -119,12 +119,7 @@ class FilesBrokeredToWrite : public Files {
     served.write(".brokered/v/d/plain", "kept");
     served.write(".brokered/v/d/new.key", "made by the host after the launch");
   }
-  wire::Reply rename(const std::string& from, const std::string& to) {
-    wire::Request request;
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
-    return client->call(request);
-  }
+  wire::Reply rename(const std::string& from, const std::string& to) { return client->call(rename_request(from, to)); }
 };
 class FilesBrokeredWithoutDenial : public FilesBrokeredToWrite {
  protected:
@@ -154,10 +149,8 @@ TEST_F(FilesBrokeredToWrite, no_directory_is_renamed_to_where_a_denial_reaches_i
 TEST_F(FilesBrokeredToWrite, no_directory_takes_a_files_place_to_be_renamed_as_one) {
   const std::string tree = served.root() + ".brokered/v/";
   const auto call = [this](const std::string& from, const std::string& to) {
-    wire::Request request;
+    wire::Request request = rename_request(from, to);
     request.set_id(client->next_id++);
-    request.mutable_fs_rename()->set_from(from);
-    request.mutable_fs_rename()->set_to(to);
     return request;
   };
   served.write(".brokered/v/d/in/a.key", "made by the agent");

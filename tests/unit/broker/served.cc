@@ -165,6 +165,13 @@ wire::Request write_request(const std::string& path, const std::string& content)
   return out;
 }
 
+wire::Request rename_request(const std::string& from, const std::string& to) {
+  wire::Request out;
+  out.mutable_fs_rename()->set_from(from);
+  out.mutable_fs_rename()->set_to(to);
+  return out;
+}
+
 // ---- the broker ----
 
 class Served::Notes final : public Journal {

@@ -106,5 +106,6 @@ class Served {
 // Requests.
 wire::Request read_request(const std::string& path);
 wire::Request write_request(const std::string& path, const std::string& content);
+wire::Request rename_request(const std::string& from, const std::string& to);
 
 }  // namespace alos::broker::test
