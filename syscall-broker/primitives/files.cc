@@ -12,6 +12,13 @@
 #include "syscall-broker/primitives/primitives.h"
 
 namespace alos::broker {
+namespace {
+
+constexpr std::string_view kFresh = ".alos-";
+constexpr size_t kFreshBytes = 8;
+
+}  // namespace
+
 Attempt<std::string> path_argument(std::string_view bytes) {
   const std::string_view shown = bytes.substr(0, bytes.find('\0'));
   if (bytes.empty()) return give_up("path", "", EINVAL, "it is empty");
@@ -122,9 +129,15 @@ Task<Attempt<bool>> sync_to_disk(Call& call, const UniqueFd& fd, std::string_vie
   co_return true;
 }
 
+bool is_fresh(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name.starts_with(kFresh) && name.size() == kFresh.size() + 2 * kFreshBytes &&
+         name.find_first_not_of("0123456789abcdef", kFresh.size()) == name.npos;
+}
+
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode) {
   Fresh out;
-  out.name = ".alos-" + random_hex(8);
+  out.name = std::string(kFresh) + random_hex(kFreshBytes);
   auto made = co_await view.create(place, out.name, O_WRONLY, mode);
   ALOS_ATTEMPT(fd, std::move(made));
   out.fd = std::move(fd);

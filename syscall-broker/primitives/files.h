@@ -58,7 +58,7 @@ struct Wanted {
 };
 // A path without a link leads where it says, and is opened at once. Links are followed one by one, each by its name,
 // because what is opened must be what was decided on. In the tree that the box does not see each path that one leads to
-// is decided on before anything is looked at there. Errors: ELOOP after 40.
+// is decided on before anything is looked at there. Errors: ELOOP after 40; EBUSY of a fresh file's name there.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted);
 
 // How a call ends where the box shows what covers a denied file.
@@ -77,11 +77,14 @@ Task<Attempt<uint64_t>> write_all(Call& call, const UniqueFd& fd, std::string_vi
 // What was written is on the disk. Partial: the content is there all the same.
 Task<Attempt<bool>> sync_to_disk(Call& call, const UniqueFd& fd, std::string_view path, bool partial);
 
-// A new file beside `place`, under a name that nobody has, with this content, ready to be renamed.
+// A new file beside `place`, under a name that nobody has, ready to be renamed. In the tree that primitives alone reach
+// no primitive but fs.stat and fs.remove reaches a name like it: what is called so when it is renamed is this file, or
+// nothing.
 struct Fresh {
   UniqueFd fd;
   std::string name;
 };
+bool is_fresh(std::string_view path);
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode);
 // Renamed over `place`; without `replace` only where nothing is (EEXIST). Thrown away when that fails.
 Task<Attempt<bool>> put_in_place(const View& view, const Fresh& fresh, const View::Place& place, bool replace);

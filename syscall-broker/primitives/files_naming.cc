@@ -13,6 +13,7 @@ namespace {
 using policy::Right;
 
 constexpr mode_t kPermissions = 0755;
+constexpr policy::Rights kOfContent = policy::Rights(Right::read) | Right::write | Right::append;
 
 // The name itself is worked on: of "." there is none.
 Attempt<void> must_be_a_name(const View::Place& place, std::string_view operation) {
@@ -73,18 +74,32 @@ policy::Rights rights_by(const Call& call, const std::string& path) {
 
 // By no name may more be done with a file than by the one that it has, but making it, which is what a rename asks for.
 // Landlock holds the same of the places that rules are of (LANDLOCK_ACCESS_FS_REFER), but knows no patterns, and
-// nothing of an exception that another rule's rights leave reachable.
-Attempt<void> must_get_no_right(const Call& call, const Found& source, const Found& target) {
-  const policy::Rights more = rights_by(call, target.place.path) - rights_by(call, source.place.path) - Right::create;
-  if (more.empty()) return {};
-  return give_up("rename", source.place.path, EPERM,
-                 "by its new name the policy gives " + more.text() + " to it, and by this one it does not");
+// nothing of an exception that another rule's rights leave reachable. Nor may less be done with what is in it: a call
+// that has it open goes on by the old name's rights.
+Attempt<void> must_have_the_same_rights(const Call& call, const Found& source, const Found& target) {
+  const std::string& path = source.place.path;
+  const policy::Rights before = rights_by(call, path), after = rights_by(call, target.place.path);
+  if (const policy::Rights more = after - before - Right::create; !more.empty())
+    return give_up("rename", path, EPERM,
+                   "by its new name the policy gives " + more.text() + " to it, and by this one it does not");
+  if (const policy::Rights less = (before - after) & kOfContent; !less.empty())
+    return give_up("rename", path, EPERM,
+                   "by its new name the policy does not give " + less.text() +
+                       " to it, and who has it open by this one would go on; copy it instead");
+  return {};
+}
+
+// Of two names of one file the kernel leaves both, and says that it has renamed it (rename(2)).
+Attempt<void> must_be_two_files(const Found& source, const Found& target) {
+  const bool is_one = target.there() && source.st.st_dev == target.st.st_dev && source.st.st_ino == target.st.st_ino;
+  if (!is_one || source.place.path == target.place.path) return {};
+  return give_up("rename", source.place.path, EMLINK, "both are names of one file; remove one of them");
 }
 
 Attempt<void> must_fit_its_name(const Call& call, const Found& source, const Found& target) {
   if (!source.place.brokered) return {};
   return S_ISDIR(source.st.st_mode) ? must_stay_what_it_is(call, source, target)
-                                    : must_get_no_right(call, source, target);
+                                    : must_have_the_same_rights(call, source, target);
 }
 
 class FsMkdir final : public Primitive {
@@ -165,6 +180,9 @@ class FsRename final : public Primitive {
     auto second = co_await find(call, to, {.rights = onto, .absent = onto, .follow = false, .side = Call::Side::to});
     ALOS_ATTEMPT(target, std::move(second));
     ALOS_ATTEMPT(to_name, must_be_a_name(target.place, "rename"));
+    if (wanted.replace()) {
+      ALOS_ATTEMPT(differ, must_be_two_files(source, target));
+    }
     ALOS_ATTEMPT(suits, must_fit_its_name(call, source, target));
     ALOS_ATTEMPT(view, call.agent().view());
     // What must_fit_its_name() says of a directory is of its names, and holds for any that has come to be there.

@@ -409,6 +409,15 @@ Task<Attempt<Found>> search(Call& call, const View& view, const std::string& ask
   co_return give_up("open", asked, ELOOP, "too many links");
 }
 
+// In the box's tree mounts and Landlock hold whatever an agent puts there.
+Attempt<void> must_not_be_fresh(const Wanted& wanted, const View::Place& place) {
+  const bool harmless = (policy::Rights(policy::Right::stat) | policy::Right::remove).has(wanted.rights);
+  if (harmless || !place.brokered || !is_fresh(place.path)) return {};
+  return give_up("open", place.path, EBUSY,
+                 "a file that is being written is called so until it is put in its place; take another name, or remove "
+                 "it where a broker that was killed has left it");
+}
+
 }  // namespace
 
 Answer masked(policy::Right right, const std::string& asked, const std::string& reached) {
@@ -423,11 +432,15 @@ Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
   if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
   if (!wanted.beside) {
     if (auto straight = co_await find_straight(*view, asked, wanted)) {
+      ALOS_ATTEMPT(ready, must_not_be_fresh(wanted, straight->place));
       if (auto no = scripted_failure(call, straight->place.path)) co_return std::unexpected(std::move(*no));
       co_return std::move(*straight);
     }
   }
-  co_return co_await search(call, *view, asked, wanted);
+  auto searched = co_await search(call, *view, asked, wanted);
+  ALOS_ATTEMPT(found, std::move(searched));
+  ALOS_ATTEMPT(ready, must_not_be_fresh(wanted, found.place));
+  co_return std::move(found);
 }
 
 }  // namespace alos::broker

@@ -18,6 +18,7 @@ using policy::Rights;
 using testing::HasSubstr;
 
 constexpr const char* kMore = "the policy gives r to it";
+constexpr const char* kLess = "the policy does not give read to it";
 constexpr const char* kOther = "the policy allows other things in it";
 
 class FilesBrokeredRenamed : public Files {
@@ -64,16 +65,53 @@ TEST_F(FilesBrokeredExcepted, no_file_is_renamed_to_where_it_could_be_read) {
   EXPECT_EQ(client->call(read_request("/v/plain")).fs_read().content(), "p");
 }
 
-TEST_F(FilesBrokeredExcepted, one_is_to_where_no_more_can_be_done_with_it) {
+TEST_F(FilesBrokeredExcepted, one_is_to_where_the_same_can_be_done_with_it) {
   EXPECT_TRUE(rename("/v/plain", "/v/other").has_fs_rename());
-  EXPECT_TRUE(rename("/v/other", "/v/sub/other").has_fs_rename());
-  EXPECT_TRUE(rename("/v/sub/other", "/v/sub/again").has_fs_rename());
+  EXPECT_TRUE(rename("/v/sub/deep", "/v/sub/again").has_fs_rename());
   EXPECT_TRUE(client->call(read_request("/v/sub/again")).has_denied());
+}
+
+// Who reads it by then goes on, and is shown what it becomes.
+TEST_F(FilesBrokeredExcepted, no_file_is_renamed_to_where_it_could_not_be_read_any_more) {
+  is_refused("/v/plain", "/v/sub/plain", kLess);
+  wire::Request copy;
+  copy.mutable_fs_copy()->set_from("/v/plain");
+  copy.mutable_fs_copy()->set_to("/v/sub/plain");
+  EXPECT_TRUE(client->call(copy).has_fs_copy()) << "what the refusal says to do instead";
 }
 
 TEST_F(FilesBrokeredExcepted, no_link_is_renamed_to_where_it_could_be_followed) {
   std::filesystem::create_symlink("/v/plain", served.root() + ".brokered/v/sub/link");
   is_refused("/v/sub/link", "/v/link", kMore);
+}
+
+// What is done stays as it is: what was being added to it by its name before would be added to it all the same.
+class FilesBrokeredSealed : public FilesBrokeredRenamed {
+ protected:
+  FilesBrokeredSealed() : FilesBrokeredRenamed({brokered(kAll, "/v/**", "working"), sealed(), kept()}) {
+    served.write(".brokered/v/x", "x");
+  }
+  static policy::FileRule sealed() {
+    return rule(Effect::deny, Rights(policy::Right::write) | policy::Right::append, {"/v/*.done"}, "sealed");
+  }
+  static policy::FileRule kept() {
+    return rule(Effect::deny, Rights(policy::Right::remove) | policy::Right::rename, {"/v/*.kept"}, "kept");
+  }
+};
+
+TEST_F(FilesBrokeredSealed, no_file_is_renamed_to_where_it_could_not_be_written_any_more) {
+  const wire::Reply reply = rename("/v/x", "/v/x.done");
+  EXPECT_EQ(reply.failed().name(), "EPERM") << reply.DebugString();
+  EXPECT_THAT(reply.failed().hint(), HasSubstr("the policy does not give write+append to it"));
+  EXPECT_TRUE(rename("/v/x", "/v/x.kept").has_fs_rename()) << "nothing goes on by these rights";
+}
+
+// The kernel leaves both names, and says that it was done.
+TEST_F(FilesBrokeredSealed, one_name_of_a_file_does_not_take_the_place_of_another) {
+  std::filesystem::create_hard_link(served.root() + ".brokered/v/x", served.root() + ".brokered/v/y");
+  const wire::Reply reply = rename("/v/x", "/v/y", true);
+  EXPECT_EQ(reply.failed().name(), "EMLINK") << reply.DebugString();
+  EXPECT_TRUE(rename("/v/x", "/v/x", true).has_fs_rename()) << "to its own name it is done";
 }
 
 // What a pattern of an allow gives, it gives by the name.
