@@ -230,10 +230,11 @@ Broker::Broker(std::unique_ptr<Reactor> reactor, UniqueFd event, Agent::Facts fa
       time_(clock()),
       agent_(std::move(facts), std::move(policy), std::move(script)),
       worker_(*reactor_, std::move(event)),
+      changes_(*reactor_),
       runs_(host),
       pipeline_(*reactor_, journal),
       channels_(std::make_unique<Channels>(*reactor_, agent_, pipeline_, journal)) {
-  add_file_primitives(pipeline_, worker_);
+  add_file_primitives(pipeline_, worker_, changes_);
   add_clock_primitives(pipeline_, time_, host_, agent_.facts());
   add_shell_primitives(pipeline_, runs_, time_);
   add_policy_primitives(pipeline_);

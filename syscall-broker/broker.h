@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "syscall-broker/agent.h"
+#include "syscall-broker/change_lock.h"
 #include "syscall-broker/channel.h"
 #include "syscall-broker/host.h"
 #include "syscall-broker/journal.h"
@@ -73,6 +74,7 @@ class Broker {
   Reactor::Time time_;
   Agent agent_;
   Worker worker_;
+  ChangeLock changes_;
   ShellRuns runs_;
   Pipeline pipeline_;
   std::unique_ptr<Channels> channels_;

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 
 #include "base/digest.h"
@@ -129,10 +131,13 @@ Task<Attempt<bool>> sync_to_disk(Call& call, const UniqueFd& fd, std::string_vie
   co_return true;
 }
 
+// Whatever its case: some file systems do not tell it.
 bool is_fresh(std::string_view path) {
   const std::string_view name = path.substr(path.rfind('/') + 1);
-  return name.starts_with(kFresh) && name.size() == kFresh.size() + 2 * kFreshBytes &&
-         name.find_first_not_of("0123456789abcdef", kFresh.size()) == name.npos;
+  const auto is_same = [](unsigned char a, char b) { return std::tolower(a) == b; };
+  return name.size() == kFresh.size() + 2 * kFreshBytes &&
+         std::ranges::equal(name.substr(0, kFresh.size()), kFresh, is_same) &&
+         name.find_first_not_of("0123456789abcdefABCDEF", kFresh.size()) == name.npos;
 }
 
 Task<Attempt<Fresh>> make_beside(const View& view, const View::Place& place, mode_t mode) {
@@ -175,10 +180,10 @@ std::unexpected<Answer> no_thread(std::string_view path, int error, bool partial
                  partial);
 }
 
-void add_file_primitives(Pipeline& pipeline, Worker& worker) {
+void add_file_primitives(Pipeline& pipeline, Worker& worker, ChangeLock& changes) {
   add_reading(pipeline, worker);
-  add_writing(pipeline, worker);
-  add_naming(pipeline);
+  add_writing(pipeline, worker, changes);
+  add_naming(pipeline, changes);
 }
 
 }  // namespace alos::broker

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "syscall-broker/call.h"
+#include "syscall-broker/change_lock.h"
 #include "syscall-broker/primitive.h"
 #include "syscall-broker/view.h"
 #include "syscall-broker/worker.h"
@@ -97,7 +98,7 @@ Task<Answer> throw_away(const View& view, const Fresh& fresh, const View::Place&
 std::unexpected<Answer> no_thread(std::string_view path, int error, bool partial = false);
 
 void add_reading(Pipeline& pipeline, Worker& worker);
-void add_writing(Pipeline& pipeline, Worker& worker);
-void add_naming(Pipeline& pipeline);
+void add_writing(Pipeline& pipeline, Worker& worker, ChangeLock& changes);
+void add_naming(Pipeline& pipeline, ChangeLock& changes);
 
 }  // namespace alos::broker

@@ -11,6 +11,7 @@ namespace alos::broker {
 namespace {
 
 using policy::Right;
+using Mode = ChangeLock::Mode;
 
 constexpr mode_t kPermissions = 0755;
 constexpr policy::Rights kOfContent = policy::Rights(Right::read) | Right::write | Right::append;
@@ -130,6 +131,8 @@ class FsMkdir final : public Primitive {
 
 class FsRemove final : public Primitive {
  public:
+  explicit FsRemove(ChangeLock& changes) : changes_(changes) {}
+
   Attempt<Plan> plan(Call& call) override {
     auto path = path_argument(call.request().fs_remove().path());
     if (!path) return std::unexpected(std::move(path).error());
@@ -139,6 +142,8 @@ class FsRemove final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsRemove& wanted = call.request().fs_remove();
     const std::string& asked = planned.demands.front().asked();
+    const Mode mode = wanted.has_if_version() ? Mode::alone : Mode::together;
+    const auto held = co_await changes_.take(mode);
     auto search = co_await find(call, asked, {.rights = Right::remove, .absent = Right::remove, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "remove"));
@@ -153,10 +158,15 @@ class FsRemove final : public Primitive {
     out.reply.mutable_fs_remove();
     co_return out;
   }
+
+ private:
+  ChangeLock& changes_;
 };
 
 class FsRename final : public Primitive {
  public:
+  explicit FsRename(ChangeLock& changes) : changes_(changes) {}
+
   Attempt<Plan> plan(Call& call) override {
     const wire::FsRename& wanted = call.request().fs_rename();
     auto from = path_argument(wanted.from());
@@ -171,6 +181,8 @@ class FsRename final : public Primitive {
     const wire::FsRename& wanted = call.request().fs_rename();
     const std::string& from = planned.demands.front().asked();
     const std::string& to = planned.demands.back().asked();
+    const Mode mode = wanted.replace() ? Mode::alone : Mode::together;  // what goes is told from what takes its place
+    const auto held = co_await changes_.take(mode);
     auto first = co_await find(call, from, {.rights = Right::rename, .absent = Right::rename, .follow = false});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));
@@ -194,14 +206,17 @@ class FsRename final : public Primitive {
     out.reply.mutable_fs_rename();
     co_return out;
   }
+
+ private:
+  ChangeLock& changes_;
 };
 
 }  // namespace
 
-void add_naming(Pipeline& pipeline) {
+void add_naming(Pipeline& pipeline, ChangeLock& changes) {
   pipeline.add(wire::Request::kFsMkdir, std::make_unique<FsMkdir>());
-  pipeline.add(wire::Request::kFsRemove, std::make_unique<FsRemove>());
-  pipeline.add(wire::Request::kFsRename, std::make_unique<FsRename>());
+  pipeline.add(wire::Request::kFsRemove, std::make_unique<FsRemove>(changes));
+  pipeline.add(wire::Request::kFsRename, std::make_unique<FsRename>(changes));
 }
 
 }  // namespace alos::broker

@@ -56,11 +56,42 @@ struct Written {
   bool created;
 };
 
+// That what was found is still what is to be replaced.
+Task<Attempt<bool>> must_be_as_found(const View& view, const Found& found, wire::WriteMode mode,
+                                     const std::string* if_version) {
+  if (if_version == nullptr && mode != wire::REPLACE) co_return true;
+  const std::string& path = found.place.path;
+  auto now = co_await view.open(found.place, O_PATH);
+  if (!now && now.error().code == ENOENT && if_version != nullptr) co_return conflict(path);
+  ALOS_ATTEMPT(node, std::move(now));
+  ALOS_ATTEMPT(st, look(node, path));
+  if (if_version != nullptr && version_of(st) != *if_version) co_return conflict(path);
+  co_return true;
+}
+
+// Nothing of what primitives change comes between the look and the rename. What was not there is made only where
+// nothing has come since; what was there may be replaced by another's.
+Task<Attempt<Written>> settle(ChangeLock& changes, const View& view, const Fresh& fresh, const Found& found,
+                              wire::WriteMode mode, const std::string* if_version) {
+  const ChangeLock::Mode how =
+      if_version != nullptr || mode == wire::REPLACE ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
+  const auto held = co_await changes.take(how);
+  auto same = co_await must_be_as_found(view, found, mode, if_version);
+  if (!same) {
+    auto left = co_await throw_away(view, fresh, found.place, std::move(same).error());
+    co_return std::unexpected(std::move(left));
+  }
+  auto placed = co_await put_in_place(view, fresh, found.place, found.there() && mode != wire::CREATE);
+  ALOS_ATTEMPT(done, std::move(placed));
+  ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
+  co_return Written(st, !found.there());
+}
+
 // Whole, under another name first: whoever reads the file sees the old or the new content, and a failure leaves the
 // old. `fill` puts the content in.
 template <class Fill>
-Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode mode, mode_t permissions,
-                               const std::string* if_version, bool sync, Fill fill) {
+Task<Attempt<Written>> replace(Call& call, ChangeLock& changes, const Found& found, wire::WriteMode mode,
+                               mode_t permissions, const std::string* if_version, bool sync, Fill fill) {
   ALOS_ATTEMPT(view, call.agent().view());
   auto made = co_await make_beside(*view, found.place, permissions);
   ALOS_ATTEMPT(fresh, std::move(made));
@@ -69,36 +100,24 @@ Task<Attempt<Written>> replace(Call& call, const Found& found, wire::WriteMode m
     auto synced = co_await sync_to_disk(call, fresh.fd, found.place.path, false);
     if (!synced) filled = std::unexpected(std::move(synced).error());
   }
-  if (filled && if_version) {
-    // Again, as late as can be: what changes it after this is as if it had come after the write.
-    auto now = co_await view->open(found.place, O_PATH);
-    auto st = now ? look(*now, found.place.path) : Attempt<struct stat>(std::unexpected(failed(now.error())));
-    const bool is_gone = !now && now.error().code == ENOENT;
-    if (is_gone || (st && version_of(*st) != *if_version))
-      filled = conflict(found.place.path);
-    else if (!st)
-      filled = std::unexpected(std::move(st).error());
-  }
   if (!filled) {
     // Of a file that nobody has seen, and that is taken away again.
     if (filled.error().reply.has_failed()) filled.error().reply.mutable_failed()->set_partial(false);
     auto left = co_await throw_away(*view, fresh, found.place, std::move(filled).error());
     co_return std::unexpected(std::move(left));
   }
-  // What was not there is made only where nothing has come since; what was there may be replaced by another's.
-  auto placed = co_await put_in_place(*view, fresh, found.place, found.there() && mode != wire::CREATE);
-  ALOS_ATTEMPT(done, std::move(placed));
+  auto settled = co_await settle(changes, *view, fresh, found, mode, if_version);
+  ALOS_ATTEMPT(written, std::move(settled));
   if (sync) {
     auto named = co_await sync_name(call, *view, found.place, fresh.fd);
     ALOS_ATTEMPT(on_disk, std::move(named));
   }
-  ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
-  co_return Written(st, !found.there());
+  co_return written;
 }
 
 class FsWrite final : public Primitive {
  public:
-  explicit FsWrite(Worker& worker) : worker_(worker) {}
+  FsWrite(Worker& worker, ChangeLock& changes) : worker_(worker), changes_(changes) {}
 
   Attempt<Plan> plan(Call& call) override {
     const wire::FsWrite& wanted = call.request().fs_write();
@@ -132,22 +151,34 @@ class FsWrite final : public Primitive {
   }
 
  private:
-  static Task<Attempt<Written>> whole(Call& call, const Found& found, std::string_view content,
-                                      const wire::FsWrite& wanted) {
+  Task<Attempt<Written>> whole(Call& call, const Found& found, std::string_view content, const wire::FsWrite& wanted) {
     const mode_t permissions = wanted.has_permissions() ? wanted.permissions()
                                : found.there()          ? found.st.st_mode & 0777
                                                         : kPermissions;
     const std::string* const if_version = wanted.has_if_version() ? &wanted.if_version() : nullptr;
     auto fill = [&](const UniqueFd& fd) { return write_all(call, fd, content, 0, found.place.path); };
-    auto done = co_await replace(call, found, wanted.mode(), permissions, if_version, wanted.sync(), fill);
+    auto done = co_await replace(call, changes_, found, wanted.mode(), permissions, if_version, wanted.sync(), fill);
     co_return done;
   }
 
   Task<Attempt<Written>> in_place(Call& call, const Found& found, std::string_view content,
                                   const wire::FsWrite& wanted) {
     ALOS_ATTEMPT(view, call.agent().view());
+    auto done = co_await write_there(call, *view, found, content, wanted);
+    ALOS_ATTEMPT(written, std::move(done));
+    if (wanted.sync()) {
+      auto synced = co_await sync_to_disk(call, written.first, found.place.path, true);
+      ALOS_ATTEMPT(on_disk, std::move(synced));
+    }
+    co_return std::move(written.second);
+  }
+
+  Task<Attempt<std::pair<UniqueFd, Written>>> write_there(Call& call, const View& view, const Found& found,
+                                                          std::string_view content, const wire::FsWrite& wanted) {
+    const ChangeLock::Mode mode = wanted.has_if_version() ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
+    const auto held = co_await changes_.take(mode);
     Found open;
-    auto opened = co_await view->open(found.place, O_WRONLY);
+    auto opened = co_await view.open(found.place, O_WRONLY);
     ALOS_ATTEMPT(fd, std::move(opened));
     open.place.path = found.place.path;
     open.place.brokered = found.place.brokered;
@@ -166,19 +197,18 @@ class FsWrite final : public Primitive {
       if (none != 0) co_return no_thread(open.place.path, none, size > 0);
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", size > 0);
     }
-    if (wanted.sync()) {
-      auto synced = co_await sync_to_disk(call, open.node, open.place.path, true);
-      ALOS_ATTEMPT(on_disk, std::move(synced));
-    }
     ALOS_ATTEMPT(now, look(open.node, open.place.path));
-    co_return Written(now, false);
+    co_return std::pair(std::move(open.node), Written(now, false));
   }
 
   Worker& worker_;
+  ChangeLock& changes_;
 };
 
 class FsAppend final : public Primitive {
  public:
+  explicit FsAppend(ChangeLock& changes) : changes_(changes) {}
+
   Attempt<Plan> plan(Call& call) override {
     const wire::FsAppend& wanted = call.request().fs_append();
     auto path = path_argument(wanted.path());
@@ -189,61 +219,75 @@ class FsAppend final : public Primitive {
   }
 
   Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
-    const wire::FsAppend& wanted = call.request().fs_append();
-    const std::string& asked = planned.demands.front().asked();
-    ALOS_ATTEMPT(content, call.content(wanted.content()));
-    const Right absent = wanted.create() ? Right::create : Right::append;
+    ALOS_ATTEMPT(content, call.content(call.request().fs_append().content()));
     Found found;
     bool made_here = false;
-    for (int looks = 1; !made_here; ++looks) {
-      auto search = co_await find(
-          call, asked, {.rights = Right::append, .absent = absent, .beside = false, .open = O_WRONLY | O_APPEND});
-      ALOS_ATTEMPT(at, std::move(search));
-      found = std::move(at);
-      if (found.there() || !wanted.create() || found.place.name == ".") break;
-      if (wanted.has_if_version()) co_return conflict(found.place.path);
-      ALOS_ATTEMPT(view, call.agent().view());
-      auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
-      if (!made && made.error().code == EEXIST && looks < kLooks) continue;
-      ALOS_ATTEMPT(node, std::move(made));
-      found.node = std::move(node);
-      ALOS_ATTEMPT(st, look(found.node, found.place.path));
-      found.st = st;
-      made_here = true;
+    auto added = co_await add(call, planned.demands.front().asked(), content, found, made_here);
+    if (added && call.request().fs_append().sync()) {
+      auto synced = co_await sync(call, found, made_here);
+      if (!synced) added = std::unexpected(std::move(synced).error());
     }
-    auto appended = co_await append(call, found, made_here, content, wanted);
-    if (!appended && made_here && appended.error().reply.has_failed())
-      appended.error().reply.mutable_failed()->set_partial(true);  // the file is there
-    co_return appended;
+    if (!added && made_here && added.error().reply.has_failed())
+      added.error().reply.mutable_failed()->set_partial(true);  // the file is there
+    co_return added;
   }
 
  private:
-  static Task<Attempt<Answer>> append(Call& call, const Found& found, bool made_here, std::string_view content,
-                                      const wire::FsAppend& wanted) {
+  Task<Attempt<Answer>> add(Call& call, const std::string& asked, std::string_view content, Found& found,
+                            bool& made_here) {
+    const wire::FsAppend& wanted = call.request().fs_append();
+    const ChangeLock::Mode mode = wanted.has_if_version() ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
+    const auto held = co_await changes_.take(mode);
+    auto opened = co_await open(call, asked, found, made_here);
+    ALOS_ATTEMPT(ready, std::move(opened));
     ALOS_ATTEMPT(suits, must_be_content(found, Names::one));
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version()) co_return conflict(found.place.path);
     auto done = co_await write_all(call, found.node, content, -1, found.place.path);
     ALOS_ATTEMPT(written, std::move(done));
-    if (wanted.sync()) {
-      auto synced = co_await sync_to_disk(call, found.node, found.place.path, true);
-      ALOS_ATTEMPT(on_disk, std::move(synced));
-      if (made_here) {
-        ALOS_ATTEMPT(view, call.agent().view());
-        auto named = co_await sync_name(call, *view, found.place, found.node);
-        ALOS_ATTEMPT(name_on_disk, std::move(named));
-      }
-    }
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
     Answer out;
     out.reply.mutable_fs_append()->set_version(version_of(now));
     out.reply.mutable_fs_append()->set_size(static_cast<uint64_t>(now.st_size));
     co_return out;
   }
+
+  // What is there, or a new file; or what `found` says is not there.
+  static Task<Attempt<bool>> open(Call& call, const std::string& asked, Found& found, bool& made_here) {
+    const wire::FsAppend& wanted = call.request().fs_append();
+    const Right absent = wanted.create() ? Right::create : Right::append;
+    for (int looks = 1;; ++looks) {
+      auto search = co_await find(
+          call, asked, {.rights = Right::append, .absent = absent, .beside = false, .open = O_WRONLY | O_APPEND});
+      ALOS_ATTEMPT(at, std::move(search));
+      found = std::move(at);
+      if (found.there() || !wanted.create() || found.place.name == ".") co_return true;
+      if (wanted.has_if_version()) co_return conflict(found.place.path);
+      ALOS_ATTEMPT(view, call.agent().view());
+      auto made = co_await view->create(found.place, found.place.name, O_WRONLY | O_APPEND, kPermissions);
+      if (!made && made.error().code == EEXIST && looks < kLooks) continue;
+      ALOS_ATTEMPT(node, std::move(made));
+      found.node = std::move(node);
+      made_here = true;
+      ALOS_ATTEMPT(st, look(found.node, found.place.path));
+      found.st = st;
+      co_return true;
+    }
+  }
+
+  static Task<Attempt<bool>> sync(Call& call, const Found& found, bool made_here) {
+    auto synced = co_await sync_to_disk(call, found.node, found.place.path, true);
+    ALOS_ATTEMPT(on_disk, std::move(synced));
+    if (!made_here) co_return true;
+    ALOS_ATTEMPT(view, call.agent().view());
+    co_return co_await sync_name(call, *view, found.place, found.node);
+  }
+
+  ChangeLock& changes_;
 };
 
 class FsCopy final : public Primitive {
  public:
-  explicit FsCopy(Worker& worker) : worker_(worker) {}
+  FsCopy(Worker& worker, ChangeLock& changes) : worker_(worker), changes_(changes) {}
 
   Attempt<Plan> plan(Call& call) override {
     const wire::FsCopy& wanted = call.request().fs_copy();
@@ -270,7 +314,7 @@ class FsCopy final : public Primitive {
       ALOS_ATTEMPT(suits, must_suit(target, wanted.mode()));
       auto fill = [&](const UniqueFd& fd) { return copy(call, source, fd, target.place.path); };
       auto done =
-          co_await replace(call, target, wanted.mode(),
+          co_await replace(call, changes_, target, wanted.mode(),
                            target.there() ? target.st.st_mode & 0777 : source.st.st_mode & 0777, nullptr, false, fill);
       if (!done && looks < kLooks && has_come(done.error(), target, wanted.mode())) continue;
       ALOS_ATTEMPT(written, std::move(done));
@@ -318,14 +362,15 @@ class FsCopy final : public Primitive {
   }
 
   Worker& worker_;
+  ChangeLock& changes_;
 };
 
 }  // namespace
 
-void add_writing(Pipeline& pipeline, Worker& worker) {
-  pipeline.add(wire::Request::kFsWrite, std::make_unique<FsWrite>(worker));
-  pipeline.add(wire::Request::kFsAppend, std::make_unique<FsAppend>());
-  pipeline.add(wire::Request::kFsCopy, std::make_unique<FsCopy>(worker));
+void add_writing(Pipeline& pipeline, Worker& worker, ChangeLock& changes) {
+  pipeline.add(wire::Request::kFsWrite, std::make_unique<FsWrite>(worker, changes));
+  pipeline.add(wire::Request::kFsAppend, std::make_unique<FsAppend>(changes));
+  pipeline.add(wire::Request::kFsCopy, std::make_unique<FsCopy>(worker, changes));
 }
 
 }  // namespace alos::broker

@@ -76,6 +76,10 @@ TEST_F(FilesFresh, it_is_not_reached_by_a_link) {
   }
 }
 
+TEST_F(FilesFresh, it_is_the_same_in_capitals) {
+  is_kept(write_request("/v/.Alos-0123456789ABCDEF", "x"));
+}
+
 // A broker that was killed may have left it.
 TEST_F(FilesFresh, it_can_be_looked_at_and_removed) {
   served.write(std::string(".brokered") + kFresh, "half");
