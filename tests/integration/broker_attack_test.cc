@@ -41,8 +41,8 @@ class BrokerAttack : public InBothModes {
   }
 
   // Against the secret outside, or where `around` says so, one that is masked in a directory that the box has.
-  Outcome attack(const std::string& what, long count = 0, const std::string& limits = "wall: 120s",
-                 std::chrono::seconds timeout = std::chrono::seconds(150)) {
+  Outcome attack(const std::string& what, long count = 0, const std::string& limits = "wall: 240s",
+                 std::chrono::seconds timeout = std::chrono::seconds(280)) {
     const std::string policy =
         world().policy("attacked",
                        "alos: 1\nabout: an agent that attacks its broker\nextends: base\nvars: {workspace: dir}\n"
