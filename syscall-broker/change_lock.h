@@ -14,6 +14,7 @@ namespace alos::broker {
 class ChangeLock {
  public:
   enum class Mode : uint8_t { together, alone };
+  static constexpr Mode alone_if(bool compares) { return compares ? Mode::alone : Mode::together; }
 
   explicit ChangeLock(Reactor& reactor) : reactor_(reactor) {}
   ChangeLock(const ChangeLock&) = delete;

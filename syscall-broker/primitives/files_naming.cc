@@ -11,7 +11,6 @@ namespace alos::broker {
 namespace {
 
 using policy::Right;
-using Mode = ChangeLock::Mode;
 
 constexpr mode_t kPermissions = 0755;
 constexpr policy::Rights kOfContent = policy::Rights(Right::read) | Right::write | Right::append;
@@ -142,8 +141,7 @@ class FsRemove final : public Primitive {
   Task<Attempt<Answer>> carry_out(Call& call, const Plan& planned) override {
     const wire::FsRemove& wanted = call.request().fs_remove();
     const std::string& asked = planned.demands.front().asked();
-    const Mode mode = wanted.has_if_version() ? Mode::alone : Mode::together;
-    const auto held = co_await changes_.take(mode);
+    const auto held = co_await changes_.take(ChangeLock::alone_if(wanted.has_if_version()));
     auto search = co_await find(call, asked, {.rights = Right::remove, .absent = Right::remove, .follow = false});
     ALOS_ATTEMPT(found, std::move(search));
     ALOS_ATTEMPT(named, must_be_a_name(found.place, "remove"));
@@ -181,8 +179,8 @@ class FsRename final : public Primitive {
     const wire::FsRename& wanted = call.request().fs_rename();
     const std::string& from = planned.demands.front().asked();
     const std::string& to = planned.demands.back().asked();
-    const Mode mode = wanted.replace() ? Mode::alone : Mode::together;  // what goes is told from what takes its place
-    const auto held = co_await changes_.take(mode);
+    // With `replace`, what goes is told from what takes its place.
+    const auto held = co_await changes_.take(ChangeLock::alone_if(wanted.replace()));
     auto first = co_await find(call, from, {.rights = Right::rename, .absent = Right::rename, .follow = false});
     ALOS_ATTEMPT(source, std::move(first));
     ALOS_ATTEMPT(named, must_be_a_name(source.place, "rename"));

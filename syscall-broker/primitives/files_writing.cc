@@ -56,10 +56,8 @@ struct Written {
   bool created;
 };
 
-// That what was found is still what is to be replaced.
-Task<Attempt<bool>> must_be_as_found(const View& view, const Found& found, wire::WriteMode mode,
-                                     const std::string* if_version) {
-  if (if_version == nullptr && mode != wire::REPLACE) co_return true;
+// That what is to be replaced is there still, and has the version.
+Task<Attempt<bool>> must_be_as_found(const View& view, const Found& found, const std::string* if_version) {
   const std::string& path = found.place.path;
   auto now = co_await view.open(found.place, O_PATH);
   if (!now && now.error().code == ENOENT && if_version != nullptr) co_return conflict(path);
@@ -73,13 +71,14 @@ Task<Attempt<bool>> must_be_as_found(const View& view, const Found& found, wire:
 // nothing has come since; what was there may be replaced by another's.
 Task<Attempt<Written>> settle(ChangeLock& changes, const View& view, const Fresh& fresh, const Found& found,
                               wire::WriteMode mode, const std::string* if_version) {
-  const ChangeLock::Mode how =
-      if_version != nullptr || mode == wire::REPLACE ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
-  const auto held = co_await changes.take(how);
-  auto same = co_await must_be_as_found(view, found, mode, if_version);
-  if (!same) {
-    auto left = co_await throw_away(view, fresh, found.place, std::move(same).error());
-    co_return std::unexpected(std::move(left));
+  const bool compares = if_version != nullptr || mode == wire::REPLACE;
+  const auto held = co_await changes.take(ChangeLock::alone_if(compares));
+  if (compares) {
+    auto same = co_await must_be_as_found(view, found, if_version);
+    if (!same) {
+      auto left = co_await throw_away(view, fresh, found.place, std::move(same).error());
+      co_return std::unexpected(std::move(left));
+    }
   }
   auto placed = co_await put_in_place(view, fresh, found.place, found.there() && mode != wire::CREATE);
   ALOS_ATTEMPT(done, std::move(placed));
@@ -175,8 +174,7 @@ class FsWrite final : public Primitive {
 
   Task<Attempt<std::pair<UniqueFd, Written>>> write_there(Call& call, const View& view, const Found& found,
                                                           std::string_view content, const wire::FsWrite& wanted) {
-    const ChangeLock::Mode mode = wanted.has_if_version() ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
-    const auto held = co_await changes_.take(mode);
+    const auto held = co_await changes_.take(ChangeLock::alone_if(wanted.has_if_version()));
     Found open;
     auto opened = co_await view.open(found.place, O_WRONLY);
     ALOS_ATTEMPT(fd, std::move(opened));
@@ -236,8 +234,7 @@ class FsAppend final : public Primitive {
   Task<Attempt<Answer>> add(Call& call, const std::string& asked, std::string_view content, Found& found,
                             bool& made_here) {
     const wire::FsAppend& wanted = call.request().fs_append();
-    const ChangeLock::Mode mode = wanted.has_if_version() ? ChangeLock::Mode::alone : ChangeLock::Mode::together;
-    const auto held = co_await changes_.take(mode);
+    const auto held = co_await changes_.take(ChangeLock::alone_if(wanted.has_if_version()));
     auto opened = co_await open(call, asked, found, made_here);
     ALOS_ATTEMPT(ready, std::move(opened));
     ALOS_ATTEMPT(suits, must_be_content(found, Names::one));

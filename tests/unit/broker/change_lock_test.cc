@@ -2,8 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -14,6 +12,7 @@
 
 #include "base/clock.h"
 #include "syscall-broker/task.h"
+#include "tests/unit/broker/served.h"
 
 namespace alos::broker {
 namespace {
@@ -23,22 +22,15 @@ using Mode = ChangeLock::Mode;
 class ChangeLocks : public testing::Test {
  protected:
   ChangeLocks() {
-    io_uring_params params{};
-    UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &params)));
-    auto files = FileRing::map(std::move(ring), params);
-    EXPECT_TRUE(files);
-    auto made = Reactor::create(std::move(*files));
+    auto made = Reactor::create(test::file_ring(8));
     EXPECT_TRUE(made);
     reactor = std::move(*made);
     lock.emplace(*reactor);
   }
-  // Holds it until let_go().
-  struct Holder {
-    std::optional<ChangeLock::Held> held;
-  };
+  using Holder = std::optional<ChangeLock::Held>;  // until it is reset
   Job take(Holder& holder, Mode mode, char name) {
     auto held = co_await lock->take(mode);
-    holder.held.emplace(std::move(held));
+    holder.emplace(std::move(held));
     order += name;
   }
   void turn() const {
@@ -56,16 +48,16 @@ TEST_F(ChangeLocks, many_hold_it_together_and_one_alone) {
   take(holders[1], Mode::together, 'b');
   take(holders[2], Mode::alone, 'c');
   EXPECT_EQ(order, "ab");
-  holders[0].held.reset();
+  holders[0].reset();
   turn();
   EXPECT_EQ(order, "ab");
-  holders[1].held.reset();
+  holders[1].reset();
   EXPECT_EQ(order, "ab") << "not in the middle of how another ends";
   turn();
   EXPECT_EQ(order, "abc");
   take(holders[3], Mode::together, 'd');
   EXPECT_EQ(order, "abc");
-  holders[2].held.reset();
+  holders[2].reset();
   turn();
   EXPECT_EQ(order, "abcd");
 }
@@ -75,12 +67,12 @@ TEST_F(ChangeLocks, who_waits_is_passed_by_nobody) {
   take(holders[1], Mode::alone, 'b');
   take(holders[2], Mode::together, 'c');
   EXPECT_EQ(order, "a");
-  holders[0].held.reset();
+  holders[0].reset();
   take(holders[3], Mode::alone, 'd');
   EXPECT_EQ(order, "a") << "it is free, and others came before";
   for (Holder& holder : holders) {
     turn();
-    holder.held.reset();
+    holder.reset();
   }
   turn();
   EXPECT_EQ(order, "abcd");
@@ -89,7 +81,8 @@ TEST_F(ChangeLocks, who_waits_is_passed_by_nobody) {
 // Whatever order it is taken and given back in, nobody is beside one that is alone, and all come to their turn.
 TEST_F(ChangeLocks, none_is_beside_one_that_is_alone) {
   std::mt19937 random(5);
-  struct Taker : Holder {
+  struct Taker {
+    Holder held;
     Mode mode = Mode::together;
     bool asked = false;
   };
@@ -103,7 +96,7 @@ TEST_F(ChangeLocks, none_is_beside_one_that_is_alone) {
     } else if (!one.asked) {
       one.asked = true;
       one.mode = random() % 3 == 0 ? Mode::alone : Mode::together;
-      take(one, one.mode, 'x');
+      take(one.held, one.mode, 'x');
     } else {
       turn();
     }

@@ -5,7 +5,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -463,11 +462,7 @@ TEST(Channel, that_ends_while_there_is_no_buffer_for_it_is_over) {
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   const rlimit few{.rlim_cur = 1000, .rlim_max = before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
-  io_uring_params params{};
-  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &params)));
-  auto files = FileRing::map(std::move(ring), params);
-  ASSERT_TRUE(files);
-  auto reactor = Reactor::create(std::move(*files));
+  auto reactor = Reactor::create(file_ring(8));
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
   ASSERT_TRUE(reactor);
   auto first = *sys::socketpair(SOCK_SEQPACKET), second = *sys::socketpair(SOCK_SEQPACKET);

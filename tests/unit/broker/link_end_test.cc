@@ -25,11 +25,7 @@ namespace {
 class Linked {
  public:
   explicit Linked(sys::Pair pair) : supervisor(std::move(pair.a)), own_(::dup(pair.b.get())), link_(std::move(pair.b)) {
-    io_uring_params params{};
-    UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 64, &params)));
-    auto files = FileRing::map(std::move(ring), params);
-    if (!files) std::abort();
-    auto made = Broker::create(std::move(*files), {}, policy::compile(test::rules({})), link_, link_);
+    auto made = Broker::create(test::file_ring(64), {}, policy::compile(test::rules({})), link_, link_);
     if (!made) std::abort();
     broker_ = std::move(*made);
     link_.serve(*broker_);
@@ -131,11 +127,7 @@ struct Told final : Channel::Owner {
 };
 
 void answer_with_too_many_in_flight() {
-  io_uring_params params{};
-  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, 8, &params)));
-  auto files = FileRing::map(std::move(ring), params);
-  if (!files) std::abort();
-  auto reactor = Reactor::create(std::move(*files));
+  auto reactor = Reactor::create(test::file_ring(8));
   if (!reactor) std::abort();
   auto pair = *sys::socketpair(SOCK_SEQPACKET);
   Told owner;

@@ -219,6 +219,15 @@ class Served::Notes final : public Journal {
   std::vector<std::function<void(Result<void>)>> kept_;
 };
 
+FileRing file_ring(unsigned entries) {
+  io_uring_params params{};
+  UniqueFd ring(static_cast<int>(::syscall(SYS_io_uring_setup, entries, &params)));
+  must(static_cast<bool>(ring), "io_uring_setup");
+  auto files = FileRing::map(std::move(ring), params);
+  must(files.has_value(), "map");
+  return std::move(*files);
+}
+
 Served::Served(Setting setting)
     : setting_(std::move(setting)),
       root_("/var/tmp/alos-served-" + random_hex(6)),

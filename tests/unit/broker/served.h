@@ -51,6 +51,9 @@ class Client {
   UniqueFd socket_;
 };
 
+// A ring without personalities.
+FileRing file_ring(unsigned entries);
+
 struct Setting {
   policy::Policy policy;
   // What Landlock lets the agent do below a path of the box; nothing said: everything everywhere.
