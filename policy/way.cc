@@ -51,6 +51,8 @@ class Patterns {
     std::erase_if(left_, [&](Steps& steps) { return !steps.step(component); });
   }
   bool match() const { return std::ranges::any_of(left_, &Steps::matches); }
+  // Here or further on.
+  bool may_match() const { return !left_.empty(); }
 
  private:
   std::vector<Steps> left_;
@@ -122,6 +124,20 @@ std::optional<TakenOnWay> first_taken(const std::vector<Candidate>& candidates, 
   return out;
 }
 
+// Who covers the directory that a pass over what is mounted is at.
+const FileRule* coverer(const std::vector<Candidate>& mounted, const std::vector<Candidate>& taking, Right right) {
+  for (const Candidate& one : taking)
+    if (one.paths.match() && !one.except.may_match()) return one.rule;
+  const auto excepts = [right](const Candidate& one) {
+    return one.rule->rights.has(right) && one.paths.match() && one.except.match();
+  };
+  const auto gives = [right](const Candidate& one) {
+    return one.rule->rights.has(right) && one.paths.match() && !one.except.match();
+  };
+  const auto by = std::ranges::find_if(mounted, excepts);
+  return by == mounted.end() || std::ranges::any_of(mounted, gives) ? nullptr : by->rule;
+}
+
 }  // namespace
 
 std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
@@ -144,6 +160,31 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
     look(candidates, end, end >= begin);
   }
   return first_taken(candidates, path);
+}
+
+std::optional<TakenOnWay> covered_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
+  std::vector<Candidate> mounted, taking;
+  for (const FileRule& rule : compiled.rules()) {
+    if (rule.effect == Effect::allow && !rule.brokered) mounted.emplace_back(rule);
+    if (rule.effect == Effect::deny && rule.rights.has(right)) taking.emplace_back(rule);
+  }
+  std::optional<TakenOnWay> out;
+  for (size_t end = 0; end < path.size();) {
+    const size_t from = end + 1;
+    end = next_end(path, end);
+    const std::string_view component = path.substr(from, end - from);
+    for (std::vector<Candidate>* all : {&mounted, &taking})
+      for (Candidate& one : *all) {
+        one.paths.step(component);
+        one.except.step(component);
+      }
+    if (std::ranges::none_of(mounted, [](const Candidate& one) { return one.paths.match(); }))
+      out.reset();
+    else if (end < path.size())
+      if (const FileRule* const by = coverer(mounted, taking, right))
+        out = TakenOnWay{std::string(path.substr(0, end)), {.rule = by}};
+  }
+  return out;
 }
 
 std::optional<TakenOnWay> denied_on_way(const CompiledPolicy& compiled, const Request& request,

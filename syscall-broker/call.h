@@ -102,6 +102,10 @@ class Call {
   enum class Side : uint8_t { from, to };
   void reaches(Side side, const std::string& asked, const std::string& path);
 
+  // How a call ends that the kernel refused and the policy's words allow: by what covers a directory above the path
+  // that `asked` has led to, if anything does (policy/way.h). `failure`: how it ends otherwise.
+  std::optional<Answer> covered(policy::Right right, const std::string& asked, Side side, const Answer& failure) const;
+
   // A link of what primitives alone reach is followed. Where it leads is told to whoever may stat it.
   void goes_by(const std::string& asked, const std::string& link, const std::string& rule);
 

@@ -9,6 +9,7 @@
 
 #include "base/paths.h"
 #include "base/sys.h"
+#include "policy/way.h"
 
 namespace alos::broker {
 
@@ -105,6 +106,7 @@ Task<Answer> Pipeline::answer(Call& call) {
     call.plan_ = &*plan;
     Attempt<Answer> done = co_await primitive.carry_out(call, *plan);
     out = done ? std::move(*done) : std::move(done).error();
+    if (auto denial = denial_above(call, *plan, out)) out = std::move(*denial);
     const std::string outcome = outcome_of(out);
     if (call.intent_ != 0) {
       record_denial(call, out);
@@ -146,6 +148,15 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
     return std::nullopt;
   }
   return denied(call.agent().policy(), decision, request);
+}
+
+std::optional<Answer> Pipeline::denial_above(const Call& call, const Plan& plan, const Answer& out) {
+  for (const policy::Request& demand : plan.demands) {
+    if (demand.kind() != policy::Request::Kind::file) continue;
+    const auto side = demand.asked() == plan.demands.front().asked() ? Call::Side::from : Call::Side::to;
+    if (auto no = call.covered(demand.right(), demand.asked(), side, out)) return no;
+  }
+  return std::nullopt;
 }
 
 // Whoever denied it: awaited in this turn, as every record that is waited for. And only what the call ends by: a place
@@ -307,6 +318,20 @@ std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, 
   auto request = policy::Request::file(right, asked, reached);
   if (!request) return failed(request.error());
   return pipeline_.decide(*this, *request);
+}
+
+std::optional<Answer> Call::covered(policy::Right right, const std::string& asked, Side side,
+                                    const Answer& failure) const {
+  const wire::Failed& failed = failure.reply.failed();  // of another answer it has no code
+  // EXDEV: what covers it is a mount.
+  const bool refused = failed.code() == EACCES || failed.code() == EROFS || failed.code() == EXDEV;
+  if (!refused || failed.partial() || scripted_) return std::nullopt;
+  const std::string& led_to = reached_[static_cast<size_t>(side)];
+  const std::string& path = led_to.empty() ? asked : led_to;
+  const auto above = policy::covered_on_way(agent_.policy(), right, path);
+  const auto request = policy::Request::file(right, asked, path);
+  if (!above || !request) return std::nullopt;
+  return denied(agent_.policy(), above->decision, *request);
 }
 
 void Call::reaches(Side side, const std::string& asked, const std::string& path) {

@@ -58,6 +58,8 @@ class Pipeline {
   Task<Answer> answer(Call& call);
   Task<Attempt<bool>> intend(Call& call);
   std::optional<Answer> decide(Call& call, const policy::Request& request);
+  // Of what ended as `out`.
+  static std::optional<Answer> denial_above(const Call& call, const Plan& plan, const Answer& out);
   void record_denial(Call& call, const Answer& answer);
   std::optional<Answer> admit(const wire::Request& request, Channel& channel);
   void give_back(Call& call);

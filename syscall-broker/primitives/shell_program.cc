@@ -112,8 +112,10 @@ Task<Attempt<bool>> find_program(Call& call) {
       call.program.path = call.program.file = call.program.taken = path;  // whether it is there is not told
       co_return true;
     }
-    if (!is_absent(search.error())) closed.push_back(std::move(path));
-    if (by_path) found = std::unexpected(std::move(search).error());
+    if (!is_absent(search.error())) closed.push_back(path);
+    if (!by_path) continue;
+    auto denial = call.covered(Right::execute, path, Call::Side::from, search.error());
+    found = std::unexpected(denial ? std::move(*denial) : std::move(search).error());
   }
   if (taken) {
     call.program = std::move(*taken);

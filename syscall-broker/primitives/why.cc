@@ -1,5 +1,6 @@
 #include "base/paths.h"
 #include "policy/remedy.h"
+#include "policy/way.h"
 #include "syscall-broker/primitive.h"
 #include "syscall-broker/primitives/primitives.h"
 
@@ -16,7 +17,11 @@ class PolicyWhy final : public Primitive {
 
   Task<Attempt<Answer>> carry_out(Call& call, const Plan&) override {
     const auto request = policy::Request::parse(call.request().policy_why().request());
-    const policy::Decision decision = policy::decide(call.agent().policy(), *request);
+    policy::Decision decision = policy::decide(call.agent().policy(), *request);
+    if (decision.effect == policy::Effect::allow && request->kind() == policy::Request::Kind::file &&
+        decision.layer == policy::Layer::policy)
+      if (auto above = policy::covered_on_way(call.agent().policy(), request->right(), request->reached()))
+        decision = above->decision;
     Answer out;
     wire::PolicyWhy::Result& result = *out.reply.mutable_policy_why();
     result.set_request(request->shown());

@@ -79,6 +79,47 @@ TEST_P(FailOn, a_swallowed_denial_fails_the_run_and_is_said) {
   EXPECT_EQ(outcome.end().value("code", -1), 1);
 }
 
+// A deny that names a directory covers it: what is below is as denied as its own name, by whatever primitive, and by
+// the rule that policy.why and explain name.
+TEST_P(FailOn, what_lies_below_a_directory_that_a_deny_names_is_denied) {
+  world().write(".env/key", "secret");
+  world().write("kept/file", "as it is");
+  const std::string policy = in_a_workspace("below",
+                                            "  secrets: {deny: rwx, path: $workspace/**/.env*}\n"
+                                            "  kept: {deny: wx, path: $workspace/kept}\n");
+  const std::vector<std::pair<std::string, std::string>> calls{{"fs.read", "$PWD/.env/key"},
+                                                               {"fs.stat", "$PWD/.env/key"},
+                                                               {"fs.list", "$PWD/.env/d"},
+                                                               {"fs.write", "$PWD/.env/new --content x"},
+                                                               {"fs.open", "$PWD/.env/key"},
+                                                               {"fs.copy", "$PWD/.env/key $PWD/mine"},
+                                                               {"fs.read", "$PWD/led/key"},
+                                                               {"shell.run", "-- $PWD/.env/key"},
+                                                               {"fs.write", "$PWD/kept/file --content x"},
+                                                               {"fs.append", "$PWD/kept/file --content x"},
+                                                               {"fs.mkdir", "$PWD/kept/d"},
+                                                               {"fs.remove", "$PWD/kept/file"},
+                                                               {"fs.rename", "$PWD/kept/file $PWD/mine"},
+                                                               {"fs.copy", "$PWD/here $PWD/kept/new"}};
+  for (const auto& [call, words] : calls) {
+    SCOPED_TRACE(call + " " + words);
+    const Outcome outcome =
+        world().shell(policy, "echo x > here; ln -s .env led; alos-call " + call + " " + words + "; true", {},
+                      {"--fail-on", "deny", "--fresh"});
+    EXPECT_EQ(outcome.code, 1) << outcome.out << outcome.err;
+    const std::string rule = words.find("kept") == words.npos ? "secrets" : "kept";
+    EXPECT_THAT(outcome.err, HasSubstr("(rule '" + rule + "'"));
+    EXPECT_THAT(outcome.out, HasSubstr("in the rule, and add the path to its 'except'"));
+  }
+  const Outcome fine = world().shell(policy,
+                                     "alos-call fs.read $PWD/kept/file && alos-call fs.read $PWD/.env/none/x; "
+                                     "alos-call policy.why \"fs.read $PWD/.env/key\"");
+  EXPECT_THAT(fine.out, HasSubstr("as it is")) << fine.err;
+  const size_t why = fine.out.rfind("\n{");
+  EXPECT_THAT(fine.out.substr(why == fine.out.npos ? 0 : why),
+              AllOf(HasSubstr("\"effect\":\"deny\""), HasSubstr("\"rule\":\"secrets\"")));
+}
+
 TEST_P(FailOn, without_it_the_code_is_the_program_s) {
   const Outcome outcome = run("alos-call fs.read /etc/shadow || true", {});
   EXPECT_EQ(outcome.code, 0);

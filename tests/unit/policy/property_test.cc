@@ -396,7 +396,7 @@ void take_letters(std::vector<PlainRule>& rules, Generator& make) {
 }
 
 struct Seen {
-  int planned = 0, allowed = 0, refused = 0, brokered = 0;
+  int planned = 0, allowed = 0, refused = 0, brokered = 0, covered = 0;
 };
 
 // Holds the plan of `rules`, if there is one, against decide().
@@ -427,6 +427,11 @@ void compare(const std::vector<PlainRule>& rules, Generator& make, MakePath make
     ASSERT_FALSE(leaks) << shown(rules, request);
     if (!box.globs() && !covered_above) {
       ASSERT_EQ(kept.allowed, decided) << shown(rules, request);
+    }
+    if (!box.globs() && decided && (kept.mask || kept.allowed)) {
+      const auto above = covered_on_way(compiled, right, path);
+      ASSERT_EQ(above ? above->directory : "", covered_above ? kept.covered : "") << shown(rules, request);
+      seen.covered += covered_above;
     }
     seen.allowed += kept.allowed;
     seen.refused += !kept.allowed;
@@ -459,6 +464,7 @@ TEST(ALOS_SUITE, what_several_allows_except_is_planned_as_it_is_decided) {
   }
   EXPECT_GT(seen.planned, ALOS_PAIRS / 10);
   EXPECT_GT(seen.allowed, ALOS_PAIRS);
+  EXPECT_GT(seen.covered, ALOS_PAIRS / 100);
   EXPECT_GT(seen.refused, ALOS_PAIRS);
 }
 

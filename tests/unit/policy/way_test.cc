@@ -122,5 +122,39 @@ TEST(TakenOnWay, a_long_path_and_many_rules) {
   EXPECT_EQ(taken(policy, path + "/a.k49/f"), path + "/a.k49 by r49");
 }
 
+std::string covered(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
+  const auto out = covered_on_way(policy, right, path);
+  return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
+}
+
+TEST(CoveredOnWay, by_a_deny_of_a_directory_that_is_mounted) {
+  const CompiledPolicy policy = compiled(
+      with_rules("  all: {allow: rwx, path: /s/**}\n  no: {deny: rwx, path: /s/**/.env*}\n"
+                 "  spared: {deny: rwx, path: '/s/**/p*', except: /s/p/public}\n  kept: {deny: wx, path: /s/x}\n"));
+  EXPECT_EQ(covered(policy, "/s/a/.env/key"), "/s/a/.env by no");
+  EXPECT_EQ(covered(policy, "/s/a/.env/b/.env.d/key"), "/s/a/.env/b/.env.d by no");
+  EXPECT_EQ(covered(policy, "/s/a/.env"), "") << "its own name is decide()'s to judge";
+  EXPECT_EQ(covered(policy, "/s/p/other"), "") << "something below is spared, so it stays open";
+  EXPECT_EQ(covered(policy, "/s/q/p/other"), "/s/q/p by spared");
+  EXPECT_EQ(covered(policy, "/s/x/f", Right::write), "/s/x by kept");
+  EXPECT_EQ(covered(policy, "/s/x/f"), "");
+  EXPECT_EQ(covered(policy, "/other/f"), "");
+}
+
+TEST(CoveredOnWay, not_by_a_directory_above_what_is_mounted_nor_where_primitives_alone_reach) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  books: {allow: r, path: /s/v/books/**}\n  each: {allow: r, path: /b/**, audit: each}\n"
+                          "  no: {deny: rwx, path: [/s/v, /b/d]}\n"));
+  EXPECT_EQ(covered(policy, "/s/v/books/f"), "");
+  EXPECT_EQ(covered(policy, "/b/d/f"), "");
+}
+
+TEST(CoveredOnWay, by_what_an_allow_excepts_and_no_other_gives) {
+  const CompiledPolicy policy =
+      compiled(with_rules("  all: {allow: rw, path: /s/**, except: [/s/p, /s/q]}\n  q: {allow: rw, path: /s/q}\n"));
+  EXPECT_EQ(covered(policy, "/s/p/f"), "/s/p by all");
+  EXPECT_EQ(covered(policy, "/s/q/f"), "");
+}
+
 }  // namespace
 }  // namespace alos::policy
