@@ -2,6 +2,16 @@
 
 namespace alos::broker {
 
+ChangeLock::Writing::Writing(ChangeLock& of, const struct stat& st) : of_(of), device_(st.st_dev), inode_(st.st_ino) {
+  for (Writing* const other : of_.writings_)
+    if (other->device_ == device_ && other->inode_ == inode_) other->alone_ = alone_ = false;
+  of_.writings_.push_back(this);
+}
+
+ChangeLock::Writing::~Writing() {
+  std::erase(of_.writings_, this);
+}
+
 bool ChangeLock::enter(Mode mode) {
   if (!waiting_.empty() || !is_free_for(mode)) return false;
   admit(mode);

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <coroutine>
 #include <cstdint>
 #include <deque>
 #include <utility>
+#include <vector>
 
 #include "syscall-broker/reactor.h"
 
@@ -43,6 +46,23 @@ class ChangeLock {
     Mode mode;
     std::coroutine_handle<> waiting{};
   };
+  // A file's content is written, for as long as this lives: what is found of the file at the end is of this write alone
+  // where is_alone(). Moves nowhere.
+  class Writing {
+   public:
+    Writing(ChangeLock& of, const struct stat& st);
+    Writing(const Writing&) = delete;
+    Writing& operator=(const Writing&) = delete;
+    ~Writing();
+    [[nodiscard]] bool is_alone() const { return alone_; }
+
+   private:
+    ChangeLock& of_;
+    dev_t device_;
+    ino_t inode_;
+    bool alone_ = true;
+  };
+
   // co_await lock.take(mode): given back by the end of what it answers. Nobody takes it twice.
   [[nodiscard]] Turn take(Mode mode) { return Turn{*this, mode}; }
 
@@ -55,6 +75,7 @@ class ChangeLock {
 
   Reactor& reactor_;
   std::deque<Turn*> waiting_;
+  std::vector<Writing*> writings_;  // no more than calls that are carried out at once
   unsigned holders_ = 0;
   bool alone_ = false;
   bool waking_ = false;

@@ -42,9 +42,11 @@ bool has_come(const Answer& answer, const Found& found, wire::WriteMode mode) {
   return !found.there() && mode != wire::CREATE && answer.reply.has_failed() && answer.reply.failed().code() == EEXIST;
 }
 
+// The version is of what this call has written, and of nothing where that cannot be told from what another wrote: who
+// compares with it later would take the other's for its own, and write over it.
 struct Written {
-  Written(const struct stat& st, bool is_new)
-      : version(version_of(st)), size(static_cast<uint64_t>(st.st_size)), created(is_new) {}
+  Written(const ChangeLock::Writing& writing, const struct stat& st, bool is_new)
+      : version(writing.is_alone() ? version_of(st) : ""), size(static_cast<uint64_t>(st.st_size)), created(is_new) {}
   template <class Result>
   void tell(Result& result) const {
     result.set_version(version);
@@ -80,10 +82,16 @@ Task<Attempt<Written>> settle(ChangeLock& changes, const View& view, const Fresh
       co_return std::unexpected(std::move(left));
     }
   }
+  auto whole = look(fresh.fd, found.place.path);
+  if (!whole) {
+    auto left = co_await throw_away(view, fresh, found.place, std::move(whole).error());
+    co_return std::unexpected(std::move(left));
+  }
+  const ChangeLock::Writing writing(changes, *whole);  // by its new name others may write it at once
   auto placed = co_await put_in_place(view, fresh, found.place, found.there() && mode != wire::CREATE);
   ALOS_ATTEMPT(done, std::move(placed));
   ALOS_ATTEMPT(st, look(fresh.fd, found.place.path));
-  co_return Written(st, !found.there());
+  co_return Written(writing, st, !found.there());
 }
 
 // Whole, under another name first: whoever reads the file sees the old or the new content, and a failure leaves the
@@ -186,6 +194,7 @@ class FsWrite final : public Primitive {
     ALOS_ATTEMPT(content_file, must_be_content(open, Names::one));
     // Of the file that is written: another may have got the name since.
     if (wanted.has_if_version() && version_of(open.st) != wanted.if_version()) co_return conflict(open.place.path);
+    const ChangeLock::Writing writing(changes_, st);
     auto done = co_await write_all(call, open.node, content, 0, open.place.path);
     ALOS_ATTEMPT(size, std::move(done));
     if (static_cast<uint64_t>(st.st_size) > size) {
@@ -196,7 +205,7 @@ class FsWrite final : public Primitive {
       if (error != 0) co_return give_up("ftruncate", open.place.path, error, "", size > 0);
     }
     ALOS_ATTEMPT(now, look(open.node, open.place.path));
-    co_return std::pair(std::move(open.node), Written(now, false));
+    co_return std::pair(std::move(open.node), Written(writing, now, false));
   }
 
   Worker& worker_;
@@ -239,12 +248,14 @@ class FsAppend final : public Primitive {
     ALOS_ATTEMPT(ready, std::move(opened));
     ALOS_ATTEMPT(suits, must_be_content(found, Names::one));
     if (wanted.has_if_version() && version_of(found.st) != wanted.if_version()) co_return conflict(found.place.path);
+    const ChangeLock::Writing writing(changes_, found.st);
     auto done = co_await write_all(call, found.node, content, -1, found.place.path);
     ALOS_ATTEMPT(written, std::move(done));
     ALOS_ATTEMPT(now, look(found.node, found.place.path));
+    const Written all(writing, now, made_here);
     Answer out;
-    out.reply.mutable_fs_append()->set_version(version_of(now));
-    out.reply.mutable_fs_append()->set_size(static_cast<uint64_t>(now.st_size));
+    out.reply.mutable_fs_append()->set_version(all.version);
+    out.reply.mutable_fs_append()->set_size(all.size);
     co_return out;
   }
 

@@ -115,5 +115,19 @@ TEST_F(ChangeLocks, none_is_beside_one_that_is_alone) {
   EXPECT_GT(taken, alone);
 }
 
+TEST_F(ChangeLocks, who_writes_a_file_beside_another_knows) {
+  struct stat file{}, namesake{};
+  file.st_ino = namesake.st_ino = 7;
+  namesake.st_dev = 1;
+  const ChangeLock::Writing first(*lock, file), elsewhere(*lock, namesake);
+  EXPECT_TRUE(first.is_alone());
+  {
+    const ChangeLock::Writing second(*lock, file);
+    EXPECT_FALSE(second.is_alone());
+  }
+  EXPECT_FALSE(first.is_alone()) << "what it finds may be the other's, which is over";
+  EXPECT_TRUE(elsewhere.is_alone());
+}
+
 }  // namespace
 }  // namespace alos::broker

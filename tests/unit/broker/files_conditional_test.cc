@@ -87,6 +87,30 @@ TEST_F(FilesConditional, nothing_that_was_done_is_lost_to_a_condition_that_held_
     }
 }
 
+// The version that a write answers stands for what that wrote: of a file to which another added at the same moment it
+// is none, or the condition fails.
+TEST_F(FilesConditional, a_version_that_a_write_was_told_is_not_of_what_another_wrote) {
+  int beside = 0;
+  for (int round = 0; round < kRounds; ++round)
+    for (const bool in_place : {false, true}) {
+      served.write(kFile, "long enough to be cut");
+      std::array<wire::Request, 2> both{write("mine", in_place), append("+theirs")};
+      for (size_t i = 0; i < 2; ++i) {
+        both[i].set_id(i + 1);
+        (i == 0 ? *client : *other).send(both[i]);
+      }
+      const auto told = client->receive();
+      const auto added = other->receive();
+      ASSERT_TRUE(told && !told->has_failed() && added && !added->has_failed());
+      const bool is_mine_alone = content() == "mine";
+      const bool changed =
+          !client->call(only_if(write("mine, and more", in_place), told->fs_write().version())).has_failed();
+      ASSERT_TRUE(!changed || is_mine_alone) << "what was added is lost; in place: " << in_place;
+      beside += is_mine_alone ? 0 : 1;
+    }
+  EXPECT_GT(beside, 0) << "there must be something to race for";
+}
+
 TEST_F(FilesConditional, what_replaces_what_is_there_makes_nothing) {
   wire::Request replace = write("new");
   replace.mutable_fs_write()->set_mode(wire::REPLACE);
