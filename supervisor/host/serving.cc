@@ -118,7 +118,7 @@ void Serving::start_broker() {
   }
   if (!started) return no_broker(started.error().text());
   broker_.emplace(std::move(*started));
-  identity_given_ = identity_again_ = false;
+  identity_given_ = identity_again_ = identity_wanted_ = false;
 }
 
 // Who connects is refused from now on; the run goes on without primitives.
@@ -190,6 +190,7 @@ void Serving::say_complaints() {
 
 void Serving::want_identity() {
   if (identity_given_) return broker_->answer(broker::Identity{.error = EALREADY, .text = "it was given"}, {});
+  identity_wanted_ = true;
   if (std::exchange(identity_ordered_, true)) return;  // the answer is for all who asked
   const LauncherOrder order{.kind = LauncherOrder::Kind::identity};
   if (auto ordered = sys::send_message(launcher_.get(), std::as_bytes(std::span(&order, 1))); !ordered) {
@@ -200,7 +201,7 @@ void Serving::want_identity() {
 
 void Serving::identity_found(const LauncherReport& report, std::vector<UniqueFd> fds) {
   identity_ordered_ = false;
-  if (!broker_) return;
+  if (!broker_ || !identity_wanted_) return;  // who asked has ended
   if (report.kind == LauncherReport::Kind::identity_failed && report.error == ETOOMANYREFS) {
     identity_again_ = true;
     retry_ns_ = boot_ns() + kRetryIdentityNs;

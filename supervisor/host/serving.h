@@ -70,7 +70,8 @@ class Serving {
   bool box_gone_ = false;
   // Whether the launcher was asked for one that was not told yet, and whether this broker has had its own: each gets
   // trees to mount, once.
-  bool identity_ordered_ = false, identity_given_ = false, identity_again_ = false;
+  bool identity_ordered_ = false;
+  bool identity_wanted_ = false, identity_given_ = false, identity_again_ = false;  // by and to this broker
   std::optional<BrokerChild> broker_;
   std::optional<CallRecord> calls_;
   uint64_t broker_starts_ = 0;

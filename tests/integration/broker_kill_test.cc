@@ -300,6 +300,33 @@ TEST_P(BrokerKilled, holds_up_the_end_of_its_run_for_seconds_where_it_cannot_end
   EXPECT_THAT(slurp(events), HasSubstr("\"calls_unknown\":true"));
 }
 
+// What one broker has asked the launcher for comes when the next has begun, which has not asked yet: none ends of that.
+TEST_P(BrokerKilled, while_it_waits_for_its_view_leaves_the_next_alone) {
+  constexpr int kTimes = 12;  // fewer than a run has brokers
+  const std::string events = world().root() + "/events";
+  const auto running = start({"/bin/bash", "-c", "echo up; while :; do alos-call clock.now > /dev/null 2>&1; done"},
+                             {"--events", events});
+  ASSERT_TRUE(wait_for(running, "up\n"));
+  const UniqueFd launcher = process("alos-launcher");
+  const auto signal = [&](int which) { ::syscall(SYS_pidfd_send_signal, launcher.get(), which, nullptr, 0); };
+  int killed = 0;
+  for (; killed < kTimes; ++killed) {
+    signal(SIGSTOP);
+    if (killed == 0) ::usleep(300'000);
+    if (!kill_broker()) break;
+    ::usleep(static_cast<useconds_t>(killed * 500));
+    signal(SIGCONT);
+    ::usleep(150'000);
+  }
+  ::syscall(SYS_pidfd_send_signal, running.pidfd.get(), SIGTERM, nullptr, 0);
+  ::waitpid(running.pid, nullptr, 0);
+  const std::string told = slurp(events);
+  int ended = 0;
+  for (size_t at = 0; (at = told.find("\"state\":\"ended\"", at)) != told.npos; ++at) ++ended;
+  EXPECT_EQ(killed, kTimes);
+  EXPECT_EQ(ended, killed) << told;
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, BrokerKilled, testing::Values(Mode::root, Mode::rootless), NameOfMode());
 
 class LongBrokerKilled : public BrokerKilled {};
