@@ -33,7 +33,7 @@ bool ClockDriver::follow_orders() {
 void ClockDriver::rests(broker::Rests rests) {
   if (!clock_.is_given() || blind_) return;
   rests_ = std::move(rests);
-  look_ns_ = boot_ns();
+  look_ns_ = std::max(share_ns_, boot_ns());
 }
 
 std::optional<int64_t> ClockDriver::next_look_ns() const {
@@ -45,7 +45,8 @@ std::optional<broker::Advance> ClockDriver::look(std::vector<pid_t> inits, std::
   look_ns_ = begun + kLookEveryNs;
   if (std::ranges::find(inits, 0) != inits.end()) return std::nullopt;
   const auto wait = all_wait(inits, rests_->clients);
-  look_ns_ = std::max(look_ns_, begun + kShareOfTime * (boot_ns() - begun));
+  share_ns_ = begun + kShareOfTime * (boot_ns() - begun);
+  look_ns_ = std::max(look_ns_, share_ns_);
   if (!wait) {
     blind_ = true;
     rests_.reset();

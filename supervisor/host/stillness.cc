@@ -38,11 +38,23 @@ class Look {
  public:
   Look(std::span<const int32_t> waiters, Threads& threads) : waiters_(waiters), threads_(threads) {}
 
-  // Of one process and all below it. What is gone meanwhile is none that waits.
-  Result<bool> waits(pid_t pid) {
+  // Of one process and all below it: a list, because an agent chooses how deep they go. What is gone meanwhile is none
+  // that waits.
+  Result<bool> all_wait(pid_t init) {
+    std::vector<pid_t> left{init};
+    while (!left.empty()) {
+      const pid_t pid = left.back();
+      left.pop_back();
+      if (!TRY(waits(pid, left))) return false;
+    }
+    return true;
+  }
+
+ private:
+  Result<bool> waits(pid_t pid, std::vector<pid_t>& left) {
     const std::string tasks = fmt::format("/proc/{}/task", pid);
     const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(tasks.c_str()), ::closedir);
-    if (!directory) return errno == ENOENT || errno == ESRCH ? Result<bool>(false) : fail_errno("open", tasks);
+    if (!directory) return is_gone(errno) ? Result<bool>(false) : fail_errno("open", tasks);
     bool has_children = false;
     while (const dirent* const entry = ::readdir(directory.get())) {
       if (entry->d_name[0] == '.') continue;
@@ -55,14 +67,16 @@ class Look {
       if (!switches) return fail("read", thread + "/status", EBADMSG, "it has no count of context switches");
       threads_.emplace_back(static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10)), *switches);
       const auto children = sys::read_file(thread + "/children", 1 << 20);
+      // Gone meanwhile; where it is there still, this kernel lists none.
+      if (!children && is_gone(children.error().code) && !sys::read_file(thread + "/status", 16 << 10)) return false;
       if (!children) return std::unexpected(children.error());
-      if (!TRY(children_wait(*children, has_children))) return false;
+      if (!children_live(*children, has_children, left)) return false;
     }
     return has_children || std::ranges::find(waiters_, pid) != waiters_.end();
   }
 
- private:
-  Result<bool> children_wait(std::string_view list, bool& any) {
+  // Those that have not ended are left to be looked at.
+  bool children_live(std::string_view list, bool& any, std::vector<pid_t>& left) {
     for (size_t end; (end = list.find(' ')) != list.npos; list.remove_prefix(end + 1)) {
       pid_t child = 0;
       const std::string_view word = list.substr(0, end);
@@ -74,11 +88,12 @@ class Look {
         continue;
       }
       any = true;
-      if (!TRY(waits(child))) return false;
+      left.push_back(child);
     }
     return true;
   }
 
+  static bool is_gone(int error) { return error == ENOENT || error == ESRCH; }
   static char state_of(std::string_view status) {
     constexpr std::string_view kName = "\nState:\t";
     const size_t at = status.find(kName);
@@ -105,7 +120,7 @@ class Look {
 
 Result<bool> look(std::span<const pid_t> inits, std::span<const int32_t> waiters, Threads& threads) {
   for (const pid_t init : inits)
-    if (!TRY(Look(waiters, threads).waits(init))) return false;
+    if (!TRY(Look(waiters, threads).all_wait(init))) return false;
   std::ranges::sort(threads);
   return true;
 }

@@ -3,16 +3,23 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "base/sys.h"
 #include "supervisor/host/clock_driver.h"
+#include "supervisor/host/stillness.h"
 
 namespace alos::host {
 namespace {
@@ -85,6 +92,60 @@ TEST(ClockDriver, looking_at_many_processes_takes_a_part_of_the_time) {
     EXPECT_GE(*driver.next_look_ns() - begun, 4 * took);
   }
   EXPECT_GT(longest, 1'250'000) << "else the pause is what it always is";
+}
+
+// Whatever happens between two looks.
+TEST(ClockDriver, the_share_of_time_that_looking_takes_is_kept) {
+  RunClock clock(ClockKind::given, UniqueFd());
+  Events events;
+  ClockDriver driver(clock, events);
+  const Chain chain(60);
+  const broker::Rests rests{.state = 1, .next_ns = clock.now_ns() + kHour, .clients = {}};
+  driver.rests(rests);
+  const int64_t begun = boot_ns();
+  EXPECT_FALSE(driver.look({chain.first()}, std::nullopt));
+  const int64_t took = boot_ns() - begun;
+  driver.works();
+  driver.rests(rests);
+  ASSERT_TRUE(driver.next_look_ns());
+  EXPECT_GE(*driver.next_look_ns() - begun, 4 * took);
+}
+
+TEST(Stillness, a_thread_that_ends_while_it_is_looked_at_is_no_error) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) std::thread([] { ::usleep(20); }).join();
+  }
+  ASSERT_GT(child, 0);
+  for (int i = 0; i < 30'000 && !HasFailure(); ++i) {
+    const auto wait = all_wait(std::span(&child, 1), std::span(&child, 1));
+    if (!wait) ADD_FAILURE() << wait.error().text();
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+// Those of a box are as deep as its agent likes.
+TEST(Stillness, processes_below_one_another_take_no_stack) {
+  const Chain chain(300);
+  const std::array inits{chain.first()};
+  std::optional<Result<bool>> wait;
+  const auto look = [](void* given) -> void* {
+    auto& [all, out] = *static_cast<std::pair<std::span<const pid_t>, std::optional<Result<bool>>*>*>(given);
+    out->emplace(all_wait(all, {}));
+    return nullptr;
+  };
+  std::pair<std::span<const pid_t>, std::optional<Result<bool>>*> given{inits, &wait};
+  pthread_attr_t small;
+  ::pthread_attr_init(&small);
+  ASSERT_EQ(::pthread_attr_setstacksize(&small, 192 << 10), 0);
+  pthread_t thread;
+  ASSERT_EQ(::pthread_create(&thread, &small, look, &given), 0);
+  ::pthread_join(thread, nullptr);
+  ::pthread_attr_destroy(&small);
+  ASSERT_TRUE(wait && *wait);
+  EXPECT_FALSE(**wait) << "the last of them waits for nothing that is brokered";
 }
 
 TEST(RunClock, a_real_one_goes) {
