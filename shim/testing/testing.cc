@@ -191,11 +191,13 @@ Result Box::run(const std::vector<std::string>& argv, const std::string& input, 
 }
 
 std::vector<std::pair<std::string, std::string>> Box::written() {
+  const Result told = call(with_workspace({"diff", "--json"}, workspace_), "");
+  const auto found = nlohmann::json::parse(told.out, nullptr, false);
+  const bool is_known = told.error.empty() && (told.code == 0 || told.code == 1) && found.is_object();
+  if (!is_known) return {{"error", told.error.empty() ? told.err : told.error}};
   std::vector<std::pair<std::string, std::string>> out;
-  const auto found =
-      nlohmann::json::parse(call(with_workspace({"diff", "--json"}, workspace_), "").out, nullptr, false);
-  if (found.is_object())
-    for (const auto& change : found["changes"]) out.emplace_back(change.value("kind", ""), change.value("path", ""));
+  for (const auto& change : found.value("changes", nlohmann::json::array()))
+    out.emplace_back(change.value("kind", ""), change.value("path", ""));
   return out;
 }
 
@@ -224,7 +226,11 @@ Result Box::call(std::vector<std::string> words, const std::string& input) {
       const int file = ::open(streams[fd].c_str(), fd == 0 ? O_RDONLY : O_WRONLY | O_CREAT | O_TRUNC, 0600);
       if (file < 0 || (file != fd && ::dup2(file, fd) < 0)) ::_exit(125);
     }
-    if (::chdir(workspace_.c_str()) != 0 || ::setenv("ALOS_STATE_DIR", state.c_str(), 1) != 0) ::_exit(125);
+    if (::chdir(workspace_.c_str()) != 0) {
+      ::dprintf(2, "chdir %s: %s\n", workspace_.c_str(), std::strerror(errno));
+      ::_exit(125);
+    }
+    if (::setenv("ALOS_STATE_DIR", state.c_str(), 1) != 0) ::_exit(125);
     ::syscall(SYS_close_range, 3, ~0U, 0);
     ::execvp(argv[0], argv.data());
     ::dprintf(2, "%s: %s; ALOS_PROGRAM names another\n", argv[0], std::strerror(errno));

@@ -48,6 +48,14 @@ TEST_F(Kit, what_is_written_stays_in_the_layer_until_it_is_undone) {
   EXPECT_FALSE(std::filesystem::exists(directory + "/new"));
 }
 
+TEST_F(Kit, what_is_pending_and_not_known_is_not_nothing) {
+  Box box("coding", {.workspace = directory});
+  std::filesystem::remove_all(directory);
+  ASSERT_EQ(box.written().size(), 1U);
+  EXPECT_EQ(box.written()[0].first, "error");
+  EXPECT_THAT(box.written()[0].second, HasSubstr(directory));
+}
+
 TEST_F(Kit, text_is_a_policy_and_time_can_be_virtual) {
   Box box("alos: 1\nextends: base\nlimits: {wall: 2h}\n", {.virtual_clock = true});
   const auto ran = box.run({"sh", "-c", "while :; do alos-call clock.sleep 1800000; done"});

@@ -50,7 +50,7 @@ class Box {
   // `flags`: further ones of `alos run`, as {"--fail-on", "deny"}.
   Result run(const std::vector<std::string>& argv, const std::string& input = "",
              const std::vector<std::string>& flags = {});
-  // What is pending in the layer: kind ("A", "M", "D") and path.
+  // What is pending in the layer: kind ("A", "M", "D") and path; "error" and why where that is not known.
   std::vector<std::pair<std::string, std::string>> written();
   void undo();
   const std::string& workspace() const { return workspace_; }
