@@ -165,6 +165,7 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
 std::optional<TakenOnWay> covered_on_way(const CompiledPolicy& compiled, Right right, std::string_view path) {
   std::vector<Candidate> mounted, taking;
   for (const FileRule& rule : compiled.rules()) {
+    if (rule.brokered && rule.rights.has(right) && rule.matches(path)) return std::nullopt;
     if (rule.effect == Effect::allow && !rule.brokered) mounted.emplace_back(rule);
     if (rule.effect == Effect::deny && rule.rights.has(right)) taking.emplace_back(rule);
   }

@@ -30,7 +30,8 @@ std::optional<TakenOnWay> denied_on_way(const CompiledPolicy& compiled, const Re
 // What covers a directory above a canonical `path` that is mounted, and with it everything below: a deny of `right`
 // that matches the directory, where no exception matches it or may match below; or an exception of an allow of `right`,
 // where no other allow gives the directory. The lowest such directory, as PlannedBox::kept() has it of a whole plan,
-// and like that of what is there when the box starts: nothing covers what is made later. One pass.
+// and like that of names: what of them is there when the box starts is covered, and nothing that is made later. Nothing
+// of a path that primitives alone reach. One pass.
 std::optional<TakenOnWay> covered_on_way(const CompiledPolicy& compiled, Right right, std::string_view path);
 
 // Whether an allow by which `path` is reached names `directory`, above it, or one further on, in so many words: then

@@ -101,9 +101,11 @@ class Call {
   // Where the search for a path has come to, for the record. A call has at most two of them.
   enum class Side : uint8_t { from, to };
   void reaches(Side side, const std::string& asked, const std::string& path);
+  // It begins anew.
+  void seeks(Side side);
 
   // How a call ends that the kernel refused and the policy's words allow: by what covers a directory above the path
-  // that `asked` has led to, if anything does (policy/way.h). `failure`: how it ends otherwise.
+  // that `asked` was found to lead to, if anything does (policy/way.h). `failure`: how it ends otherwise.
   std::optional<Answer> covered(policy::Right right, const std::string& asked, Side side, const Answer& failure) const;
 
   // A link of what primitives alone reach is followed. Where it leads is told to whoever may stat it.
@@ -159,6 +161,7 @@ class Call {
   bool recorded_ = false;               // though it only looks
   bool ruled_ = false;                  // rule_ is that of a use that was asked for
   std::array<std::string, 2> reached_;  // what links led its paths to, by Side; empty: they are as asked for
+  std::array<bool, 2> sought_{};        // which of them were looked for
   bool untold_ = false;                 // where a link leads that may not be looked at
   std::vector<std::string> by_;         // links of what primitives alone reach; the first of them
   size_t went_by_ = 0;                  // how many there were

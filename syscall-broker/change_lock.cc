@@ -3,7 +3,7 @@
 namespace alos::broker {
 
 ChangeLock::Writing::Writing(ChangeLock& of, const struct stat& st) : of_(of), device_(st.st_dev), inode_(st.st_ino) {
-  for (Writing* const other : of_.writings_)
+  for (const Writing* const other : of_.writings_)
     if (other->device_ == device_ && other->inode_ == inode_) other->alone_ = alone_ = false;
   of_.writings_.push_back(this);
 }

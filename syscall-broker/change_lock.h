@@ -60,7 +60,7 @@ class ChangeLock {
     ChangeLock& of_;
     dev_t device_;
     ino_t inode_;
-    bool alone_ = true;
+    mutable bool alone_ = true;  // also of one that is const where it lives
   };
 
   // co_await lock.take(mode): given back by the end of what it answers. Nobody takes it twice.
@@ -75,7 +75,7 @@ class ChangeLock {
 
   Reactor& reactor_;
   std::deque<Turn*> waiting_;
-  std::vector<Writing*> writings_;  // no more than calls that are carried out at once
+  std::vector<const Writing*> writings_;  // no more than calls that are carried out at once
   unsigned holders_ = 0;
   bool alone_ = false;
   bool waking_ = false;

@@ -82,6 +82,7 @@ Task<Answer> Pipeline::answer(Call& call) {
   if (primitive.prepares()) {
     Attempt<bool> prepared = co_await primitive.prepare(call);
     call.reached_ = {};  // by a search for a word; how this ends may be about another
+    call.sought_ = {};
     if (!prepared) co_return std::move(prepared).error();
   }
   Attempt<Plan> plan = primitive.plan(call);
@@ -325,7 +326,7 @@ std::optional<Answer> Call::covered(policy::Right right, const std::string& aske
   const wire::Failed& failed = failure.reply.failed();  // of another answer it has no code
   // EXDEV: what covers it is a mount.
   const bool refused = failed.code() == EACCES || failed.code() == EROFS || failed.code() == EXDEV;
-  if (!refused || failed.partial() || scripted_) return std::nullopt;
+  if (!refused || failed.partial() || scripted_ || !sought_[static_cast<size_t>(side)]) return std::nullopt;
   const std::string& led_to = reached_[static_cast<size_t>(side)];
   const std::string& path = led_to.empty() ? asked : led_to;
   const auto above = policy::covered_on_way(agent_.policy(), right, path);
@@ -336,6 +337,11 @@ std::optional<Answer> Call::covered(policy::Right right, const std::string& aske
 
 void Call::reaches(Side side, const std::string& asked, const std::string& path) {
   reached_[static_cast<size_t>(side)] = path == asked ? "" : path;
+}
+
+void Call::seeks(Side side) {
+  reached_[static_cast<size_t>(side)].clear();
+  sought_[static_cast<size_t>(side)] = true;
 }
 
 void Call::goes_by(const std::string& asked, const std::string& link, const std::string& rule) {

@@ -41,12 +41,12 @@ std::optional<int64_t> ClockDriver::next_look_ns() const {
 }
 
 std::optional<broker::Advance> ClockDriver::look(std::vector<pid_t> inits, std::optional<int64_t> wall_end_ns) {
-  const int64_t begun = boot_ns();
+  const int64_t begun = boot_ns(), worked = thread_ns();
   look_ns_ = begun + kLookEveryNs;
   if (std::ranges::find(inits, 0) != inits.end()) return std::nullopt;
   const auto wait = all_wait(inits, rests_->clients);
-  share_ns_ = begun + kShareOfTime * (boot_ns() - begun);
-  look_ns_ = std::max(look_ns_, share_ns_);
+  look_ns_ = std::max(look_ns_, begun + kShareOfTime * (boot_ns() - begun));
+  share_ns_ = boot_ns() + (kShareOfTime - 1) * (thread_ns() - worked);
   if (!wait) {
     blind_ = true;
     rests_.reset();

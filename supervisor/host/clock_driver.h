@@ -42,7 +42,7 @@ class ClockDriver {
   Events& events_;
   std::optional<broker::Rests> rests_;    // the broker's last word, if it was that
   std::optional<broker::Advance> asked_;  // of it, and not answered
-  int64_t look_ns_ = 0, share_ns_ = 0;    // the earliest next look; the earliest that keeps to its share of time
+  int64_t look_ns_ = 0, share_ns_ = 0;    // the earliest next look; the same after other news
   bool blind_ = false;                    // whether processes wait cannot be seen here
   uint64_t moves_ = 0;
 };

@@ -22,6 +22,7 @@ namespace {
 // Threads and how often each was taken from a processor: who is found twice with the same number slept in between.
 using Threads = std::vector<std::pair<pid_t, uint64_t>>;
 constexpr uint64_t kEnded = ~uint64_t{0};  // in place of its number: one that its parent has not waited for
+constexpr size_t kMost = 100'000;          // threads in a look: who makes more meanwhile does not wait
 constexpr timespec kReaping{.tv_sec = 0, .tv_nsec = 60'000'000};
 
 std::optional<uint64_t> number_after(std::string_view text, std::string_view name) {
@@ -43,6 +44,7 @@ class Look {
   Result<bool> all_wait(pid_t init) {
     std::vector<pid_t> left{init};
     while (!left.empty()) {
+      if (threads_.size() > kMost) return false;
       const pid_t pid = left.back();
       left.pop_back();
       if (!TRY(waits(pid, left))) return false;

@@ -428,6 +428,7 @@ Answer masked(policy::Right right, const std::string& asked, const std::string& 
 
 // The search is a coroutine of its own: what it takes to run one is allocated, and a straight path needs none of it.
 Task<Attempt<Found>> find(Call& call, const std::string& asked, Wanted wanted) {
+  call.seeks(wanted.side);
   ALOS_ATTEMPT(view, call.agent().view());
   if (!wanted.brokered && view->is_brokered(asked)) co_return give_up("open", asked, EACCES, kThroughTheBroker);
   if (!wanted.beside) {

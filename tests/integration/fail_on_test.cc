@@ -100,6 +100,7 @@ TEST_P(FailOn, what_lies_below_a_directory_that_a_deny_names_is_denied) {
                                                                {"fs.mkdir", "$PWD/kept/d"},
                                                                {"fs.remove", "$PWD/kept/file"},
                                                                {"fs.rename", "$PWD/kept/file $PWD/mine"},
+                                                               {"fs.rename", "$PWD/here $PWD/kept/new"},
                                                                {"fs.copy", "$PWD/here $PWD/kept/new"}};
   for (const auto& [call, words] : calls) {
     SCOPED_TRACE(call + " " + words);

@@ -417,6 +417,7 @@ void compare(const std::vector<PlainRule>& rules, Generator& make, MakePath make
     const Decision decision = decide(compiled, request);
     if (decision.rule && decision.rule->brokered) {
       ASSERT_FALSE(kept.allowed) << "a use that nobody records\n" << shown(rules, request);
+      ASSERT_FALSE(covered_on_way(compiled, right, path)) << "primitives reach it\n" << shown(rules, request);
       ++seen.brokered;
       continue;
     }

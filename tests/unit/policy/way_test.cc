@@ -149,6 +149,14 @@ TEST(CoveredOnWay, not_by_a_directory_above_what_is_mounted_nor_where_primitives
   EXPECT_EQ(covered(policy, "/b/d/f"), "");
 }
 
+// Where an exception leaves to primitives what a mount would have.
+TEST(CoveredOnWay, not_what_is_excepted_for_primitives_to_reach) {
+  const CompiledPolicy policy = compiled(
+      with_rules("  all: {allow: r, path: /s/**, except: /s/x/**}\n  each: {allow: r, path: /s/x/**, audit: each}\n"));
+  EXPECT_EQ(covered(policy, "/s/x/d/f"), "");
+  EXPECT_EQ(decided(policy, "fs.read /s/x/d/f"), Effect::allow);
+}
+
 TEST(CoveredOnWay, by_what_an_allow_excepts_and_no_other_gives) {
   const CompiledPolicy policy =
       compiled(with_rules("  all: {allow: rw, path: /s/**, except: [/s/p, /s/q]}\n  q: {allow: rw, path: /s/q}\n"));
