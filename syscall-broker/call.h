@@ -105,8 +105,10 @@ class Call {
   void seeks(Side side);
 
   // How a call ends that the kernel refused and the policy's words allow: by what covers a directory above the path
-  // that `asked` was found to lead to, if anything does (policy/way.h). `failure`: how it ends otherwise.
-  std::optional<Answer> covered(policy::Right right, const std::string& asked, Side side, const Answer& failure) const;
+  // that `asked` was found to lead to, if anything does: by the policy (policy/way.h), and in this box. `failure`: how
+  // it ends otherwise.
+  Task<std::optional<Answer>> covered(policy::Right right, const std::string& asked, Side side,
+                                      const Answer& failure) const;
 
   // A link of what primitives alone reach is followed. Where it leads is told to whoever may stat it.
   void goes_by(const std::string& asked, const std::string& link, const std::string& rule);

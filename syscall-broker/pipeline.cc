@@ -107,7 +107,8 @@ Task<Answer> Pipeline::answer(Call& call) {
     call.plan_ = &*plan;
     Attempt<Answer> done = co_await primitive.carry_out(call, *plan);
     out = done ? std::move(*done) : std::move(done).error();
-    if (auto denial = denial_above(call, *plan, out)) out = std::move(*denial);
+    auto denial = co_await denial_above(call, *plan, out);
+    if (denial) out = std::move(*denial);
     const std::string outcome = outcome_of(out);
     if (call.intent_ != 0) {
       record_denial(call, out);
@@ -151,13 +152,14 @@ std::optional<Answer> Pipeline::decide(Call& call, const policy::Request& reques
   return denied(call.agent().policy(), decision, request);
 }
 
-std::optional<Answer> Pipeline::denial_above(const Call& call, const Plan& plan, const Answer& out) {
+Task<std::optional<Answer>> Pipeline::denial_above(const Call& call, const Plan& plan, const Answer& out) {
   for (const policy::Request& demand : plan.demands) {
     if (demand.kind() != policy::Request::Kind::file) continue;
     const auto side = demand.asked() == plan.demands.front().asked() ? Call::Side::from : Call::Side::to;
-    if (auto no = call.covered(demand.right(), demand.asked(), side, out)) return no;
+    auto no = co_await call.covered(demand.right(), demand.asked(), side, out);
+    if (no) co_return no;
   }
-  return std::nullopt;
+  co_return std::nullopt;
 }
 
 // Whoever denied it: awaited in this turn, as every record that is waited for. And only what the call ends by: a place
@@ -321,18 +323,26 @@ std::optional<Answer> Call::denial(policy::Right right, std::string_view asked, 
   return pipeline_.decide(*this, *request);
 }
 
-std::optional<Answer> Call::covered(policy::Right right, const std::string& asked, Side side,
-                                    const Answer& failure) const {
+Task<std::optional<Answer>> Call::covered(policy::Right right, const std::string& asked, Side side,
+                                          const Answer& failure) const {
+  constexpr int kMost = 40;                             // of such directories in one another
   const wire::Failed& failed = failure.reply.failed();  // of another answer it has no code
   // EXDEV: what covers it is a mount.
   const bool refused = failed.code() == EACCES || failed.code() == EROFS || failed.code() == EXDEV;
-  if (!refused || failed.partial() || scripted_ || !sought_[static_cast<size_t>(side)]) return std::nullopt;
+  const auto view = agent_.view();
+  if (!refused || failed.partial() || scripted_ || !sought_[static_cast<size_t>(side)] || !view) co_return std::nullopt;
   const std::string& led_to = reached_[static_cast<size_t>(side)];
   const std::string& path = led_to.empty() ? asked : led_to;
-  const auto above = policy::covered_on_way(agent_.policy(), right, path);
   const auto request = policy::Request::file(right, asked, path);
-  if (!above || !request) return std::nullopt;
-  return denied(agent_.policy(), above->decision, *request);
+  auto above = policy::covered_on_way(agent_.policy(), right, path);
+  for (int i = 0; i < kMost && above && request; ++i) {
+    const auto at = co_await (*view)->place(View::Tree::box, above->directory, true);
+    bool is_covered = false;
+    if (at) is_covered = co_await (*view)->is_mount(*at);
+    if (is_covered) co_return denied(agent_.policy(), above->decision, *request);
+    above = policy::covered_on_way(agent_.policy(), right, above->directory);
+  }
+  co_return std::nullopt;
 }
 
 void Call::reaches(Side side, const std::string& asked, const std::string& path) {

@@ -59,7 +59,7 @@ class Pipeline {
   Task<Attempt<bool>> intend(Call& call);
   std::optional<Answer> decide(Call& call, const policy::Request& request);
   // Of what ended as `out`.
-  static std::optional<Answer> denial_above(const Call& call, const Plan& plan, const Answer& out);
+  static Task<std::optional<Answer>> denial_above(const Call& call, const Plan& plan, const Answer& out);
   void record_denial(Call& call, const Answer& answer);
   std::optional<Answer> admit(const wire::Request& request, Channel& channel);
   void give_back(Call& call);

@@ -121,6 +121,11 @@ Task<Result<UniqueFd>> View::open(const Place& at, uint64_t flags) const {
   return open_at(at.directory.get(), at.name, at.path, flags, 0);
 }
 
+Task<bool> View::is_mount(const Place& at) const {
+  const auto opened = co_await open_at(at.directory.get(), at.name, at.path, O_PATH, 0, RESOLVE_NO_XDEV);
+  co_return !opened && opened.error().code == EXDEV;
+}
+
 Task<Result<UniqueFd>> View::create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const {
   return open_at(beside.directory.get(), name, beside.path, flags | O_CREAT | O_EXCL, mode);
 }

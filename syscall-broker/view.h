@@ -55,6 +55,8 @@ class View {
 
   // The last component itself, links not followed (ELOOP), nothing waited for (FIFOs, devices).
   Task<Result<UniqueFd>> open(const Place& at, uint64_t flags) const;
+  // Whether something is mounted there, as on what a deny covers. What cannot be reached is no such place.
+  Task<bool> is_mount(const Place& at) const;
   // A new file beside it.
   Task<Result<UniqueFd>> create(const Place& beside, const std::string& name, uint64_t flags, mode_t mode) const;
 

@@ -396,9 +396,10 @@ class ShellRun final : public Primitive {
       co_return true;
     }
     auto search = co_await find(call, asked, {.rights = right, .absent = right, .beside = false, .brokered = false});
-    if (!search)
-      if (auto no = call.covered(right, asked, Call::Side::from, search.error()))
-        co_return std::unexpected(std::move(*no));
+    if (!search) {
+      auto denial = co_await call.covered(right, asked, Call::Side::from, search.error());
+      co_return std::unexpected(denial ? std::move(*denial) : std::move(search).error());
+    }
     ALOS_ATTEMPT(found, std::move(search));
     const std::string& path = found.place.path;
     if (!found.there() && right == Right::read) co_return give_up("open", path, ENOENT);

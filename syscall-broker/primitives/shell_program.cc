@@ -114,7 +114,7 @@ Task<Attempt<bool>> find_program(Call& call) {
     }
     if (!is_absent(search.error())) closed.push_back(path);
     if (!by_path) continue;
-    auto denial = call.covered(Right::execute, path, Call::Side::from, search.error());
+    auto denial = co_await call.covered(Right::execute, path, Call::Side::from, search.error());
     found = std::unexpected(denial ? std::move(*denial) : std::move(search).error());
   }
   if (taken) {

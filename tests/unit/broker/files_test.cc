@@ -563,5 +563,13 @@ TEST(FilesUnrecorded, nothing_is_changed_that_cannot_be_recorded) {
   }
 }
 
+// Of what a deny names nothing is covered that an agent has made itself: there a mode is what refuses.
+TEST_F(Files, a_mode_that_refuses_below_a_name_that_is_denied_is_no_denial) {
+  served.make_directory("/w/.env");
+  served.write("/w/.env/closed", "x");
+  ::chmod((served.root() + "/w/.env/closed").c_str(), 0);
+  EXPECT_EQ(client->call(read_request("/w/.env/closed")).failed().name(), "EACCES");
+}
+
 }  // namespace
 }  // namespace alos::broker::test

@@ -437,7 +437,9 @@ void Model::rename(const wire::FsRename& wanted) {
     return static_cast<void>(fails("EINVAL"));
   if (moves && target.node && (target.node == source.directory || holds(target.node, source.directory)))
     return static_cast<void>(fails("ENOTEMPTY"));
-  if (source.node == target.node) return static_cast<void>(reply_.mutable_fs_rename());  // nothing happens
+  const bool is_one_name = source.directory == target.directory && source.name == target.name;
+  if (source.node == target.node && !is_one_name) return static_cast<void>(fails("EMLINK"));
+  if (is_one_name) return static_cast<void>(reply_.mutable_fs_rename());  // nothing happens
   if (!may_change(source) || !may_change(target)) return;
   if (target.node && directory != (target.node->kind == Kind::directory))
     return static_cast<void>(fails(directory ? "ENOTDIR" : "EISDIR"));
