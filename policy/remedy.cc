@@ -26,11 +26,11 @@ std::string beyond_policy(const Request& request) {
 
 std::string for_file(const CompiledPolicy& compiled, const Request& request, const Decision& decision) {
   if (decision.rule) {
+    if (decision.rule->effect == Effect::allow)
+      return std::string(kNothingHere) + "an operator could write less into the rule's 'except'";
     auto taken = denied_on_way(compiled, request, decision);
     if (!taken && !decision.rule->matches(request.asked()) && !decision.rule->matches(request.reached()))
       taken = covered_on_way(compiled, request.right(), request.reached());
-    if (decision.rule->effect == Effect::allow)
-      return std::string(kNothingHere) + "an operator could write less into the rule's 'except'";
     if (taken)
       for (const PathPattern& path : decision.rule->paths)
         if (path.pattern.matches(taken->directory)) return remedy_below(path.pattern.text());

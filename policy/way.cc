@@ -62,6 +62,10 @@ constexpr size_t kNone = std::string_view::npos;
 
 struct Candidate {
   explicit Candidate(const FileRule& of) : rule(&of), paths(of.paths), except(of.except) {}
+  void step(std::string_view component) {
+    paths.step(component);
+    except.step(component);
+  }
   bool denies() const { return rule->effect == Effect::deny; }
   // Of where the pass is.
   bool gives() const { return !denies() && path && !excepted; }
@@ -128,14 +132,13 @@ std::optional<TakenOnWay> first_taken(const std::vector<Candidate>& candidates, 
 const FileRule* coverer(const std::vector<Candidate>& mounted, const std::vector<Candidate>& taking, Right right) {
   for (const Candidate& one : taking)
     if (one.paths.match() && !one.except.may_match()) return one.rule;
-  const auto excepts = [right](const Candidate& one) {
-    return one.rule->rights.has(right) && one.paths.match() && one.except.match();
-  };
-  const auto gives = [right](const Candidate& one) {
-    return one.rule->rights.has(right) && one.paths.match() && !one.except.match();
-  };
-  const auto by = std::ranges::find_if(mounted, excepts);
-  return by == mounted.end() || std::ranges::any_of(mounted, gives) ? nullptr : by->rule;
+  const FileRule* excepts = nullptr;
+  for (const Candidate& one : mounted) {
+    if (!one.rule->rights.has(right) || !one.paths.match()) continue;
+    if (!one.except.match()) return nullptr;
+    if (!excepts) excepts = one.rule;
+  }
+  return excepts;
 }
 
 }  // namespace
@@ -153,10 +156,7 @@ std::optional<TakenOnWay> taken_on_way(const CompiledPolicy& compiled, Right rig
   for (size_t end = 0; end < path.size();) {
     const size_t from = end + 1;
     end = next_end(path, end);
-    for (Candidate& one : candidates) {
-      one.paths.step(path.substr(from, end - from));
-      one.except.step(path.substr(from, end - from));
-    }
+    for (Candidate& one : candidates) one.step(path.substr(from, end - from));
     look(candidates, end, end >= begin);
   }
   return first_taken(candidates, path);
@@ -175,10 +175,7 @@ std::optional<TakenOnWay> covered_on_way(const CompiledPolicy& compiled, Right r
     end = next_end(path, end);
     const std::string_view component = path.substr(from, end - from);
     for (std::vector<Candidate>* all : {&mounted, &taking})
-      for (Candidate& one : *all) {
-        one.paths.step(component);
-        one.except.step(component);
-      }
+      for (Candidate& one : *all) one.step(component);
     if (std::ranges::none_of(mounted, [](const Candidate& one) { return one.paths.match(); }))
       out.reset();
     else if (end < path.size())

@@ -2,15 +2,23 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
+
 #include "tests/unit/policy/files.h"
 
 namespace alos::policy {
 namespace {
 
 // "DIRECTORY by RULE", or nothing.
+std::string shown(const std::optional<TakenOnWay>& one) {
+  return one ? one->directory + " by " + std::string(one->decision.rule_name()) : "";
+}
 std::string taken(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
-  const auto out = taken_on_way(policy, right, path);
-  return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
+  return shown(taken_on_way(policy, right, path));
+}
+std::string covered(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
+  return shown(covered_on_way(policy, right, path));
 }
 
 TEST(TakenOnWay, by_a_deny_of_the_directory_alone) {
@@ -120,11 +128,6 @@ TEST(TakenOnWay, a_long_path_and_many_rules) {
   const CompiledPolicy policy = compiled(with_rules(rules));
   EXPECT_EQ(taken(policy, path), "");
   EXPECT_EQ(taken(policy, path + "/a.k49/f"), path + "/a.k49 by r49");
-}
-
-std::string covered(const CompiledPolicy& policy, const std::string& path, Right right = Right::read) {
-  const auto out = covered_on_way(policy, right, path);
-  return out ? out->directory + " by " + std::string(out->decision.rule_name()) : "";
 }
 
 TEST(CoveredOnWay, by_a_deny_of_a_directory_that_is_mounted) {
