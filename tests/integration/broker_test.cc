@@ -133,6 +133,7 @@ const std::vector<std::string>& expected() {
       secret,
       "failed ENOENT",  // fs.open
       "ok",
+      "denied no-id policy",
       "failed ENOENT",  // shell.run
       "ok",
       "failed EINVAL",  // clock.now
@@ -158,7 +159,7 @@ TEST_P(Broker, answers_each_client_the_same_and_records_it) {
       {"/bin/sh", w + "/calls.sh", w}, {"/usr/bin/python3", w + "/calls.py", w}, {w + "/client", w}};
   for (const auto& client : clients) {
     SCOPED_TRACE(client[1]);
-    const Outcome run = world().run(policy(), client, {}, {"--fresh"});
+    const Outcome run = world().run(policy("commands: {no-id: {deny: /usr/bin/id}}\n"), client, {}, {"--fresh"});
     ASSERT_EQ(run.code, 0) << run.err;
     std::vector<std::string> answers;
     for (const json& reply : parsed(run.out)) answers.push_back(in_short(reply));
@@ -181,11 +182,11 @@ TEST_P(Broker, answers_each_client_the_same_and_records_it) {
       }
     }
     for (const char* action : {"fs.read", "fs.write", "fs.append", "fs.list", "fs.stat", "fs.mkdir", "fs.remove",
-                               "fs.rename", "fs.copy", "fs.open", "clock.sleep"})
+                               "fs.rename", "fs.copy", "fs.open", "shell.run", "clock.sleep"})
       EXPECT_EQ(denied[action], 1) << action;
     for (const char* action : {"fs.write", "fs.append", "fs.mkdir", "fs.remove", "fs.rename", "fs.copy"})
       EXPECT_EQ(intents[action], 2) << action;
-    EXPECT_EQ(intents["shell.run"], 1) << "one that is nowhere is never asked for";
+    EXPECT_EQ(intents["shell.run"], 1) << "one that is denied or nowhere is never started";
     EXPECT_EQ(intents["fs.read"] + intents["fs.list"] + intents["fs.stat"], 0);
     std::erase_if(intents, [](const auto& one) { return one.second == 0 || one.first.starts_with("run."); });
     EXPECT_EQ(intents.size(), ends.size());

@@ -68,7 +68,7 @@ void files(Client& c, const std::string& w) {
 }
 
 void others(Client& c, const std::string& w) {
-  for (const char* program : {"true", "no-such-program"}) {
+  for (const char* program : {"true", "id", "no-such-program"}) {
     wire::ShellRun call;
     call.add_argv(program);
     say(c.shell_run(call));

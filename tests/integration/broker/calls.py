@@ -39,7 +39,7 @@ for function in (alos.fs.rename, alos.fs.copy):
         call(function, f"{w}/{name}", f"{w}/{'newer' if function == alos.fs.rename else 'copy'}")
 for name in ("file", ".env", "absent"):
     call(alos.fs.open, f"{w}/{name}")
-for program in ("true", "no-such-program"):
+for program in ("true", "id", "no-such-program"):
     call(alos.shell.run, [program])
 for zone in ("+02:00", "Nowhere"):
     call(alos.clock.now, zone)

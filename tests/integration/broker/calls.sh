@@ -11,7 +11,7 @@ call fs.remove $w/dir --directory; for name in .env absent; do call fs.remove $w
 for name in new .env absent; do call fs.rename $w/$name $w/newer; done
 for name in file .env absent; do call fs.copy $w/$name $w/copy; done
 for name in file .env absent; do call fs.open $w/$name -- echo '{"ok":{}}'; done
-for program in true no-such-program; do call shell.run -- $program; done
+for program in true id no-such-program; do call shell.run -- $program; done
 for zone in +02:00 Nowhere; do call clock.now --zone $zone; done
 for ms in 1 2500 1999 1001; do call clock.sleep $ms; done
 for request in "fs.read $w/.env" "no request"; do call policy.why "$request"; done
