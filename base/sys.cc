@@ -144,6 +144,23 @@ Result<std::vector<Entry>> list(int dir) {
   return out;
 }
 
+Result<std::vector<Entry>> list_some(int dir) {
+  alignas(dirent64) std::array<char, 32768> chunk;
+  std::vector<Entry> out;
+  while (out.empty()) {  // "." and ".." alone are not the end
+    const ssize_t n = retry([&] { return ::getdents64(dir, chunk.data(), chunk.size()); });
+    if (n < 0) return fail_errno("getdents64", ".");
+    if (n == 0) break;
+    for (size_t at = 0; at < static_cast<size_t>(n);) {
+      const auto* entry = reinterpret_cast<const dirent64*>(chunk.data() + at);
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") out.push_back({std::string(name), entry->d_type});
+      at += entry->d_reclen;
+    }
+  }
+  return out;
+}
+
 Result<std::string> read_file(int fd, size_t limit) {
   std::string out;
   std::array<char, 16384> chunk;

@@ -43,6 +43,9 @@ struct Entry {
   unsigned char type;
 };
 Result<std::vector<Entry>> list(int dir);
+// The next of them, some hundred at a time, by the offset of `dir`, which is open for reading; none: there are no more.
+// What is made or removed meanwhile may be among them or not (getdents(2)).
+Result<std::vector<Entry>> list_some(int dir);
 // Removes `name` in `dir` with everything below, at any depth, with a constant number of descriptors: directories are
 // moved up beside it first. Modes that forbid it are lifted. Errors: the first one that stopped it.
 Result<void> remove_tree(int dir, const std::string& name);

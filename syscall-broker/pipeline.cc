@@ -119,7 +119,8 @@ Task<Answer> Pipeline::answer(Call& call) {
       written = co_await Written{journal_, number};
     }
   }
-  if (!written) co_return unrecorded(written.error());
+  // A denial stands, and is counted, whether it can be recorded or not.
+  if (!written && !out.reply.has_denied()) co_return unrecorded(written.error());
   if (call.untold_) conceal(*plan, out);
   co_return out;
 }

@@ -243,7 +243,7 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   }
   box.covers = ALOS_STEP(trace, Step::masks,
                          find_covers(with_command ? *with_command : plan, holder.workspace, holder.host, box.places,
-                                     sources.sockets, holder.shown_twice));
+                                     sources.sockets, holder.shown_twice, holder.between));
   if (request.command) {
     box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));

@@ -21,7 +21,6 @@
 #include "policy/pattern.h"
 #include "policy/pattern_at.h"
 #include "supervisor/box/cover_matcher.h"
-#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/view.h"
 
 namespace alos::box {
@@ -61,8 +60,8 @@ struct Names {
 
 class Walk {
  public:
-  Walk(const policy::BoxPlan& plan, std::deque<Matcher> matchers, View& view, bool shown_twice)
-      : plan_(plan), matchers_(std::move(matchers)), view_(view), shown_twice_(shown_twice) {}
+  Walk(const policy::BoxPlan& plan, std::deque<Matcher> matchers, View& view, bool shown_twice, const Between& between)
+      : plan_(plan), matchers_(std::move(matchers)), view_(view), shown_twice_(shown_twice), between_(between) {}
 
   Result<void> place(const Place& place) {
     if (place.target.starts_with("/dev/")) return {};
@@ -171,7 +170,8 @@ class Walk {
                        },
                        .closed = [&](const std::string& name) -> Result<void> {
                          return lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
-                       }});
+                       },
+                       .between = between_});
   }
 
   // A single file that is mounted by itself.
@@ -379,7 +379,8 @@ class Walk {
                          names.found.insert({directory.st_dev, directory.st_ino, entry.name});
                          return Next::pass;
                        },
-                       .closed = [](const std::string&) { return Result<void>{}; }});
+                       .closed = [](const std::string&) { return Result<void>{}; },
+                       .between = between_});
   }
 
   // Where another place lies over a tree, that is what the box sees.
@@ -425,7 +426,8 @@ class Walk {
                          if (!hidden) TRY(other_name(name, st));
                          return Next::pass;
                        },
-                       .closed = [&](const std::string& name) { return hide_directory(name); }});
+                       .closed = [&](const std::string& name) { return hide_directory(name); },
+                       .between = between_});
   }
 
   Result<void> other_name(const std::string& path, const struct stat& st) {
@@ -521,6 +523,7 @@ class Walk {
   std::deque<Matcher> matchers_;  // those of the plan's masks, then what they say through links
   View& view_;
   bool shown_twice_;
+  const Between& between_;
   std::string top_;  // the tree being walked: nothing above it is pinned
   std::map<std::string, Cover> covers_;
   std::map<Inode, Names> linked_;
@@ -544,9 +547,9 @@ Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& v
 
 Result<std::vector<Cover>> find_once(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
                                      const std::vector<Place>& places, const std::vector<std::string>& sockets,
-                                     bool shown_twice) {
+                                     bool shown_twice, const Between& between) {
   View view(plan, places, host);
-  Walk walk(plan, TRY(matchers(plan)), view, shown_twice);
+  Walk walk(plan, TRY(matchers(plan)), view, shown_twice, between);
   for (const Place& place : places) {
     if (plan.masks.empty()) break;
     if (place.kind == Place::Kind::mount) TRY(walk.place(place));
@@ -564,10 +567,10 @@ Result<std::vector<Cover>> find_once(const policy::BoxPlan& plan, const UniqueFd
 // Where somebody renames or removes directories meanwhile, what is gone may be elsewhere, unseen: from the beginning.
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
                                        const std::vector<Place>& places, const std::vector<std::string>& sockets,
-                                       bool shown_twice) {
+                                       bool shown_twice, const Between& between) {
   constexpr int kTries = 8;
   for (int i = 1;; ++i) {
-    auto found = find_once(plan, merged, host, places, sockets, shown_twice);
+    auto found = find_once(plan, merged, host, places, sockets, shown_twice, between);
     if (found || i == kTries || (found.error().code != ENOENT && found.error().code != ESTALE)) return found;
   }
 }

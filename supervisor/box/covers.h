@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "policy/box_plan.h"
+#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/layout.h"
 
 namespace alos::box {
@@ -28,14 +29,15 @@ namespace alos::box {
 // is hidden whole. Errors: more than 10,000 matches (E2BIG), those of walk_below(), and a link that cannot be followed
 // for another reason than what it leads to, by link and rule.
 //
-// Tried again where a tree changes under the search (ENOENT, ESTALE).
+// Tried again where a tree changes under the search (ENOENT, ESTALE). However long that takes, `between` is called
+// every few hundred names.
 //
 // Hidden as well are the nodes of `sockets`, paths that the host's sockets are bound to (named_sockets()), where they
 // lie in a tree of the host that is mounted as it is. A socket that is a place of its own is what its rule names, and
 // stays.
 Result<std::vector<Cover>> find_covers(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
                                        const std::vector<Place>& places, const std::vector<std::string>& sockets,
-                                       bool shown_twice);
+                                       bool shown_twice, const Between& between = {});
 
 // Takes their rights from places that lie in a directory which is hidden: the box shows nothing of them, and Landlock
 // cannot name them. Errors: EACCES for the workspace.

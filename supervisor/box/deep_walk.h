@@ -9,6 +9,9 @@
 
 namespace alos::box {
 
+// What is to be looked at while something takes long, every few hundred names: its error ends that.
+using Between = std::function<Result<void>()>;
+
 enum class Next : uint8_t { enter, pass };
 
 struct WalkVisitor {
@@ -17,13 +20,15 @@ struct WalkVisitor {
   std::function<Result<Next>(int parent, const sys::Entry& entry, const std::string& path)> entry;
   // A directory that was to be entered and cannot be read (EACCES).
   std::function<Result<void>(const std::string& path)> closed;
+  Between between = {};
 };
 
 // Goes through what lies below `root`, whose name is `path`: depth first, parents before what is in them, no link ever
-// followed, into whatever is mounted there. An agent decides how deep and how long: the number of descriptors and the
-// stack are bounded, and names may be longer than PATH_MAX.
-// Errors: the visitor's; a directory that cannot be read, by name; more than 10,000 levels (ELOOP); a directory that
-// was moved while it was walked through (ESTALE).
+// followed, into whatever is mounted there. An agent decides how deep, how wide and how long:
+// descriptors, stack and memory are bounded, and names may be longer than PATH_MAX.
+// Errors: the visitor's; a directory that cannot be read, by name; more than 10,000 levels (ELOOP), or 200,000 names
+// that were not yet come to in those that more than 64 others lie in, one in the other (E2BIG); a directory that was
+// moved while it was walked through (ESTALE).
 Result<void> walk_below(const UniqueFd& root, const std::string& path, const WalkVisitor& visit);
 
 }  // namespace alos::box

@@ -55,7 +55,7 @@ Result<Layout> compose_view(const Holder& holder) {
   plan.masks = std::move(plan.brokered_masks);
   plan.mounts = plan.brokered;
   view.covers = TRY(find_covers(plan, holder.workspace, holder.host, view.places, TRY(named_sockets()),
-                                TRY(shown_twice_in(plan, view.places))));
+                                TRY(shown_twice_in(plan, view.places)), holder.between));
   TRY(close_hidden(view.places, view.covers, plan.workspace));
   return view;
 }

@@ -20,6 +20,7 @@ namespace {
 class Keeper {
   static constexpr int64_t kWallGrace = 1'000'000'000;  // ns
   static constexpr int64_t kLongest = 3'600'000;        // ms between two looks at the clock
+  static constexpr int64_t kBetween = 10'000'000;       // ns between two looks at the limits
 
  public:
   Keeper(Holder& holder, Starting box, std::vector<Granted> granted, LaunchTimes& times, Fault later)
@@ -33,7 +34,10 @@ class Keeper {
         runs_(holder, disk_, later) {
     if (limits_.wall_ms && !holder.run.clock_is_given)
       wall_ns_ = boot_ns() + static_cast<int64_t>(*limits_.wall_ms) * 1'000'000 + kWallGrace;
+    holder.between = [this] { return between(); };
   }
+  ~Keeper() { holder_.between = {}; }
+  Keeper(const Keeper&) = delete;
 
   // Until the box is gone or the supervisor is.
   void run() {
@@ -50,7 +54,7 @@ class Keeper {
       if (ready > 0) runs_.look(std::span(fds).subspan(own));
       if (fds[2].revents != 0) hear_identity();
       if (fds[1].revents != 0 && !obey()) break;
-      if (over_cpu_time() || over_disk() || over_wall()) return finish();
+      if (over_ || is_over()) return finish();
     }
     end_box();
   }
@@ -81,6 +85,25 @@ class Keeper {
         break;
     }
     return true;
+  }
+
+  bool is_over() {
+    over_ = over_cpu_time() || over_disk() || over_wall();
+    return over_;
+  }
+
+  // An agent decides how long it takes to find what is to be covered in a box: what it holds limits for, and its end,
+  // do not wait for that.
+  Result<void> between() {
+    const int64_t now = boot_ns();
+    if (now < next_between_ns_) return {};
+    next_between_ns_ = now + kBetween;
+    const auto ended = [](std::string_view how) { return fail("run", "box", ECANCELED, std::string(how)); };
+    if (over_ || is_over()) return ended("a limit ended the run");
+    pollfd fds[] = {{.fd = box_.pidfd.get(), .events = POLLIN, .revents = 0},
+                    {.fd = kLauncherSocket, .events = 0, .revents = 0}};
+    if (::poll(fds, 2, 0) <= 0) return {};
+    return ended(fds[0].revents != 0 ? "the run is over" : "the supervisor is gone");
   }
 
   void begin_identity() {
@@ -210,6 +233,8 @@ class Keeper {
   Runs runs_;
   std::optional<Identifying> identity_;
   int64_t wall_ns_ = 0;  // CLOCK_BOOTTIME; 0: none
+  int64_t next_between_ns_ = 0;
+  bool over_ = false;  // a limit ended it
 };
 
 }  // namespace

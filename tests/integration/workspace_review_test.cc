@@ -1,6 +1,7 @@
 // What a hostile reading of the workspace layer found: plants that reach a tool of the host by another name than their
 // own, limits that were not held. Each is done with the real programs and the real tools.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -260,6 +261,29 @@ TEST_P(Disk, empty_files_count) {
 TEST_P(Disk, a_home_that_lasts_counts) {
   expect_ended(write("8MiB", "for i in $(seq 40); do head -c 1M /dev/zero > ~/f$i; sleep 0.05; done; sleep 30",
                      "home: {keep: mine}\n"));
+}
+
+// To find what is to be covered in a command's box the launcher goes through the whole workspace, and an agent can have
+// it do so all the time: nothing was looked at until it was through.
+TEST_P(Disk, holds_while_boxes_of_commands_are_made) {
+  std::string denies, name(180, 'a');
+  for (int i = 0; i < 60; ++i) denies += fmt::format("$workspace/**/*a{}*a*, ", i);
+  std::filesystem::create_directories(world().workspace() + "/many");
+  for (int i = 0; i < 60'000; ++i)
+    std::filesystem::create_symlink("x", fmt::format("{}/many/{}{}", world().workspace(), name, i));
+  const Outcome run = world().shell(
+      world().policy("disk",
+                     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+                     "  tree: {allow: rwx, path: $workspace/**}\n  names: {deny: rwx, path: [" +
+                         denies + "]}\nlimits: {wall: 300s, disk: 8MiB}\n"),
+      "for i in $(seq 30); do alos-call shell.run -- /bin/true >/dev/null 2>&1 & done\n"
+      "exec python3 -c 'import time\n"
+      "for i in range(1024):\n"
+      "  with open(f\"big{i // 4}\", \"ab\") as f: f.write(bytes(1 << 20))\n"
+      "  print(i, flush=True); time.sleep(0.01)'");
+  expect_ended(run);
+  const size_t last = run.out.rfind('\n', run.out.size() - 2);
+  EXPECT_LT(std::atoi(run.out.c_str() + (last == run.out.npos ? 0 : last + 1)), 150) << "MiB: twice, and a second's";
 }
 
 TEST_P(Disk, what_lies_in_memory_does_not_count) {

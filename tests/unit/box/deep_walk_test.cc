@@ -1,9 +1,13 @@
 #include "supervisor/box/deep_walk.h"
 
 #include <dirent.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <set>
 
 #include "base/paths.h"
 
@@ -46,7 +50,8 @@ class Walking : public ::testing::Test {
                             .closed = [&](const std::string& name) -> Result<void> {
                               closed_.push_back(name);
                               return {};
-                            }};
+                            },
+                            .between = between_};
     return walk_below(root(), path, visit);
   }
 
@@ -54,6 +59,7 @@ class Walking : public ::testing::Test {
   rlimit before_{};
   std::vector<std::string> seen_, closed_;
   std::function<void(const std::string&)> on_entry_;
+  Between between_;
 };
 
 TEST_F(Walking, sees_everything_once_and_follows_no_link) {
@@ -65,6 +71,45 @@ TEST_F(Walking, sees_everything_once_and_follows_no_link) {
   seen_.clear();
   ASSERT_TRUE(walk("/"));
   EXPECT_THAT(seen_, ::testing::Contains("/a/b"));
+}
+
+TEST_F(Walking, looks_at_what_else_there_is_in_the_middle_of_a_directory) {
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(::symlink("x", (top_ + "/" + std::to_string(i)).c_str()), 0);
+  size_t looks = 0;
+  between_ = [&]() -> Result<void> { return ++looks, Result<void>{}; };
+  ASSERT_TRUE(walk());
+  EXPECT_EQ(std::set<std::string>(seen_.begin(), seen_.end()).size(), 5000U);
+  EXPECT_EQ(seen_.size(), 5000U) << "each once";
+  EXPECT_GE(looks, 10U);
+  seen_.clear();
+  between_ = []() -> Result<void> { return fail("run", "box", ECANCELED); };
+  const auto walked = walk();
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code, ECANCELED);
+  EXPECT_LT(seen_.size(), 1000U);
+}
+
+// Of a directory that is open only a part is held; of the ones above, that cannot all be, it is all that is left.
+TEST_F(Walking, holds_no_more_names_than_it_says) {
+  dig(70);
+  const auto fill = [&](const std::string& directory, int names) {
+    const UniqueFd at = *sys::open(top_ + directory, O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < names; ++i) ASSERT_EQ(::symlinkat("x", at.get(), std::to_string(i).c_str()), 0);
+  };
+  std::string deep;
+  for (int i = 0; i < 66; ++i) deep += "/down";
+  fill("", 200'100);
+  const auto wide = [&](const std::string& directory, int ways) {
+    for (int i = 0; i < ways; ++i) ASSERT_TRUE(sys::make_dirs(fmt::format("{}{}/way{}/on", top_, directory, i), 0755));
+  };
+  wide(deep, 3000);  // which is closed, and come back to, for each: what is left of it counts once
+  EXPECT_TRUE(walk());
+  fill(deep, 200'100);
+  ASSERT_TRUE(sys::make_dirs(top_ + deep + "/after", 0755));  // whichever way they are listed
+  const auto walked = walk();
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code, E2BIG);
+  EXPECT_THAT(walked.error().text(), HasSubstr("200000"));
 }
 
 TEST_F(Walking, goes_deeper_than_there_are_descriptors_and_longer_than_paths) {

@@ -107,6 +107,20 @@ TEST_F(FilesBrokered, each_use_is_recorded_and_no_descriptor_is_given) {
   EXPECT_EQ(refusal->target + ", " + refusal->rule, "fs.open /v/file, broker");
 }
 
+TEST_F(FilesBrokered, a_denial_on_the_way_is_one_also_where_no_more_can_be_recorded) {
+  Setting setting = brokered_rules();
+  setting.fail_journal = EDQUOT;
+  const Served unrecorded(std::move(setting));
+  unrecorded.write(".brokered/v/file", "kept");
+  const auto other = unrecorded.connect();
+  wire::Request open;
+  open.mutable_fs_open()->set_path("/v/file");
+  const wire::Reply reply = other->call(open);
+  EXPECT_EQ(reply.denied().layer(), "broker") << reply.DebugString();
+  const std::vector<Recorded> all = unrecorded.journal();
+  EXPECT_EQ(std::ranges::count(all, Effect::deny, &Recorded::decision), 1) << "what --fail-on deny counts";
+}
+
 class FilesBrokeredToWrite : public Files {
  protected:
   static Setting writable(bool with_denial) {
