@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <iterator>
 #include <vector>
 
 #include "base/paths.h"
@@ -15,8 +13,8 @@ namespace {
 
 // Real trees are not as deep, and keep their directories open; below, the way back is "..".
 constexpr size_t kKeptOpen = 64;
-// Of directories that are not kept open all names are read before the way leads on.
-constexpr size_t kMostKept = 200'000;
+// Directories that are still to be entered: of one in which nothing else is, and some hundred bytes each.
+constexpr size_t kMostWays = 200'000;
 constexpr size_t kBetween = 256;
 // Each name of a level is matched from its beginning: twice as deep takes four times as long.
 constexpr size_t kDeepest = 10'000;
@@ -26,10 +24,8 @@ struct Level {
   dev_t device = 0;
   ino_t inode = 0;
   size_t path_size = 0;
-  std::vector<sys::Entry> entries = {};  // that were read
+  std::vector<std::string> ways = {};  // directories in it that are to be entered
   size_t next = 0;
-  bool all_read = false;
-  size_t kept = 0;  // of what was read when it was closed
 };
 
 std::string shown(const std::string& path) {
@@ -48,68 +44,49 @@ class DeepWalk {
     while (!levels_.empty()) {
       Level& here = levels_.back();
       path_.resize(here.path_size);
-      if (visit_.between && ++seen_ % kBetween == 0) TRY(visit_.between());
-      if (!TRY(has_next(here)))
+      if (here.next == here.ways.size())
         TRY(leave());
       else
-        TRY(look_at(here.directory.get(), here.entries[here.next++]));
+        TRY(enter(here.directory.get(), here.ways[here.next++]));
     }
     return {};
   }
 
  private:
-  Result<bool> has_next(Level& level) {
-    if (level.next < level.entries.size()) return true;
-    if (level.all_read) return false;
-    level.entries = TRY(more_of(level));
-    level.next = 0;
-    level.all_read = level.entries.empty();
-    return !level.all_read;
-  }
-
-  Result<std::vector<sys::Entry>> more_of(const Level& level) const {
-    auto more = sys::list_some(level.directory.get());
-    if (!more) return unseen(more.error());
-    return more;
-  }
-
-  Result<void> close(Level& level) {
-    if (!level.all_read) TRY(read_all(level));  // and not where it was closed before
-    level.directory.reset();
-    return {};
-  }
-
-  Result<void> read_all(Level& level) {
-    std::vector<sys::Entry> rest(std::make_move_iterator(level.entries.begin() + static_cast<ptrdiff_t>(level.next)),
-                                 std::make_move_iterator(level.entries.end()));
-    while (!level.all_read) {
-      std::vector<sys::Entry> more = TRY(more_of(level));
-      level.all_read = more.empty();
-      std::ranges::move(more, std::back_inserter(rest));
-      if (kept_ + rest.size() > kMostKept)
-        return fail("readdir", shown(path_), E2BIG,
-                    "more than 200000 names in directories that many others lie in, which cannot be searched for what "
-                    "is to be denied; remove them, with 'alos undo' if an agent made them in a layer");
-      if (visit_.between) TRY(visit_.between());
+  // All names of a directory before the first way on: one that is not where it was named a moment ago is missed then
+  // (ENOENT), and not passed over. Only the ways are kept.
+  Result<std::vector<std::string>> look_through(int directory) {
+    std::vector<std::string> ways;
+    for (;;) {
+      auto some = sys::list_some(directory);
+      if (!some) return unseen(some.error());
+      if (some->empty()) return ways;
+      for (sys::Entry& entry : *some)
+        if (TRY(look_at(directory, entry))) ways.push_back(std::move(entry.name));
+      if (ways_ + ways.size() > kMostWays)
+        return fail(
+            "readdir", shown(path_), E2BIG,
+            "more than 200000 directories beside one another, which cannot be searched for what is to be denied; "
+            "remove them, with 'alos undo' if an agent made them in a layer");
     }
-    level.entries = std::move(rest);
-    level.next = 0;
-    level.kept = level.entries.size();
-    kept_ += level.kept;
-    return {};
   }
 
-  Result<void> look_at(int parent, sys::Entry& entry) {
+  // Whether it is to be entered.
+  Result<bool> look_at(int parent, sys::Entry& entry) {
+    if (visit_.between && ++seen_ % kBetween == 0) TRY(visit_.between());
+    const size_t size = path_.size();
     path_.append("/").append(entry.name);
     if (entry.type == DT_UNKNOWN) {  // some file systems do not say
       const auto st = TRY(sys::lstatat(parent, entry.name));
       entry.type = static_cast<unsigned char>(IFTODT(st.st_mode));
     }
-    if (TRY(visit_.entry(parent, entry, path_)) == Next::pass || entry.type != DT_DIR) return {};
-    return enter(parent, entry.name);
+    const Next next = TRY(visit_.entry(parent, entry, path_));
+    path_.resize(size);
+    return next == Next::enter && entry.type == DT_DIR;
   }
 
   Result<void> enter(int parent, const std::string& name) {
+    path_.append("/").append(name);
     if (levels_.size() >= kDeepest)
       return fail(
           "openat", shown(path_), ELOOP,
@@ -119,7 +96,6 @@ class DeepWalk {
     auto own = directory ? own_of(*directory) : Result<UniqueFd>(std::unexpected(directory.error()));
     if (!own && own.error().code == EACCES) return visit_.closed(path_);
     if (!own) return unseen(own.error());
-    if (levels_.size() > kKeptOpen) TRY(close(levels_.back()));
     return push(std::move(*own));
   }
 
@@ -134,7 +110,10 @@ class DeepWalk {
 
   Result<void> push(UniqueFd own) {
     const auto st = TRY(sys::fstat(own.get()));
-    levels_.push_back({std::move(own), st.st_dev, st.st_ino, path_.size()});
+    auto ways = TRY(look_through(own.get()));
+    ways_ += ways.size();
+    if (levels_.size() > kKeptOpen) levels_.back().directory.reset();
+    levels_.push_back({std::move(own), st.st_dev, st.st_ino, path_.size(), std::move(ways)});
     return {};
   }
 
@@ -143,7 +122,7 @@ class DeepWalk {
   Result<void> leave() {
     const Level left = std::move(levels_.back());
     levels_.pop_back();
-    kept_ -= left.kept;
+    ways_ -= left.ways.size();
     if (levels_.empty() || levels_.back().directory) return {};
     Level& parent = levels_.back();
     parent.directory = TRY(sys::openat(left.directory.get(), "..", O_PATH | O_DIRECTORY));
@@ -157,7 +136,7 @@ class DeepWalk {
   const WalkVisitor& visit_;
   std::vector<Level> levels_;
   size_t seen_ = 0;
-  size_t kept_ = 0;  // names of levels that are not open
+  size_t ways_ = 0;  // of all levels
 };
 
 }  // namespace
