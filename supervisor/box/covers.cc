@@ -459,11 +459,11 @@ class Walk {
     });
   }
 
-  bool is_hidden(const std::string& path) const {
+  bool is_hidden(std::string_view path) const {
     const auto covered = covers_.find(path);
     return covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
   }
-  bool lies_in_hidden(const std::string& path) const {
+  bool lies_in_hidden(std::string_view path) const {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1))
       if (is_hidden(path.substr(0, at))) return true;
     return false;
@@ -525,7 +525,7 @@ class Walk {
   bool shown_twice_;
   const Between& between_;
   std::string top_;  // the tree being walked: nothing above it is pinned
-  std::map<std::string, Cover> covers_;
+  std::map<std::string, Cover, std::less<>> covers_;
   std::map<Inode, Names> linked_;
   bool hides_directories_ = false;
   std::set<const policy::BoxMask*> met_;

@@ -30,7 +30,7 @@ namespace alos::box {
 // for another reason than what it leads to, by link and rule.
 //
 // Tried again where a tree changes under the search (ENOENT, ESTALE). However long that takes, `between` is called
-// every few hundred names.
+// before each name.
 //
 // Hidden as well are the nodes of `sockets`, paths that the host's sockets are bound to (named_sockets()), where they
 // lie in a tree of the host that is mounted as it is. A socket that is a place of its own is what its rule names, and

@@ -15,7 +15,6 @@ namespace {
 constexpr size_t kKeptOpen = 64;
 // Directories that are still to be entered: of one in which nothing else is, and some hundred bytes each.
 constexpr size_t kMostWays = 200'000;
-constexpr size_t kBetween = 256;
 // Each name of a level is matched from its beginning: twice as deep takes four times as long.
 constexpr size_t kDeepest = 10'000;
 
@@ -38,9 +37,9 @@ class DeepWalk {
   DeepWalk(const std::string& path, const WalkVisitor& visit) : path_(path == "/" ? "" : path), visit_(visit) {}
 
   Result<void> run(const UniqueFd& root) {
-    auto own = own_of(root);
-    if (!own) return unseen(own.error());
-    TRY(push(std::move(*own)));
+    auto opened = open(root);
+    if (!opened) return unseen(opened.error());
+    TRY(push(std::move(*opened)));
     while (!levels_.empty()) {
       Level& here = levels_.back();
       path_.resize(here.path_size);
@@ -53,27 +52,40 @@ class DeepWalk {
   }
 
  private:
+  // A description of its own, for its offset, and what is read first. EACCES also where it may be listed but not
+  // searched.
+  struct Opened {
+    UniqueFd own;
+    std::vector<sys::Entry> first;
+  };
+  static Result<Opened> open(const UniqueFd& directory) {
+    UniqueFd own = TRY(sys::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY));
+    auto first = TRY(sys::list_some(own.get()));
+    return Opened{std::move(own), std::move(first)};
+  }
+
   // All names of a directory before the first way on: one that is not where it was named a moment ago is missed then
   // (ENOENT), and not passed over. Only the ways are kept.
-  Result<std::vector<std::string>> look_through(int directory) {
+  Result<std::vector<std::string>> look_through(int directory, std::vector<sys::Entry> some) {
     std::vector<std::string> ways;
-    for (;;) {
-      auto some = sys::list_some(directory);
-      if (!some) return unseen(some.error());
-      if (some->empty()) return ways;
-      for (sys::Entry& entry : *some)
+    while (!some.empty()) {
+      for (sys::Entry& entry : some)
         if (TRY(look_at(directory, entry))) ways.push_back(std::move(entry.name));
       if (ways_ + ways.size() > kMostWays)
         return fail(
             "readdir", shown(path_), E2BIG,
             "more than 200000 directories beside one another, which cannot be searched for what is to be denied; "
             "remove them, with 'alos undo' if an agent made them in a layer");
+      auto more = sys::list_some(directory);
+      if (!more) return unseen(more.error());
+      some = std::move(*more);
     }
+    return ways;
   }
 
   // Whether it is to be entered.
   Result<bool> look_at(int parent, sys::Entry& entry) {
-    if (visit_.between && ++seen_ % kBetween == 0) TRY(visit_.between());
+    if (visit_.between) TRY(visit_.between());
     const size_t size = path_.size();
     path_.append("/").append(entry.name);
     if (entry.type == DT_UNKNOWN) {  // some file systems do not say
@@ -93,27 +105,23 @@ class DeepWalk {
           "more than 10000 directories in one another, which cannot be searched for what is to be denied; remove them, "
           "with 'alos undo' if an agent made them in a layer");
     const auto directory = sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-    auto own = directory ? own_of(*directory) : Result<UniqueFd>(std::unexpected(directory.error()));
-    if (!own && own.error().code == EACCES) return visit_.closed(path_);
-    if (!own) return unseen(own.error());
-    return push(std::move(*own));
-  }
-
-  // A description of its own, for its offset. EACCES also where it may be listed but not searched.
-  static Result<UniqueFd> own_of(const UniqueFd& directory) {
-    return sys::openat(directory.get(), ".", O_RDONLY | O_DIRECTORY);
+    auto opened = directory ? open(*directory) : Result<Opened>(std::unexpected(directory.error()));
+    if (!opened && opened.error().code == EACCES) return visit_.closed(path_);
+    if (!opened) return unseen(opened.error());
+    return push(std::move(*opened));
   }
 
   std::unexpected<Error> unseen(const Error& error) const {
     return fail(error.operation, shown(path_), error.code, "cannot see what is to be denied in it");
   }
 
-  Result<void> push(UniqueFd own) {
-    const auto st = TRY(sys::fstat(own.get()));
-    auto ways = TRY(look_through(own.get()));
+  Result<void> push(Opened opened) {
+    const int directory = opened.own.get();
+    const auto st = TRY(sys::fstat(directory));
+    auto ways = TRY(look_through(directory, std::move(opened.first)));
     ways_ += ways.size();
     if (levels_.size() > kKeptOpen) levels_.back().directory.reset();
-    levels_.push_back({std::move(own), st.st_dev, st.st_ino, path_.size(), std::move(ways)});
+    levels_.push_back({std::move(opened.own), st.st_dev, st.st_ino, path_.size(), std::move(ways)});
     return {};
   }
 
@@ -135,7 +143,6 @@ class DeepWalk {
   std::string path_;
   const WalkVisitor& visit_;
   std::vector<Level> levels_;
-  size_t seen_ = 0;
   size_t ways_ = 0;  // of all levels
 };
 

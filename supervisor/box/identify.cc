@@ -44,6 +44,7 @@ T must(const Reporter& report, Step step, Result<T> result) {
   return std::move(*result);
 }
 
+// In a process of its own: `between` is its parent's, which goes on looking at what it holds.
 Result<Layout> compose_view(const Holder& holder) {
   policy::BoxPlan plan = holder.plan();
   Layout view;
@@ -55,7 +56,7 @@ Result<Layout> compose_view(const Holder& holder) {
   plan.masks = std::move(plan.brokered_masks);
   plan.mounts = plan.brokered;
   view.covers = TRY(find_covers(plan, holder.workspace, holder.host, view.places, TRY(named_sockets()),
-                                TRY(shown_twice_in(plan, view.places)), holder.between));
+                                TRY(shown_twice_in(plan, view.places))));
   TRY(close_hidden(view.places, view.covers, plan.workspace));
   return view;
 }

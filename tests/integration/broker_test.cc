@@ -1,6 +1,7 @@
 // Primitives as programs in a box have them: by alos-call, by the Python package and by the client library, through the
 // real broker, to the reply, the audit log and the events.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -203,6 +204,24 @@ TEST_P(Broker, answers_each_client_the_same_and_records_it) {
     EXPECT_EQ(run.end()["calls"].value("fs.write denied", 0), 1);
   }
   EXPECT_EQ(world().call({"alos", "audit", "verify"}).code, 0);
+}
+
+TEST_P(Broker, what_is_brokered_is_searched_for_denials_however_many_names_it_has) {
+  for (int i = 0; i < 1000; ++i) world().write(fmt::format("{}/books/shelf/{}", outside_, i), "x", 0644);
+  world().write(outside_ + "/books/shelf/a.key", "a key\n", 0644);
+  const std::string policy =
+      world().policy("many",
+                     "alos: 1\nabout: many names\nextends: base\nvars: {workspace: dir}\nworkspace: layer\nfiles:\n"
+                     "  tree: {allow: rwx, path: $workspace/**}\n  books: {allow: r, path: " +
+                         outside_ + "/books/**, audit: each}\n  keys: {deny: r, path: " + outside_ +
+                         "/books/**/*.key}\nlimits: {wall: 60s, disk: 1GiB}\n");
+  const std::string shelf = outside_ + "/books/shelf/";
+  const Outcome run =
+      world().shell(policy, "for name in 7 a.key; do alos-call fs.read " + shelf + "$name; done", {}, {"--fresh"});
+  const std::vector<json> answers = parsed(run.out);
+  ASSERT_EQ(answers.size(), 2U) << run.out << run.err;
+  EXPECT_EQ(in_short(answers[0]), "ok") << answers[0];
+  EXPECT_EQ(in_short(answers[1]), "denied keys policy") << answers[1];
 }
 
 TEST_P(Broker, content_of_any_size_comes_whole) {
