@@ -10,8 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <memory>
+#include <iterator>
 
 #include "base/digest.h"
 #include "base/let_go.h"
@@ -126,24 +127,6 @@ Result<void> fsync(int fd) {
   return checked(retry([&] { return ::fsync(fd); }), "fsync", std::to_string(fd));
 }
 
-Result<std::vector<Entry>> list(int dir) {
-  // A fresh description: readdir moves the offset of the one it is given.
-  UniqueFd own = TRY(openat(dir, ".", O_RDONLY | O_DIRECTORY));
-  std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(own.get()), ::closedir);
-  if (!stream) return fail_errno("fdopendir", ".");
-  own.release();
-  std::vector<Entry> out;
-  for (;;) {
-    errno = 0;
-    const dirent* entry = ::readdir(stream.get());
-    if (!entry) break;
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") out.push_back({std::string(name), entry->d_type});
-  }
-  if (errno != 0) return fail_errno("readdir", ".");
-  return out;
-}
-
 Result<std::vector<Entry>> list_some(int dir) {
   alignas(dirent64) std::array<char, 32768> chunk;
   std::vector<Entry> out;
@@ -159,6 +142,17 @@ Result<std::vector<Entry>> list_some(int dir) {
     }
   }
   return out;
+}
+
+Result<std::vector<Entry>> list(int dir) {
+  // A fresh description: reading moves the offset of the one it is given.
+  const UniqueFd own = TRY(openat(dir, ".", O_RDONLY | O_DIRECTORY));
+  std::vector<Entry> out;
+  for (;;) {
+    std::vector<Entry> some = TRY(list_some(own.get()));
+    if (some.empty()) return out;
+    std::ranges::move(some, std::back_inserter(out));
+  }
 }
 
 Result<std::string> read_file(int fd, size_t limit) {

@@ -216,7 +216,8 @@ Result<std::vector<UniqueFd>> dup_all(const std::vector<UniqueFd>& fds) {
 
 }  // namespace
 
-Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace) {
+Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace,
+                         const Between& between) {
   const policy::BoxPlan& plan = holder.plan();
   Layout box;
   box.fault = trace.fault;
@@ -243,7 +244,7 @@ Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest reque
   }
   box.covers = ALOS_STEP(trace, Step::masks,
                          find_covers(with_command ? *with_command : plan, holder.workspace, holder.host, box.places,
-                                     sources.sockets, holder.shown_twice, holder.between));
+                                     sources.sockets, holder.shown_twice, between));
   if (request.command) {
     box.over = take_behind(box.places, agents);
     ALOS_STEP(trace, Step::sources, seal_written(box.places));

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/holder.h"
 
 namespace alos::box {
@@ -22,7 +23,8 @@ struct BoxRequest {
   const policy::BoxCommand* command = nullptr;
 };
 
-// A box of the run, ready to be entered.
-Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace);
+// A box of the run, ready to be entered. `between`: while it is looked for what is to be covered in it.
+Launched<Layout> compose(const Holder& holder, Sources sources, BoxRequest request, Trace& trace,
+                         const Between& between = {});
 
 }  // namespace alos::box

@@ -13,7 +13,7 @@ namespace {
 
 // Real trees are not as deep, and keep their directories open; below, the way back is "..".
 constexpr size_t kKeptOpen = 64;
-// Directories that are still to be entered: of one in which nothing else is, and some hundred bytes each.
+// Directories that are still to be entered, of some hundred bytes each.
 constexpr size_t kMostWays = 200'000;
 // Each name of a level is matched from its beginning: twice as deep takes four times as long.
 constexpr size_t kDeepest = 10'000;

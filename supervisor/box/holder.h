@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "supervisor/box/cgroup.h"
-#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/janitor.h"
 #include "supervisor/box/launch_error.h"
 #include "supervisor/box/layout.h"
@@ -39,7 +38,6 @@ struct Holder {
   PrivateSpace space;
   std::vector<UniqueFd> written;  // trees on disk that are the agent's to fill: layer or copy, and a home that lasts
   UniqueFd bounded;               // the layer instead, where an image holds it
-  Between between;                // once the run has begun: its limits, and whether it is still wanted
 
   const policy::BoxPlan& plan() const { return policy.plan; }
 };

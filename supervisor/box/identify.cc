@@ -44,7 +44,6 @@ T must(const Reporter& report, Step step, Result<T> result) {
   return std::move(*result);
 }
 
-// In a process of its own: `between` is its parent's, which goes on looking at what it holds.
 Result<Layout> compose_view(const Holder& holder) {
   policy::BoxPlan plan = holder.plan();
   Layout view;

@@ -31,12 +31,10 @@ class Keeper {
         times_(times),
         later_(later),
         disk_(std::move(holder.written), std::move(holder.bounded), limits_.disk, box_.pid),
-        runs_(holder, disk_, later) {
+        runs_(holder, disk_, later, [this] { return between(); }) {
     if (limits_.wall_ms && !holder.run.clock_is_given)
       wall_ns_ = boot_ns() + static_cast<int64_t>(*limits_.wall_ms) * 1'000'000 + kWallGrace;
-    holder.between = [this] { return between(); };
   }
-  ~Keeper() { holder_.between = {}; }
   Keeper(const Keeper&) = delete;
 
   // Until the box is gone or the supervisor is.
@@ -54,7 +52,7 @@ class Keeper {
       if (ready > 0) runs_.look(std::span(fds).subspan(own));
       if (fds[2].revents != 0) hear_identity();
       if (fds[1].revents != 0 && !obey()) break;
-      if (over_ || is_over()) return finish();
+      if (is_over()) return finish();
     }
     end_box();
   }
@@ -88,7 +86,7 @@ class Keeper {
   }
 
   bool is_over() {
-    over_ = over_cpu_time() || over_disk() || over_wall();
+    over_ = over_ || over_cpu_time() || over_disk() || over_wall();
     return over_;
   }
 
@@ -99,7 +97,7 @@ class Keeper {
     if (now < next_between_ns_) return {};
     next_between_ns_ = now + kBetween;
     const auto ended = [](std::string_view how) { return fail("run", "box", ECANCELED, std::string(how)); };
-    if (over_ || is_over()) return ended("a limit ended the run");
+    if (is_over()) return ended("a limit ended the run");
     pollfd fds[] = {{.fd = box_.pidfd.get(), .events = POLLIN, .revents = 0},
                     {.fd = kLauncherSocket, .events = 0, .revents = 0}};
     if (::poll(fds, 2, 0) <= 0) return {};

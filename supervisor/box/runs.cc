@@ -91,7 +91,7 @@ Launched<void> Runs::start(const LauncherOrder& order, std::vector<UniqueFd> fds
   Trace trace{.fault = fault_};
   BoxRequest request = ALOS_STEP(trace, Step::request, request_of(holder_, order, std::move(fds)));
   Sources sources = ALOS_STEP(trace, Step::sources, open_all_sources(holder_));
-  auto layout = compose(holder_, std::move(sources), std::move(request), trace);
+  auto layout = compose(holder_, std::move(sources), std::move(request), trace, between_);
   if (!layout) return std::unexpected(std::move(layout).error());
   auto box = clone_box(holder_, *layout, trace);
   if (!box) return std::unexpected(std::move(box).error());

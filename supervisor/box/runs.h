@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <list>
+#include <utility>
 #include <vector>
 
+#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/disk_watch.h"
 #include "supervisor/box/holder.h"
 #include "supervisor/box/protocol.h"
@@ -24,7 +26,9 @@ void send_failure(LauncherReport report, const LaunchError& error);
 // enters what was made, other orders are obeyed.
 class Runs {
  public:
-  explicit Runs(const Holder& holder, DiskWatch& disk, Fault fault) : holder_(holder), disk_(disk), fault_(fault) {}
+  // `between`: the limits of the run, and whether it is still wanted, while a box is made.
+  Runs(const Holder& holder, DiskWatch& disk, Fault fault, Between between)
+      : holder_(holder), disk_(disk), fault_(fault), between_(std::move(between)) {}
 
   // Answers with run_started, later, or run_failed.
   void begin(const LauncherOrder& order, std::vector<UniqueFd> fds);
@@ -49,6 +53,7 @@ class Runs {
   const Holder& holder_;
   DiskWatch& disk_;
   Fault fault_;
+  Between between_;
   std::list<Run> runs_;
 };
 

@@ -5,9 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
@@ -79,12 +77,6 @@ TEST_P(BrokerAttack, links_lead_to_nothing_else) {
   EXPECT_THAT(run.out, Not(HasSubstr("link masked: linked")));
   EXPECT_THAT(run.out, AllOf(HasSubstr("write second name in place: failed EMLINK\n"),
                              HasSubstr("write second name: ok\n"), HasSubstr("first name still: one\n")));
-}
-
-// Counts of the gate are divided by it; tests/vm/run says how much less an emulated machine does.
-long part() {
-  const char* const less = ::getenv("ALOS_TESTS_PART");
-  return ALOS_PART * (less != nullptr ? std::max(1L, std::atol(less)) : 1);
 }
 
 void swap_and_open(const Outcome& run, long count) {

@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -311,6 +313,11 @@ std::string World::leftovers() const {
   for (const auto& entry : fs::directory_iterator(runtime() + "/runs", ignored))
     found += "run directory " + entry.path().string() + "; ";
   return found;
+}
+
+long part() {
+  const char* const less = ::getenv("ALOS_TESTS_PART");
+  return ALOS_PART * (less != nullptr ? std::max(1L, std::atol(less)) : 1);
 }
 
 }  // namespace alos::test

@@ -117,4 +117,7 @@ nlohmann::json info_of(const std::string& run);
 // Reads its output until that was said; false when it ended without.
 bool wait_for(const World::Running& running, const std::string& words);
 
+// Counts of the gate are divided by it; tests/vm/run says how much less an emulated machine does.
+long part();
+
 }  // namespace alos::test

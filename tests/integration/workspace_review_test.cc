@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -272,8 +271,7 @@ TEST_P(Disk, holds_while_boxes_of_commands_are_made) {
   for (int i = 0; i < 60; ++i) denies += fmt::format("$workspace/**/*a{}*a*, ", i);
   std::filesystem::create_directories(world().workspace() + "/many");
   // An emulated machine (tests/vm/run) takes as long for a tenth of them, and so do sanitizers for a fifth.
-  const char* const less = ::getenv("ALOS_TESTS_PART");
-  const long names = 60'000 / ALOS_PART / (less != nullptr ? std::max(1L, std::atol(less)) : 1);
+  const long names = 60'000 / part();
   for (long i = 0; i < names; ++i)
     std::filesystem::create_symlink("x", fmt::format("{}/many/{}{}", world().workspace(), name, i));
   const Outcome run = world().shell(
