@@ -27,12 +27,25 @@ def connect(path: str) -> socket.socket:
     """A socket that does not block. Raises NoBroker."""
     out = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
-        out.connect(path)
+        while not _is_connected(out):
+            out.connect(path)
     except OSError as error:
         out.close()
         raise NoBroker(path, error) from None
     out.setblocking(False)
     return out
+
+
+def _is_connected(socket_: socket.socket) -> bool:
+    # Python takes a connect(2) that a signal interrupted for one that goes on, which it does not (unix(7)): it waited
+    # for room in the broker's backlog, and is to be asked for again.
+    try:
+        socket_.getpeername()
+        return True
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+        return False
 
 
 def write_whole(fd: int, content: bytes) -> None:
