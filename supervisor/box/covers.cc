@@ -21,6 +21,7 @@
 #include "policy/pattern.h"
 #include "policy/pattern_at.h"
 #include "supervisor/box/cover_matcher.h"
+#include "supervisor/box/cover_set.h"
 #include "supervisor/box/view.h"
 
 namespace alos::box {
@@ -30,7 +31,9 @@ using policy::Pattern;
 using policy::PatternAt;
 using policy::Rights;
 
-constexpr size_t kMost = 10'000;
+// What an agent may have made otherwise: names of files that have several, and patterns by way of links.
+constexpr size_t kMostNames = 1'000'000;
+constexpr size_t kMostSaid = 16 << 20;  // bytes
 
 std::string parent_of(const std::string& path) {
   return path.substr(0, std::max<size_t>(path.rfind('/'), 1));
@@ -93,9 +96,9 @@ class Walk {
       return fail("open", printable(path), code, "cannot see whether it is a socket of the host");
     }
     const auto st = TRY(sys::fstat(node->get()));
-    if (!S_ISSOCK(st.st_mode) || is_hidden(path) || lies_in_hidden(path)) return {};
+    if (!S_ISSOCK(st.st_mode) || covers_.is_hidden(path) || covers_.lies_in_hidden(path)) return {};
     TRY(note(node->get(), "", path, st, Cover::Kind::hide, false));
-    return add({Cover::Kind::hide, path, false, 0, false});
+    return covers_.add({Cover::Kind::hide, path, false, 0, false});
   }
 
   // The directories between a tree that the box writes and a place in it are the tree's own. Renamed, they would take
@@ -147,12 +150,7 @@ class Walk {
     return {};
   }
 
-  std::vector<Cover> take() {
-    std::vector<Cover> out;
-    for (auto& [path, cover] : covers_)
-      if (!lies_in_hidden(path)) out.push_back(cover);
-    return out;  // a map: parents before what lies below them
-  }
+  Result<std::vector<Cover>> take() { return covers_.take(between_); }
 
  private:
   enum class Verdict { free, restricted, hidden };
@@ -164,12 +162,13 @@ class Walk {
     return walk_below(root, path,
                       {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
                          if (entry.type == DT_LNK) return TRY(link(name)), Next::pass;
-                         if (hides_directories_ && lies_in_hidden(name)) return hidden_with_others(parent, entry, name);
+                         if (hides_directories_ && covers_.lies_in_hidden(name))
+                           return hidden_with_others(parent, entry, name);
                          const Verdict found = TRY(judge(parent, entry.name, name, entry.type == DT_DIR));
                          return found == Verdict::hidden || wanted_below(name) ? Next::enter : Next::pass;
                        },
                        .closed = [&](const std::string& name) -> Result<void> {
-                         return lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
+                         return covers_.lies_in_hidden(name) ? Result<void>{} : hide_directory(name);
                        },
                        .between = between_});
   }
@@ -216,7 +215,7 @@ class Walk {
       met_.insert(matcher.mask);
       TRY(pin_parents(name));
     }
-    if (!denied.empty() && !lies_in_hidden(name)) TRY(cover_link(name, denied));
+    if (!denied.empty() && !covers_.lies_in_hidden(name)) TRY(cover_link(name, denied));
     if (!follow_it || view_.made_by_agent(name)) return {};
     for (size_t i = 0; i < matchers_.size(); ++i)
       if (matchers_[i].matches(name) || matchers_[i].pattern.leads_through(name))
@@ -227,7 +226,8 @@ class Walk {
   // Covered itself as well: it cannot be taken away, so that the next run is led by it too.
   Result<void> cover_link(const std::string& name, Rights denied) {
     const bool hide = denied.overlaps(policy::kRead);
-    return add({hide ? Cover::Kind::hide : Cover::Kind::restrict, name, false, hide ? 0 : attributes_without(denied)});
+    return covers_.add(
+        {hide ? Cover::Kind::hide : Cover::Kind::restrict, name, false, hide ? 0 : attributes_without(denied)});
   }
 
   // A pattern's `link`, or a path with links in it, leads somewhere: the deny holds there too.
@@ -248,8 +248,13 @@ class Walk {
       if (pattern.matches(to.path) && lies_below(link, to.path)) continue;
       std::string key = pattern.text();
       for (const PatternAt& exception : except) key.append(1, '\0').append(exception.text());
-      if (said_.insert({matcher.mask, std::move(key)}).second)
-        further_.push_back({matcher.mask, std::move(pattern), except, pin});
+      const size_t size = key.size();
+      if (!said_.insert({matcher.mask, std::move(key)}).second) continue;
+      if ((said_bytes_ += size) > kMostSaid)
+        return fail("mask", printable(link.substr(0, 200)), E2BIG,
+                    "the links that match the policy's denies lead to more paths than can be searched; remove them, or "
+                    "narrow the denies");
+      further_.push_back({matcher.mask, std::move(pattern), except, pin});
     }
     return {};
   }
@@ -276,8 +281,8 @@ class Walk {
   Result<void> pin_link(const std::string& name) {
     if (!view_.writable(name)) return {};
     if (renamed_for_good(name)) TRY(pin_parents(name));
-    if (covers_.contains(name)) return {};
-    return add({Cover::Kind::pin, name, false, 0});
+    if (covers_.find(name)) return {};
+    return covers_.add({Cover::Kind::pin, name, false, 0});
   }
 
   void take_further() {
@@ -306,12 +311,12 @@ class Walk {
       TRY(note(parent, entry, path, st, kind));
     }
     if (kind == Cover::Kind::restrict) {
-      TRY(add({kind, path, directory, attributes_without(denied)}));
+      TRY(covers_.add({kind, path, directory, attributes_without(denied)}));
       return Verdict::restricted;
     }
     hides_directories_ = hides_directories_ || directory;
     if (directory && copied(path)) TRY(note_behind(path));
-    TRY(add({kind, path, directory, 0}));
+    TRY(covers_.add({kind, path, directory, 0}));
     return Verdict::hidden;
   }
 
@@ -359,6 +364,7 @@ class Walk {
       names.of_copy_alone = names.of_copy_alone && copied(path);
       linked = true;
     }
+    TRY(few_enough(last_of(path)));
     return linked ? count(parent, entry, path, st) : Result<void>{};
   }
 
@@ -376,7 +382,7 @@ class Walk {
                          names.all = names_of(st);
                          names.kind = Cover::Kind::hide;
                          names.of_a_deny = true;
-                         names.found.insert({directory.st_dev, directory.st_ino, entry.name});
+                         TRY(found(names, directory, entry.name));
                          return Next::pass;
                        },
                        .closed = [](const std::string&) { return Result<void>{}; },
@@ -395,8 +401,19 @@ class Walk {
     const auto directory = TRY(sys::fstat(parent));
     for (const struct stat& side : sides(path, st))
       if (const auto names = linked_.find({side.st_dev, side.st_ino}); names != linked_.end())
-        names->second.found.insert({directory.st_dev, directory.st_ino, last_of(path)});
+        TRY(found(names->second, directory, last_of(path)));
     return {};
+  }
+
+  Result<void> found(Names& names, const struct stat& directory, const std::string& entry) {
+    if (names.found.insert({directory.st_dev, directory.st_ino, entry}).second) ++names_;
+    return few_enough(entry);
+  }
+
+  Result<void> few_enough(const std::string& entry) const {
+    if (names_ <= kMostNames && linked_.size() <= kMostNames) return {};
+    return fail("mask", printable(entry), E2BIG,
+                "more than 1000000 names of files that are denied and have several; remove some, or narrow the denies");
   }
 
   Result<void> other_names_in(const Place& place, const UniqueFd& merged) {
@@ -414,7 +431,7 @@ class Walk {
     return walk_below(root, path,
                       {.entry = [&](int parent, const sys::Entry& entry, const std::string& name) -> Result<Next> {
                          if (entry.type == DT_LNK || !shown(name)) return Next::pass;
-                         const bool hidden = is_hidden(name);
+                         const bool hidden = covers_.is_hidden(name);
                          if (entry.type == DT_DIR) {
                            if (hidden || !shown_twice_) return hidden ? Next::pass : Next::enter;
                            TRY(other_name(name, TRY(sys::lstatat(parent, entry.name))));
@@ -435,12 +452,12 @@ class Walk {
     for (const struct stat& side : sides(path, st)) {
       const auto names = linked_.find({side.st_dev, side.st_ino});
       if (names == linked_.end() || (names->second.of_copy_alone && copied(path))) continue;
-      const auto covered = covers_.find(path);
-      const bool bare = covered == covers_.end() || covered->second.kind == Cover::Kind::pin;
+      const Cover* covered = covers_.find(path);
+      const bool bare = !covered || covered->kind == Cover::Kind::pin;
       if (names->second.kind == Cover::Kind::hide)
-        TRY(add({Cover::Kind::hide, path, directory, 0, names->second.of_a_deny}));
+        TRY(covers_.add({Cover::Kind::hide, path, directory, 0, names->second.of_a_deny}));
       else if (bare && writes_all_names(path))
-        TRY(add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
+        TRY(covers_.add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
     }
     return {};
   }
@@ -459,16 +476,6 @@ class Walk {
     });
   }
 
-  bool is_hidden(std::string_view path) const {
-    const auto covered = covers_.find(path);
-    return covered != covers_.end() && covered->second.kind == Cover::Kind::hide;
-  }
-  bool lies_in_hidden(std::string_view path) const {
-    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1))
-      if (is_hidden(path.substr(0, at))) return true;
-    return false;
-  }
-
   bool wanted_below(const std::string& directory) const {
     for (const Matcher& matcher : matchers_)
       if (matcher.pattern.may_match_below(directory)) return true;
@@ -477,7 +484,7 @@ class Walk {
 
   // What the launcher cannot look into the box cannot either, until it changes the mode of what is its own: it is
   // hidden whole, whatever is in it.
-  Result<void> hide_directory(const std::string& path) { return add({Cover::Kind::hide, path, true, 0}); }
+  Result<void> hide_directory(const std::string& path) { return covers_.add({Cover::Kind::hide, path, true, 0}); }
 
   Result<void> pin_parents(const std::string& path) { return pin_above(path, view_.place_of(path)); }
 
@@ -485,37 +492,16 @@ class Walk {
   Result<void> pin_above(const std::string& path, const Place* place) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
       std::string parent = path.substr(0, at);
+      if (between_) TRY(between_());
       if (!place || !lies_below(parent, place->target)) break;  // nothing above what is placed can be renamed
       const bool top = parent == place->target;
-      const auto known = covers_.find(parent);
-      if (known != covers_.end() && known->second.kind == Cover::Kind::pin) break;  // with all above it
-      if (known == covers_.end() && !restricted_above(parent, 0))
-        TRY(add({Cover::Kind::pin, std::move(parent), true, 0}));
+      const Cover* known = covers_.find(parent);
+      if (known && known->kind == Cover::Kind::pin) break;  // with all above it
+      // In what cannot be written nothing needs to be held in its place either.
+      if (!known && !covers_.restricted_above(parent, 0))
+        TRY(covers_.add({Cover::Kind::pin, std::move(parent), true, 0}));
       if (top) break;
     }
-    return {};
-  }
-
-  // A restriction goes for all below it. In what cannot be written nothing needs to be held in its place either.
-  bool restricted_above(const std::string& path, uint64_t attributes) const {
-    attributes |= MOUNT_ATTR_RDONLY;
-    for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
-      const auto above = covers_.find(path.substr(0, at));
-      if (above != covers_.end() && above->second.kind == Cover::Kind::restrict &&
-          (above->second.attributes & attributes) == attributes)
-        return true;
-    }
-    return false;
-  }
-
-  Result<void> add(Cover cover) {
-    if (cover.kind == Cover::Kind::restrict && restricted_above(cover.target, cover.attributes)) return {};
-    if (covers_.size() >= kMost)
-      return fail("mask", printable(cover.target), E2BIG,
-                  "more than 10000 paths match the policy's denies; where an earlier run made them, `alos diff` shows "
-                  "them and `alos undo` drops them; else narrow the denies");
-    std::string key = cover.target;
-    covers_.insert_or_assign(std::move(key), std::move(cover));
     return {};
   }
 
@@ -525,12 +511,14 @@ class Walk {
   bool shown_twice_;
   const Between& between_;
   std::string top_;  // the tree being walked: nothing above it is pinned
-  std::map<std::string, Cover, std::less<>> covers_;
+  CoverSet covers_;
   std::map<Inode, Names> linked_;
+  size_t names_ = 0;  // of all of them
   bool hides_directories_ = false;
   std::set<const policy::BoxMask*> met_;
   std::vector<Matcher> further_;  // found by way of links, not yet among the matchers
   std::set<std::pair<const policy::BoxMask*, std::string>> said_;
+  size_t said_bytes_ = 0;
 };
 
 Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& view,
@@ -548,7 +536,7 @@ Result<void> hide_sockets(Walk& walk, const policy::BoxPlan& plan, const View& v
 Result<std::vector<Cover>> find_once(const policy::BoxPlan& plan, const UniqueFd& merged, const UniqueFd& host,
                                      const std::vector<Place>& places, const std::vector<std::string>& sockets,
                                      bool shown_twice, const Between& between) {
-  View view(plan, places, host);
+  View view(plan, places, host, between);
   Walk walk(plan, TRY(matchers(plan)), view, shown_twice, between);
   for (const Place& place : places) {
     if (plan.masks.empty()) break;

@@ -26,7 +26,8 @@ namespace alos::box {
 // leads to; it is hidden, and not followed.
 //
 // A directory in which something may match, or that a link leads through, and that the launcher may not read (EACCES)
-// is hidden whole. Errors: more than 10,000 matches (E2BIG), those of walk_below(), and a link that cannot be followed
+// is hidden whole. Errors: more than 10,000 matches, 16 MiB of their names, a million names of files that have
+// several, or 16 MiB of patterns by way of links (E2BIG); those of walk_below(); and a link that cannot be followed
 // for another reason than what it leads to, by link and rule.
 //
 // Tried again where a tree changes under the search (ENOENT, ESTALE). However long that takes, `between` is called

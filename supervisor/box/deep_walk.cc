@@ -17,6 +17,7 @@ constexpr size_t kKeptOpen = 64;
 constexpr size_t kMostWays = 200'000;
 // Each name of a level is matched from its beginning: twice as deep takes four times as long.
 constexpr size_t kDeepest = 10'000;
+constexpr size_t kLongest = 64 << 10;  // bytes, as in what a layer changes
 
 struct Level {
   UniqueFd directory;  // none: to be opened again from the one below
@@ -64,8 +65,8 @@ class DeepWalk {
     return Opened{std::move(own), std::move(first)};
   }
 
-  // All names of a directory before the first way on: one that is not where it was named a moment ago is missed then
-  // (ENOENT), and not passed over. Only the ways are kept.
+  // All names of a directory before the first way on: a directory that was named and is not there a moment later is
+  // missed (ENOENT), and not passed over. Only the ways are kept.
   Result<std::vector<std::string>> look_through(int directory, std::vector<sys::Entry> some) {
     std::vector<std::string> ways;
     while (!some.empty()) {
@@ -104,6 +105,11 @@ class DeepWalk {
           "openat", shown(path_), ELOOP,
           "more than 10000 directories in one another, which cannot be searched for what is to be denied; remove them, "
           "with 'alos undo' if an agent made them in a layer");
+    if (path_.size() > kLongest)
+      return fail(
+          "openat", shown(path_), ENAMETOOLONG,
+          "it lies deeper than 64 KiB of path, which cannot be searched for what is to be denied; remove it, with "
+          "'alos undo' if an agent made it in a layer");
     const auto directory = sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     auto opened = directory ? open(*directory) : Result<Opened>(std::unexpected(directory.error()));
     if (!opened && opened.error().code == EACCES) return visit_.closed(path_);

@@ -27,8 +27,9 @@ struct WalkVisitor {
 // Goes through what lies below `root`, whose name is `path`: depth first, all names of a directory before what is in
 // the first of them, no link ever followed, into whatever is mounted there. An agent decides how deep, how wide and how
 // long: descriptors, stack and memory are bounded, and names may be longer than PATH_MAX. Errors: the visitor's; a
-// directory that cannot be read, by name; more than 10,000 levels (ELOOP); more than 200,000 directories beside one
-// another on the way (E2BIG); a directory that was moved while it was walked through (ESTALE).
+// directory that cannot be read, by name; more than 10,000 levels (ELOOP) or 64 KiB of path (ENAMETOOLONG); more than
+// 200,000 directories beside one another on the way (E2BIG); a directory that was moved while it was walked through
+// (ESTALE).
 Result<void> walk_below(const UniqueFd& root, const std::string& path, const WalkVisitor& visit);
 
 }  // namespace alos::box

@@ -14,6 +14,8 @@
 namespace alos::box {
 namespace {
 
+constexpr size_t kMostSeen = 16 << 20;  // bytes: an agent's link has two thousand names on its way
+
 std::string_view below(std::string_view path, std::string_view top) {
   path.remove_prefix(std::min(path.size(), top == "/" ? 0 : top.size()));
   path.remove_prefix(path.starts_with('/') ? 1 : 0);
@@ -115,7 +117,12 @@ Result<OnTheWay> View::look(const std::string& path) const {
 Result<Followed> View::follow(const std::string& from, std::string_view path) {
   return follow_links(from, path, [&](const std::string& at) -> Result<OnTheWay> {
     if (const auto known = seen_.find(at); known != seen_.end()) return known->second;
+    if (between_) TRY(between_());
     OnTheWay found = TRY(look(at));
+    if ((seen_bytes_ += at.size() + found.text.size()) > kMostSeen) {
+      seen_.clear();
+      seen_bytes_ = at.size() + found.text.size();
+    }
     return seen_.insert_or_assign(at, std::move(found)).first->second;
   });
 }

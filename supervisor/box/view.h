@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "policy/box_plan.h"
+#include "supervisor/box/deep_walk.h"
 #include "supervisor/box/layout.h"
 
 namespace alos::box {
@@ -20,9 +21,10 @@ namespace alos::box {
 // its own (/tmp, /proc, its home) shows nothing of the host, and nothing here.
 class View {
  public:
-  // `host` is the directory that a layer or a copy was made of; none where the workspace is written directly.
-  View(const policy::BoxPlan& plan, std::span<const Place> places, const UniqueFd& host)
-      : plan_(plan), places_(places), host_(host) {}
+  // `host` is the directory that a layer or a copy was made of; none where the workspace is written directly. `between`
+  // is called before each name that follow() looks at.
+  View(const policy::BoxPlan& plan, std::span<const Place> places, const UniqueFd& host, Between between = {})
+      : plan_(plan), places_(places), host_(host), between_(std::move(between)) {}
 
   std::span<const Place> places() const { return places_; }
   // The place that shows a path of the box, nullptr if none does.
@@ -51,7 +53,9 @@ class View {
   const policy::BoxPlan& plan_;
   std::span<const Place> places_;
   const UniqueFd& host_;
-  std::map<std::string, OnTheWay> seen_;
+  Between between_;
+  std::map<std::string, OnTheWay> seen_;  // to look once
+  size_t seen_bytes_ = 0;
 };
 
 }  // namespace alos::box

@@ -13,7 +13,7 @@ using testing::Lt;
 
 constexpr const char* kPolicy =
     "alos: 1\nabout: a tree\nextends: base\nvars: {workspace: dir}\n"
-    "workspace: layer\nfiles: {tree: {allow: rwx, path: $workspace/**}}\n";
+    "workspace: layer\nfiles:\n  tree: {allow: rwx, path: $workspace/**}\n";
 
 // So many directories in one another, with long names, and then files of 16 MiB as fast as they can be had, each shown
 // by a line. Both numbers are given.
@@ -55,6 +55,39 @@ TEST_P(MeterReview, a_deep_chain_hides_nothing_that_is_written_beside_it) {
   const Outcome run = chain("64MiB", 900, 512);
   EXPECT_EQ(run.code, 124) << run.out << run.err;
   EXPECT_EQ(run.end()["what"], "disk");
+}
+
+// The launcher looks for what denies match before each command's box, on the thread that looks at what is written. Once
+// it had found these, it took minutes to compare them with all that lies above them, and looked at nothing else.
+TEST_P(MeterReview, denied_names_far_down_hide_nothing_that_is_written_beside_it) {
+  const Outcome run = world().shell(
+      world().policy("disk", std::string(kPolicy) +
+                                 "  names: {deny: rwx, path: $workspace/**/.env*}\nlimits: {wall: 50s, disk: 64MiB}\n"),
+      R"(python3 -c '
+import os, subprocess, time
+top = os.getcwd()
+name = "n" * 250
+for i in range(900):
+    os.mkdir(name)
+    os.chdir(name)
+for i in range(4000):
+    os.close(os.open(f".env{i}", os.O_CREAT))
+os.chdir(top)
+command = subprocess.Popen(["alos-call", "shell.run", "--", "/bin/true"])
+try:
+    command.wait(timeout=15)
+except subprocess.TimeoutExpired:
+    pass
+for i in range(512):
+    with open(f"f{i}", "wb") as f:
+        os.posix_fallocate(f.fileno(), 0, 16 << 20)
+    print(i, flush=True)
+    time.sleep(0.02)
+' )");
+  EXPECT_EQ(run.code, 124) << run.out << run.err;
+  EXPECT_EQ(run.end()["what"], "disk");
+  EXPECT_LT(std::ranges::count(run.out, '\n'), 200) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("deeper than 64 KiB of path"));
 }
 
 // 10,000 directories take the calm pace of measuring some seconds.

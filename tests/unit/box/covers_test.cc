@@ -38,8 +38,8 @@ class Nested {
     places_.push_back(std::move(out));
     order_places(places_);
   }
-  std::vector<std::string> pinned() const {
-    const auto covers = find_covers(plan_, {}, {}, places_, {}, false);
+  std::vector<std::string> pinned(const Between& between = {}) const {
+    const auto covers = find_covers(plan_, {}, {}, places_, {}, false, between);
     EXPECT_TRUE(covers) << covers.error().text();
     std::vector<std::string> out;
     for (const Cover& cover : *covers) {
@@ -129,6 +129,16 @@ TEST(Covers, whatever_is_placed_no_directory_above_it_can_be_renamed_for_good) {
           << box.shown();
   }
   EXPECT_GT(held, 1000U) << "or nothing was asked";
+}
+
+// An agent decides how long that takes.
+TEST(Covers, limits_are_looked_at_above_each_nested_mount) {
+  Nested box(WorkspaceMode::direct);
+  box.place("/w", kReadWrite);
+  box.place("/w/x/y/b", policy::kRead);
+  int looks = 0;
+  EXPECT_EQ(box.pinned([&]() -> Result<void> { return ++looks, Result<void>{}; }).size(), 3U);
+  EXPECT_EQ(looks, 6) << "as each is found, and as each is taken";
 }
 
 class Restricted : public testing::Test {

@@ -32,12 +32,12 @@ class Walking : public ::testing::Test {
   }
 
   UniqueFd root() const { return *sys::open(top_, O_RDONLY | O_DIRECTORY); }
-  void dig(int levels) const {
+  void dig(int levels, const std::string& down = "down") const {
     UniqueFd at = root();
     for (int level = 0; level < levels; ++level) {
-      ASSERT_TRUE(sys::mkdirat(at.get(), "down", 0755));
+      ASSERT_TRUE(sys::mkdirat(at.get(), down, 0755));
       ASSERT_TRUE(sys::openat(at.get(), "file", O_WRONLY | O_CREAT, 0644));
-      at = *sys::openat(at.get(), "down", O_RDONLY | O_DIRECTORY);
+      at = *sys::openat(at.get(), down, O_RDONLY | O_DIRECTORY);
     }
   }
   Result<void> walk(const std::string& path = "/top") {
@@ -131,6 +131,14 @@ TEST_F(Walking, refuses_what_is_deeper_than_it_searches) {
   ASSERT_FALSE(walked);
   EXPECT_EQ(walked.error().code, ELOOP);
   EXPECT_THAT(walked.error().text(), HasSubstr("/top/down/down"));
+  EXPECT_LT(walked.error().text().size(), 600u);
+}
+
+TEST_F(Walking, refuses_what_is_longer_than_it_searches) {
+  dig(300, std::string(250, 'n'));
+  const auto walked = walk();
+  ASSERT_FALSE(walked);
+  EXPECT_EQ(walked.error().code, ENAMETOOLONG);
   EXPECT_LT(walked.error().text().size(), 600u);
 }
 
