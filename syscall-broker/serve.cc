@@ -1,5 +1,6 @@
 #include "syscall-broker/serve.h"
 
+#include <malloc.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,7 +53,12 @@ Result<void> prepare(const ReadPolicy& read, Served& out) {
 
 }  // namespace
 
+void join_freed_at_once() {
+  ::mallopt(M_MXFAST, 0);  // it can only fail for values that there are not
+}
+
 int serve(const ReadPolicy& read) {
+  join_freed_at_once();
   ::umask(0);  // modes are explicit; what is made on the ring is made with this one
   Served served;
   if (auto ready = prepare(read, served); !ready) {

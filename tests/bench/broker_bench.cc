@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/sys.h"
 #include "syscall-broker/frame.h"
+#include "syscall-broker/serve.h"
 #include "tests/unit/broker/served.h"
 
 namespace {
@@ -397,6 +398,7 @@ void sleeps() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  alos::broker::join_freed_at_once();
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 100;
   const std::string only = argc > 2 ? argv[2] : "";
   if (only.empty() || only == "trips") round_trips(rounds);
