@@ -77,6 +77,7 @@ class Walk {
   // What denies say by way of links, to the end: the place that one leads to may hold others.
   Result<void> through_links() {
     for (size_t next = 0; next < matchers_.size(); ++next) {
+      TRY(between());
       const std::string start = matchers_[next].pattern.literal_prefix();
       const bool said_by_a_link = next >= plan_.masks.size();
       if (said_by_a_link) TRY(subtree(start));
@@ -125,8 +126,10 @@ class Walk {
     // What can be written is small beside what is installed, and where a name of a workspace's file would rather be.
     for (const bool writable : {true, false})
       for (const Place& place : view_.places())
-        if (place.kind == Place::Kind::mount && view_.writable(place.target) == writable)
+        if (place.kind == Place::Kind::mount && view_.writable(place.target) == writable) {
+          TRY(between());
           TRY(other_names_in(place, merged));
+        }
     return {};
   }
 
@@ -154,6 +157,8 @@ class Walk {
 
  private:
   enum class Verdict { free, restricted, hidden };
+
+  Result<void> between() const { return between_ ? between_() : Result<void>{}; }
 
   // `root` is open for reading; `path` is its name in the box.
   Result<void> tree(const UniqueFd& root, const std::string& path) {
@@ -217,9 +222,11 @@ class Walk {
     }
     if (!denied.empty() && !covers_.lies_in_hidden(name)) TRY(cover_link(name, denied));
     if (!follow_it || view_.made_by_agent(name)) return {};
-    for (size_t i = 0; i < matchers_.size(); ++i)
+    for (size_t i = 0; i < matchers_.size(); ++i) {
+      TRY(between());
       if (matchers_[i].matches(name) || matchers_[i].pattern.leads_through(name))
         TRY(led_on(i, name, TRY(follow(parent_of(name), last_of(name), matchers_[i]))));
+    }
     return {};
   }
 
@@ -270,7 +277,7 @@ class Walk {
 
   Result<Followed> follow(const std::string& from, std::string_view path, const Matcher& matcher) {
     auto to = view_.follow(from, path);
-    if (to) return to;
+    if (to || to.error().code == ECANCELED) return to;
     const policy::BoxMask& mask = *matcher.mask;
     return fail(to.error().operation, to.error().object, to.error().code,
                 fmt::format("rule '{}' ({}) denies what {} leads to, and that cannot be seen; mend or remove the link, "
@@ -452,11 +459,9 @@ class Walk {
     for (const struct stat& side : sides(path, st)) {
       const auto names = linked_.find({side.st_dev, side.st_ino});
       if (names == linked_.end() || (names->second.of_copy_alone && copied(path))) continue;
-      const Cover* covered = covers_.find(path);
-      const bool bare = !covered || covered->kind == Cover::Kind::pin;
       if (names->second.kind == Cover::Kind::hide)
         TRY(covers_.add({Cover::Kind::hide, path, directory, 0, names->second.of_a_deny}));
-      else if (bare && writes_all_names(path))
+      else if (writes_all_names(path))
         TRY(covers_.add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));
     }
     return {};
@@ -492,7 +497,7 @@ class Walk {
   Result<void> pin_above(const std::string& path, const Place* place) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
       std::string parent = path.substr(0, at);
-      if (between_) TRY(between_());
+      TRY(between());
       if (!place || !lies_below(parent, place->target)) break;  // nothing above what is placed can be renamed
       const bool top = parent == place->target;
       const Cover* known = covers_.find(parent);

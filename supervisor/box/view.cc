@@ -116,8 +116,8 @@ Result<OnTheWay> View::look(const std::string& path) const {
 
 Result<Followed> View::follow(const std::string& from, std::string_view path) {
   return follow_links(from, path, [&](const std::string& at) -> Result<OnTheWay> {
-    if (const auto known = seen_.find(at); known != seen_.end()) return known->second;
     if (between_) TRY(between_());
+    if (const auto known = seen_.find(at); known != seen_.end()) return known->second;
     OnTheWay found = TRY(look(at));
     if ((seen_bytes_ += at.size() + found.text.size()) > kMostSeen) {
       seen_.clear();

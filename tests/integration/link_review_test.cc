@@ -266,6 +266,21 @@ TEST_P(OtherName, of_a_file_that_is_not_to_be_written_cannot_be_written) {
   }
 }
 
+TEST_P(OtherName, that_may_itself_not_be_run_cannot_be_written_either) {
+  put("lock/f", "locked\n");
+  put("build/plain", "");
+  hard_link("lock/f", "build/f");
+  for (const std::string mode : kModes) {
+    const Outcome out = sh(policy(mode,
+                                  "  lock: {deny: w, path: $workspace/lock/**}\n"
+                                  "  build: {deny: x, path: $workspace/build/**}\n"),
+                           "echo evil > build/f; cat lock/f; echo plain > build/plain; cat build/plain");
+    if (mode != "direct") undo();
+    EXPECT_EQ(out.out, "locked\nplain\n") << mode << out.err;
+    EXPECT_EQ(world().read("lock/f"), "locked\n") << mode;
+  }
+}
+
 TEST_P(OtherName, of_a_denied_file_is_hidden_in_every_tree_that_is_mounted) {
   put(data() + "/s.pem", "hunter2\n");
   hard_link(data() + "/s.pem", data() + "/backup");
