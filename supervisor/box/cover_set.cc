@@ -1,5 +1,6 @@
 #include "supervisor/box/cover_set.h"
 
+#include <fmt/format.h>
 #include <sys/mount.h>
 
 #include <algorithm>
@@ -14,6 +15,14 @@ constexpr size_t kMostBytes = 16 << 20;
 
 bool has(uint64_t attributes, uint64_t all) {
   return (attributes & all) == all;
+}
+
+std::unexpected<Error> too_many(const std::string& path, std::string_view what) {
+  return fail(
+      "mask", printable(path.substr(0, 200)), E2BIG,
+      fmt::format("more than {} match the policy's denies; where an earlier run made them, `alos diff` shows them "
+                  "and `alos undo` drops them; else narrow the denies",
+                  what));
 }
 
 // A pin is held by any other cover of its path.
@@ -50,11 +59,8 @@ Result<void> CoverSet::add(Cover cover) {
   if (at != covers_.end()) {
     join(at->second, cover);
   } else {
-    if (covers_.size() >= kMost || bytes_ + path.size() > kMostBytes)
-      return fail(
-          "mask", printable(path.substr(0, 200)), E2BIG,
-          "more than 10000 paths, or 16 MiB of their names, match the policy's denies; where an earlier run made "
-          "them, `alos diff` shows them and `alos undo` drops them; else narrow the denies");
+    if (covers_.size() >= kMost) return too_many(path, "10000 paths");
+    if (bytes_ + path.size() > kMostBytes) return too_many(path, "16 MiB of names");
     bytes_ += path.size();
     at = covers_.emplace(path, std::move(cover)).first;
   }

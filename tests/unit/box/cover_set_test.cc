@@ -124,6 +124,7 @@ TEST(CoverSetTest, holds_no_more_than_it_says) {
   const auto refused = many.add(hide("/x"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, E2BIG);
+  EXPECT_THAT(refused.error().text(), testing::HasSubstr("more than 10000 paths"));
 
   CoverSet long_ones;
   const std::string below(64 << 10, 'n');
@@ -132,6 +133,7 @@ TEST(CoverSetTest, holds_no_more_than_it_says) {
   EXPECT_EQ(added, 255);
   const auto too_long = long_ones.add(hide("/" + below));
   ASSERT_FALSE(too_long);
+  EXPECT_THAT(too_long.error().text(), testing::HasSubstr("more than 16 MiB of names"));
   EXPECT_LT(too_long.error().text().size(), 700U);
 }
 
