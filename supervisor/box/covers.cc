@@ -15,6 +15,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/paths.h"
 #include "base/sys.h"
@@ -406,9 +407,12 @@ class Walk {
   Result<void> count(int parent, const std::string& entry, const std::string& path, const struct stat& st) {
     if (entry.empty() || !shown(path)) return {};
     const auto directory = TRY(sys::fstat(parent));
-    for (const struct stat& side : sides(path, st))
+    bool own = true;  // the other side of what a copy has in a hidden directory is counted where the host has it
+    for (const struct stat& side : sides(path, st)) {
+      if (!std::exchange(own, false) && copied(path) && covers_.lies_in_hidden(path)) continue;
       if (const auto names = linked_.find({side.st_dev, side.st_ino}); names != linked_.end())
         TRY(found(names->second, directory, last_of(path)));
+    }
     return {};
   }
 
@@ -459,7 +463,8 @@ class Walk {
     for (const struct stat& side : sides(path, st)) {
       const auto names = linked_.find({side.st_dev, side.st_ino});
       if (names == linked_.end() || (names->second.of_copy_alone && copied(path))) continue;
-      if (names->second.kind == Cover::Kind::hide)
+      // A read-only mount does not hold a pipe, as in judge().
+      if (names->second.kind == Cover::Kind::hide || (S_ISFIFO(st.st_mode) && writes_all_names(path)))
         TRY(covers_.add({Cover::Kind::hide, path, directory, 0, names->second.of_a_deny}));
       else if (writes_all_names(path))
         TRY(covers_.add({Cover::Kind::restrict, path, directory, MOUNT_ATTR_RDONLY}));

@@ -99,6 +99,7 @@ class DeepWalk {
   }
 
   Result<void> enter(int parent, const std::string& name) {
+    if (visit_.between) TRY(visit_.between());  // what is empty has no name to look at
     path_.append("/").append(name);
     if (levels_.size() >= kDeepest)
       return fail(

@@ -9,8 +9,8 @@
 
 namespace alos::box {
 
-// What is to be looked at while something takes long, before each name, for an agent decides what one costs: its error
-// ends that.
+// What is to be looked at while something takes long, before each name and each directory, for an agent decides what
+// one costs: its error ends that.
 using Between = std::function<Result<void>()>;
 
 enum class Next : uint8_t { enter, pass };

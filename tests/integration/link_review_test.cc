@@ -1,12 +1,16 @@
 // What a hostile reading of denies found: names that the policy denies and that lead elsewhere, by a symbolic link or
 // by a hard one. What such a name shows is denied under its other names too.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 
+#include "base/sys.h"
 #include "tests/integration/harness.h"
 
 namespace alos::test {
@@ -279,6 +283,32 @@ TEST_P(OtherName, that_may_itself_not_be_run_cannot_be_written_either) {
     EXPECT_EQ(out.out, "locked\nplain\n") << mode << out.err;
     EXPECT_EQ(world().read("lock/f"), "locked\n") << mode;
   }
+}
+
+TEST_P(OtherName, of_a_pipe_that_is_not_to_be_written_is_hidden) {
+  put("lock/plain", "");
+  ASSERT_EQ(world().call({"mkfifo", "-m", "666", world().workspace() + "/lock/p"}).code, 0);
+  hard_link("lock/p", data() + "/p");
+  const auto reader = sys::open(data() + "/p", O_RDONLY | O_NONBLOCK);
+  ASSERT_TRUE(reader) << reader.error().text();
+  for (const std::string mode : {"layer", "direct"}) {  // a copy holds no pipe
+    const Outcome out = sh(denied(mode, "w", "$workspace/lock/**"), "echo evil > " + data() + "/p && echo written");
+    EXPECT_EQ(out.out, "") << mode << out.err;
+    std::array<char, 8> got{};
+    EXPECT_LE(::read(reader->get(), got.data(), got.size()), 0) << mode;
+  }
+}
+
+// The agent's own file of that name in its copy is none of the two names that the host's has.
+TEST_P(OtherName, of_what_the_host_has_where_a_copy_has_a_file_of_the_agent_s_is_hidden) {
+  put("secrets/old", "hunter2\n");
+  const Outcome made = sh(denied("copy", "rwx", "$workspace/nothing"), "echo mine > secrets/k && echo made");
+  ASSERT_EQ(made.out, "made\n") << made.err;
+  put("secrets/k", "hunter2\n");
+  hard_link("secrets/k", data() + "/b");
+  const Outcome out = sh(denied("copy", "rwx", "$workspace/secrets, $workspace/secrets/**"),
+                         "cat " + data() + "/b " + data() + "/plain");
+  EXPECT_EQ(out.out, "plain\n") << out.err;
 }
 
 TEST_P(OtherName, of_a_denied_file_is_hidden_in_every_tree_that_is_mounted) {

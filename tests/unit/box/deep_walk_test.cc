@@ -89,6 +89,15 @@ TEST_F(Walking, looks_at_what_else_there_is_in_the_middle_of_a_directory) {
   EXPECT_EQ(seen_.size(), 0U);
 }
 
+// Nor does going into directories that have no names take its time unseen.
+TEST_F(Walking, looks_at_what_else_there_is_before_each_directory) {
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(sys::make_dirs(fmt::format("{}/{}", top_, i), 0755));
+  size_t looks = 0;
+  between_ = [&]() -> Result<void> { return ++looks, Result<void>{}; };
+  ASSERT_TRUE(walk());
+  EXPECT_EQ(looks, 20U);
+}
+
 TEST_F(Walking, misses_a_directory_that_was_moved_after_it_was_named) {
   for (int i = 0; i < 3000; ++i) ASSERT_TRUE(sys::make_dirs(fmt::format("{}/{}", top_, i), 0755));
   std::string first;
