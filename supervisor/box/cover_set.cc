@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "base/paths.h"
-
 namespace alos::box {
 namespace {
 
@@ -19,7 +17,7 @@ bool has(uint64_t attributes, uint64_t all) {
 
 std::unexpected<Error> too_many(const std::string& path, std::string_view what) {
   return fail(
-      "mask", printable(path.substr(0, 200)), E2BIG,
+      "mask", shortened(path), E2BIG,
       fmt::format("more than {} match the policy's denies; where an earlier run made them, `alos diff` shows them "
                   "and `alos undo` drops them; else narrow the denies",
                   what));
@@ -89,7 +87,7 @@ bool CoverSet::restricted_above(std::string_view path, uint64_t attributes) cons
 Result<std::vector<Cover>> CoverSet::take(const Between& between) {
   std::vector<Cover> out;
   while (!covers_.empty()) {
-    if (between) TRY(between());
+    TRY(look(between));
     auto first = covers_.extract(covers_.begin());
     if (lies_in_hidden(first.key())) continue;
     out.push_back(std::move(first.mapped()));

@@ -15,7 +15,6 @@
 #include <limits>
 #include <map>
 #include <set>
-#include <utility>
 
 #include "base/paths.h"
 #include "base/sys.h"
@@ -78,7 +77,7 @@ class Walk {
   // What denies say by way of links, to the end: the place that one leads to may hold others.
   Result<void> through_links() {
     for (size_t next = 0; next < matchers_.size(); ++next) {
-      TRY(between());
+      TRY(look(between_));
       const std::string start = matchers_[next].pattern.literal_prefix();
       const bool said_by_a_link = next >= plan_.masks.size();
       if (said_by_a_link) TRY(subtree(start));
@@ -128,7 +127,7 @@ class Walk {
     for (const bool writable : {true, false})
       for (const Place& place : view_.places())
         if (place.kind == Place::Kind::mount && view_.writable(place.target) == writable) {
-          TRY(between());
+          TRY(look(between_));
           TRY(other_names_in(place, merged));
         }
     return {};
@@ -158,8 +157,6 @@ class Walk {
 
  private:
   enum class Verdict { free, restricted, hidden };
-
-  Result<void> between() const { return between_ ? between_() : Result<void>{}; }
 
   // `root` is open for reading; `path` is its name in the box.
   Result<void> tree(const UniqueFd& root, const std::string& path) {
@@ -224,7 +221,7 @@ class Walk {
     if (!denied.empty() && !covers_.lies_in_hidden(name)) TRY(cover_link(name, denied));
     if (!follow_it || view_.made_by_agent(name)) return {};
     for (size_t i = 0; i < matchers_.size(); ++i) {
-      TRY(between());
+      TRY(look(between_));
       if (matchers_[i].matches(name) || matchers_[i].pattern.leads_through(name))
         TRY(led_on(i, name, TRY(follow(parent_of(name), last_of(name), matchers_[i]))));
     }
@@ -259,7 +256,7 @@ class Walk {
       const size_t size = key.size();
       if (!said_.insert({matcher.mask, std::move(key)}).second) continue;
       if ((said_bytes_ += size) > kMostSaid)
-        return fail("mask", printable(link.substr(0, 200)), E2BIG,
+        return fail("mask", shortened(link), E2BIG,
                     "the links that match the policy's denies lead to more paths than can be searched; remove them, or "
                     "narrow the denies");
       further_.push_back({matcher.mask, std::move(pattern), except, pin});
@@ -407,12 +404,12 @@ class Walk {
   Result<void> count(int parent, const std::string& entry, const std::string& path, const struct stat& st) {
     if (entry.empty() || !shown(path)) return {};
     const auto directory = TRY(sys::fstat(parent));
-    bool own = true;  // the other side of what a copy has in a hidden directory is counted where the host has it
-    for (const struct stat& side : sides(path, st)) {
-      if (!std::exchange(own, false) && copied(path) && covers_.lies_in_hidden(path)) continue;
+    std::vector<struct stat> all = sides(path, st);
+    // The host's side of what a copy has in a hidden directory is counted by note_behind().
+    if (copied(path) && covers_.lies_in_hidden(path)) all.resize(1);
+    for (const struct stat& side : all)
       if (const auto names = linked_.find({side.st_dev, side.st_ino}); names != linked_.end())
         TRY(found(names->second, directory, last_of(path)));
-    }
     return {};
   }
 
@@ -502,7 +499,7 @@ class Walk {
   Result<void> pin_above(const std::string& path, const Place* place) {
     for (size_t at = path.rfind('/'); at != 0 && at != path.npos; at = path.rfind('/', at - 1)) {
       std::string parent = path.substr(0, at);
-      TRY(between());
+      TRY(look(between_));
       if (!place || !lies_below(parent, place->target)) break;  // nothing above what is placed can be renamed
       const bool top = parent == place->target;
       const Cover* known = covers_.find(parent);

@@ -28,11 +28,6 @@ struct Level {
   size_t next = 0;
 };
 
-std::string shown(const std::string& path) {
-  constexpr size_t kMost = 200;
-  return path.size() <= kMost ? printable(path) : printable(path.substr(0, kMost)) + "...";
-}
-
 class DeepWalk {
  public:
   DeepWalk(const std::string& path, const WalkVisitor& visit) : path_(path == "/" ? "" : path), visit_(visit) {}
@@ -74,7 +69,7 @@ class DeepWalk {
         if (TRY(look_at(directory, entry))) ways.push_back(std::move(entry.name));
       if (ways_ + ways.size() > kMostWays)
         return fail(
-            "readdir", shown(path_), E2BIG,
+            "readdir", shortened(path_), E2BIG,
             "more than 200000 directories beside one another, which cannot be searched for what is to be denied; "
             "remove them, with 'alos undo' if an agent made them in a layer");
       auto more = sys::list_some(directory);
@@ -86,7 +81,7 @@ class DeepWalk {
 
   // Whether it is to be entered.
   Result<bool> look_at(int parent, sys::Entry& entry) {
-    if (visit_.between) TRY(visit_.between());
+    TRY(look(visit_.between));
     const size_t size = path_.size();
     path_.append("/").append(entry.name);
     if (entry.type == DT_UNKNOWN) {  // some file systems do not say
@@ -99,16 +94,16 @@ class DeepWalk {
   }
 
   Result<void> enter(int parent, const std::string& name) {
-    if (visit_.between) TRY(visit_.between());  // what is empty has no name to look at
+    TRY(look(visit_.between));  // what is empty has no name to look at
     path_.append("/").append(name);
     if (levels_.size() >= kDeepest)
       return fail(
-          "openat", shown(path_), ELOOP,
+          "openat", shortened(path_), ELOOP,
           "more than 10000 directories in one another, which cannot be searched for what is to be denied; remove them, "
           "with 'alos undo' if an agent made them in a layer");
     if (path_.size() > kLongest)
       return fail(
-          "openat", shown(path_), ENAMETOOLONG,
+          "openat", shortened(path_), ENAMETOOLONG,
           "it lies deeper than 64 KiB of path, which cannot be searched for what is to be denied; remove it, with "
           "'alos undo' if an agent made it in a layer");
     const auto directory = sys::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -119,7 +114,7 @@ class DeepWalk {
   }
 
   std::unexpected<Error> unseen(const Error& error) const {
-    return fail(error.operation, shown(path_), error.code, "cannot see what is to be denied in it");
+    return fail(error.operation, shortened(path_), error.code, "cannot see what is to be denied in it");
   }
 
   Result<void> push(Opened opened) {
@@ -143,7 +138,7 @@ class DeepWalk {
     parent.directory = TRY(sys::openat(left.directory.get(), "..", O_PATH | O_DIRECTORY));
     const auto st = TRY(sys::fstat(parent.directory.get()));
     if (st.st_dev == parent.device && st.st_ino == parent.inode) return {};
-    return fail("openat", shown(path_), ESTALE,
+    return fail("openat", shortened(path_), ESTALE,
                 "it was moved while it was searched for what is to be denied; run again");
   }
 
@@ -154,6 +149,11 @@ class DeepWalk {
 };
 
 }  // namespace
+
+std::string shortened(const std::string& path) {
+  constexpr size_t kMost = 200;
+  return path.size() <= kMost ? printable(path) : printable(path.substr(0, kMost)) + "...";
+}
 
 Result<void> walk_below(const UniqueFd& root, const std::string& path, const WalkVisitor& visit) {
   return DeepWalk(path, visit).run(root);

@@ -12,6 +12,13 @@ namespace alos::box {
 // What is to be looked at while something takes long, before each name and each directory, for an agent decides what
 // one costs: its error ends that.
 using Between = std::function<Result<void>()>;
+// Where there is none, nothing is looked at.
+inline Result<void> look(const Between& between) {
+  return between ? between() : Result<void>{};
+}
+
+// A path as a line of an error has it: an agent makes them as long as it likes.
+std::string shortened(const std::string& path);
 
 enum class Next : uint8_t { enter, pass };
 

@@ -116,13 +116,15 @@ Result<OnTheWay> View::look(const std::string& path) const {
 
 Result<Followed> View::follow(const std::string& from, std::string_view path) {
   return follow_links(from, path, [&](const std::string& at) -> Result<OnTheWay> {
-    if (between_) TRY(between_());
+    TRY(box::look(between_));
     if (const auto known = seen_.find(at); known != seen_.end()) return known->second;
     OnTheWay found = TRY(look(at));
-    if ((seen_bytes_ += at.size() + found.text.size()) > kMostSeen) {
+    const size_t size = at.size() + found.text.size();
+    if (seen_bytes_ + size > kMostSeen) {
       seen_.clear();
-      seen_bytes_ = at.size() + found.text.size();
+      seen_bytes_ = 0;
     }
+    seen_bytes_ += size;
     return seen_.insert_or_assign(at, std::move(found)).first->second;
   });
 }

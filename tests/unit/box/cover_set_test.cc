@@ -42,7 +42,7 @@ std::string some_path(std::mt19937& random) {
 }
 
 TEST(TopPathsTest, know_what_lies_below_one_whatever_the_order_they_came_in) {
-  std::mt19937 random(20261201);  // NOLINT: the same cases every time
+  std::mt19937 random(20261201);
   size_t below = 0;
   for (int round = 0; round < 3000; ++round) {
     TopPaths paths;

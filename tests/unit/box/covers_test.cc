@@ -106,7 +106,7 @@ TEST(Covers, what_the_box_cannot_rename_for_good_is_not_pinned) {
 }
 
 TEST(Covers, whatever_is_placed_no_directory_above_it_can_be_renamed_for_good) {
-  std::mt19937 random(20261129);  // NOLINT: the same cases every time
+  std::mt19937 random(20261129);
   const auto one_of = [&](size_t n) { return static_cast<size_t>(random() % n); };
   size_t held = 0;
   for (int round = 0; round < 4000; ++round) {
